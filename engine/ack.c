@@ -1,0 +1,188 @@
+/* ack.c - the fifth step of RFC 9293 3.10.7.4: what an acknowledgment does.
+ *
+ * Sole writer of snd.una. Takes acknowledged bytes off the send buffer and the
+ * scoreboard, the peer's window, RTT samples; then lets recovery.c judge about
+ * losses and moves the state where our FIN is acknowledged.
+ */
+#include "tcb.h"
+
+/* Our FIN stands behind the last byte of the buffer. */
+bool fin_acked(const struct tcb *t)
+{
+	return t->fin_queued &&
+	       seq_gt(t->snd.una, t->snd.data_seq + t->snd.data.len_bytes);
+}
+
+void update_send_window(struct tcb *t, const struct segment *s)
+{
+	uint32_t wnd = (uint32_t)s->wnd << t->snd.wscale;
+	bool reopened = t->snd.wnd == 0 && wnd > 0;
+
+	if (seq_gt(t->snd.wl1, s->seq) ||
+	    (t->snd.wl1 == s->seq && seq_gt(t->snd.wl2, s->ack)))
+		return; /* an old segment */
+	t->snd.wnd = wnd;
+	t->snd.wl1 = s->seq;
+	t->snd.wl2 = s->ack;
+	if (wnd > t->snd.max_wnd)
+		t->snd.max_wnd = wnd;
+	if (reopened) {
+		t->snd.backoff = 0;
+		if (t->snd.sb.n) { /* probes were not taken, or they'd be acked */
+			sb_mark_all_lost(&t->snd.sb);
+			t->rexmit_now = true;
+		}
+	}
+}
+
+/* Only blocks within what is outstanding; RFC 2018 5, and the sanity that
+ * forged blocks need. */
+static void take_sack(struct tcb *t, const struct segment *s,
+		      struct sb_acked *res)
+{
+	for (int i = 0; i < s->opt.sack_n; i++) {
+		struct seq_range b = s->opt.sack[i];
+
+		if (seq_lt(b.start, b.end) && seq_geq(b.start, t->snd.una) &&
+		    seq_gt(b.start, s->ack) && seq_leq(b.end, t->snd.nxt))
+			sb_sack(&t->snd.sb, &t->e->pool, b, res);
+	}
+}
+
+static void release_buffer(struct tcb *t)
+{
+	uint32_t n = t->snd.una - t->snd.data_seq;
+	struct ring *data = &t->snd.data;
+	uint32_t free_bytes;
+
+	if (n > data->len_bytes)
+		n = data->len_bytes; /* the rest is our FIN */
+	ring_consume(data, n);
+	t->snd.data_seq += n;
+	if (!data->len_bytes)
+		ring_release(data, &t->e->pool);
+	free_bytes = t->opts.sndbuf_bytes > data->len_bytes
+			     ? t->opts.sndbuf_bytes - data->len_bytes : 0;
+	/* Not for every segment: waking the writer costs more. */
+	if (t->want_space && free_bytes >= t->opts.sndbuf_bytes / 4) {
+		t->want_space = false;
+		tcb_event(t, TCP_EV_WRITABLE);
+	}
+}
+
+static void take_rtt(struct tcb *t, const struct segment *s,
+		     const struct sb_acked *res, uint64_t now_us)
+{
+	if (res->sent_us)
+		rtt_sample(t, (uint32_t)(now_us - res->sent_us));
+	else if (res->retransmitted && res->acked_bytes && t->ts_ok &&
+		 s->opt.ts && s->opt.ts_ecr)
+		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
+}
+
+/* RFC 5681 2. */
+static bool is_duplicate_ack(const struct tcb *t, const struct segment *s)
+{
+	return t->snd.nxt != t->snd.una && s->ack == t->snd.una &&
+	       seg_len(s) == 0 &&
+	       (uint32_t)s->wnd << t->snd.wscale == t->snd.wnd;
+}
+
+static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	uint32_t flight_bytes = t->snd.nxt - t->snd.una;
+	bool dup = is_duplicate_ack(t, s);
+	bool was_fast = t->recovery == RECOVERY_FAST;
+	struct sb_acked res = {0};
+	struct cc_ack ack;
+
+	if (t->sack_ok && s->opt.sack_n)
+		take_sack(t, s, &res);
+	if (seq_gt(s->ack, t->snd.una)) {
+		t->stat_bytes_acked += s->ack - t->snd.una;
+		t->snd.una = s->ack;
+		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
+		t->snd.backoff = 0;
+		res.advanced = true;
+		sb_ack(&t->snd.sb, &t->e->pool, s->ack, &res);
+		release_buffer(t);
+	}
+	update_send_window(t, s);
+	if (!res.advanced && !res.sacked_bytes && !dup)
+		return;
+	take_rtt(t, s, &res, now_us);
+	recovery_on_ack(t, &res, dup, now_us);
+	ack = (struct cc_ack){.acked_bytes = res.acked_bytes + res.sacked_bytes,
+			      .flight_bytes = flight_bytes,
+			      .rtt_us = t->rtt.srtt_us,
+			      .now_us = now_us};
+	/* In slow start, half a window in flight proves that all of it will be
+	 * needed: the next round doubles (RFC 7661 4.1, as Linux). */
+	ack.cwnd_limited = t->cwnd_limited ||
+			   (t->cc.cwnd_bytes < t->cc.ssthresh_bytes &&
+			    flight_bytes >= t->cc.cwnd_bytes / 2);
+	if (!was_fast && t->recovery != RECOVERY_FAST && ack.acked_bytes)
+		t->cc.ops->on_ack(&t->cc, &ack);
+	rexmt_timer_update(t, res.advanced, now_us);
+}
+
+/* What the state makes of an acknowledged FIN. */
+static void advance_state(struct tcb *t, uint64_t now_us)
+{
+	if (!fin_acked(t))
+		return;
+	switch (t->state) {
+	case TCPS_FIN_WAIT_1:
+		tcb_set_state(t, TCPS_FIN_WAIT_2, now_us);
+		if (t->released)
+			tcb_timer_set(t, TIMER_WAIT,
+				      now_us + t->e->cfg.fin_timeout_ms * 1000ull);
+		break;
+	case TCPS_CLOSING:
+		enter_time_wait(t, now_us);
+		break;
+	case TCPS_LAST_ACK:
+		tcb_fail(t, 0, now_us);
+		break;
+	default:
+		break;
+	}
+}
+
+static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
+				     uint64_t now_us)
+{
+	if (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt)) {
+		refuse_segment(t->e, &t->node.flow, s, &t->opts);
+		return DROP_ACK_FUTURE;
+	}
+	if (t->listener && listen_accept_full(t->listener))
+		return DROP_ACCEPT_QUEUE; /* our SYN,ACK will be repeated */
+	t->snd.una = s->ack;
+	sample_handshake(t, s, now_us);
+	become_established(t, s, now_us);
+	return DROP_NONE;
+}
+
+enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	t->last_ack_in_us = now_us;
+	if (t->state == TCPS_SYN_RECEIVED)
+		return ack_in_syn_received(t, s, now_us);
+	if (seq_gt(s->ack, t->snd.nxt)) {
+		challenge_ack(t, now_us);
+		return DROP_ACK_FUTURE;
+	}
+	if (seq_lt(s->ack, t->snd.una - t->snd.max_wnd)) { /* RFC 5961 5.2 */
+		challenge_ack(t, now_us);
+		return DROP_ACK_OLD;
+	}
+	t->snd.unanswered = 0;
+	if (t->state == TCPS_TIME_WAIT || seq_lt(s->ack, t->snd.una))
+		return DROP_NONE; /* an old one; its text may be new */
+	take_ack(t, s, now_us);
+	advance_state(t, now_us);
+	if (t->state != TCPS_CLOSED)
+		tcb_want_output(t);
+	return DROP_NONE;
+}

@@ -1,0 +1,57 @@
+/* addr.h - small questions about struct ip_addr and struct endpoint. */
+#ifndef MYTCP_ADDR_H
+#define MYTCP_ADDR_H
+
+#include <string.h>
+
+#include "engine.h"
+
+static inline bool addr_is_v4(const struct ip_addr *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+}
+
+static inline bool addr_eq(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* v4: the four bytes of an IPv4 address in network order. */
+static inline struct ip_addr addr_from_v4(const void *v4)
+{
+	struct ip_addr a = {.b = {[10] = 0xff, [11] = 0xff}};
+	memcpy(&a.b[12], v4, 4);
+	return a;
+}
+
+/* ::, or v4-mapped 0.0.0.0 */
+static inline bool addr_is_any(const struct ip_addr *a)
+{
+	static const uint8_t zero[16];
+	return memcmp(a->b + 12, zero, 4) == 0 &&
+	       (addr_is_v4(a) || memcmp(a->b, zero, 12) == 0);
+}
+
+/* May it be the source of a segment? (RFC 9293 3.9.2.3, MUST-63) */
+static inline bool addr_is_unicast(const struct ip_addr *a)
+{
+	if (addr_is_any(a))
+		return false;
+	if (!addr_is_v4(a))
+		return a->b[0] != 0xff;
+	return a->b[12] < 224;
+}
+
+static inline bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && addr_eq(&a->addr, &b->addr);
+}
+
+static inline bool flow_eq(const struct flow *a, const struct flow *b)
+{
+	return endpoint_eq(&a->local, &b->local) &&
+	       endpoint_eq(&a->remote, &b->remote);
+}
+
+#endif

@@ -1,0 +1,288 @@
+/* api.c - the user calls of RFC 9293 3.10.1 to 3.10.6 and what belongs to them.
+ *
+ * Owns the user's side of a tcb: opts, fin_queued, released. Each call changes
+ * the tcb, asks for output, and reaps what it has killed.
+ */
+#include "tcb.h"
+
+#include <errno.h>
+
+void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o)
+{
+	*o = (struct tcp_opts){.sndbuf_bytes = e->cfg.sndbuf_bytes,
+			       .rcvbuf_bytes = e->cfg.rcvbuf_bytes};
+}
+
+/* Buffers that the rings can be. */
+static struct tcp_opts sane(const struct tcp_opts *o)
+{
+	struct tcp_opts s = *o;
+	const uint32_t max = BUF_MAX / 2;
+
+	s.sndbuf_bytes = !s.sndbuf_bytes ? 1 : s.sndbuf_bytes < max ? s.sndbuf_bytes : max;
+	s.rcvbuf_bytes = !s.rcvbuf_bytes ? 1 : s.rcvbuf_bytes < max ? s.rcvbuf_bytes : max;
+	return s;
+}
+
+/* ---- OPEN ---------------------------------------------------------------------- */
+
+int tcp_open(struct engine *e, const struct flow *flow,
+	     const struct tcp_path *path, const struct tcp_opts *opts,
+	     void *user, uint64_t now_us, struct tcb **out)
+{
+	struct tcp_opts o = sane(opts);
+	struct tcb *t;
+	int err = tcb_new(e, flow, &o, now_us, &t);
+
+	if (err)
+		return err;
+	t->user = user;
+	t->active = t->accepted = true;
+	tcb_set_path(t, path);
+	t->syn_due = true;
+	tcb_set_state(t, TCPS_SYN_SENT, now_us);
+	tcb_want_output(t);
+	*out = t;
+	return 0;
+}
+
+int tcp_listen(struct engine *e, const struct endpoint *local, int backlog,
+	       const struct tcp_opts *opts, void *user, uint64_t now_us,
+	       struct tcb **out)
+{
+	struct flow flow = {.local = *local};
+	struct tcp_opts o = sane(opts);
+	struct tcb *t;
+	int err = tcb_new(e, &flow, &o, now_us, &t);
+
+	if (err)
+		return err;
+	t->user = user;
+	t->accepted = true;
+	tcp_set_backlog(t, backlog);
+	tcb_set_state(t, TCPS_LISTEN, now_us);
+	*out = t;
+	return 0;
+}
+
+/* ---- SEND ------------------------------------------------------------------------ */
+
+int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
+{
+	struct ring *data = &t->snd.data;
+	uint32_t used = data->len_bytes, room;
+
+	switch (t->state) {
+	case TCPS_SYN_SENT:
+	case TCPS_SYN_RECEIVED:
+	case TCPS_ESTABLISHED:
+	case TCPS_CLOSE_WAIT:
+		break;
+	default:
+		return -EPIPE;
+	}
+	if (t->fin_queued)
+		return -EPIPE;
+	room = t->opts.sndbuf_bytes > used ? t->opts.sndbuf_bytes - used : 0;
+	if (room > want_bytes)
+		room = (uint32_t)want_bytes;
+	if (room && ring_reserve(data, &t->e->pool, used + room))
+		return -ENOMEM;
+	if (!room && want_bytes)
+		t->want_space = true;
+	return ring_iov(data, used, room, iov);
+}
+
+void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	t->snd.data.len_bytes += (uint32_t)len_bytes;
+	if (!t->snd.data.len_bytes)
+		ring_release(&t->snd.data, &t->e->pool);
+	if (len_bytes)
+		tcb_want_output(t);
+}
+
+/* ---- RECEIVE ----------------------------------------------------------------------- */
+
+int tcp_recv_iov(const struct tcb *t, struct iovec iov[2])
+{
+	return ring_iov(&t->rcv.data, 0, t->rcv.data.len_bytes, iov);
+}
+
+void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	ring_consume(&t->rcv.data, (uint32_t)len_bytes);
+	if (!t->rcv.data.len_bytes && !t->rcv.ooo.n)
+		ring_release(&t->rcv.data, &t->e->pool);
+	if (t->state != TCPS_CLOSED && window_to_update(t)) {
+		t->ack_now = true;
+		tcb_want_output(t);
+	}
+}
+
+/* ---- CLOSE, ABORT --------------------------------------------------------------------- */
+
+static void close_call(struct tcb *t, uint64_t now_us)
+{
+	if (t->fin_queued)
+		return;
+	switch (t->state) {
+	case TCPS_LISTEN:
+		listen_close(t, now_us);
+		tcb_fail(t, 0, now_us);
+		break;
+	case TCPS_SYN_SENT:
+		tcb_fail(t, 0, now_us);
+		break;
+	case TCPS_SYN_RECEIVED: /* FIN waits for ESTABLISHED */
+		t->fin_queued = true;
+		break;
+	case TCPS_ESTABLISHED:
+		t->fin_queued = true;
+		tcb_set_state(t, TCPS_FIN_WAIT_1, now_us);
+		break;
+	case TCPS_CLOSE_WAIT:
+		t->fin_queued = true;
+		tcb_set_state(t, TCPS_LAST_ACK, now_us);
+		break;
+	default:
+		break;
+	}
+	tcb_want_output(t);
+}
+
+void tcp_shutdown(struct tcb *t, uint64_t now_us)
+{
+	close_call(t, now_us);
+	tcb_reap(t->e);
+}
+
+void tcp_abort(struct tcb *t, uint64_t now_us)
+{
+	if (t->state == TCPS_LISTEN)
+		listen_close(t, now_us);
+	tcb_abort(t, now_us);
+	tcb_reap(t->e);
+}
+
+/* RFC 9293 3.6.1: has the peer sent what nobody will ever read? */
+static bool has_unread(const struct tcb *t)
+{
+	return t->rcv.data.len_bytes || t->rcv.ooo.n;
+}
+
+void tcp_release(struct tcb *t, uint64_t now_us)
+{
+	struct engine *e = t->e;
+
+	LIST_REMOVE(&e->events, t, event);
+	tcb_set_released(t);
+	if (t->state == TCPS_CLOSED) {
+		LIST_REMOVE(&e->closed, t, queue);
+		LIST_PUSH(&e->dead, t, queue);
+	} else if (has_unread(t)) {
+		tcb_abort(t, now_us);
+	} else {
+		close_call(t, now_us);
+		if (t->state == TCPS_FIN_WAIT_2)
+			tcb_timer_set(t, TIMER_WAIT,
+				      now_us + e->cfg.fin_timeout_ms * 1000ull);
+	}
+	tcb_reap(e);
+}
+
+/* ---- options and STATUS ------------------------------------------------------------------ */
+
+int tcp_error(const struct tcb *t)
+{
+	return t->error;
+}
+
+const struct flow *tcp_flow(const struct tcb *t)
+{
+	return &t->node.flow;
+}
+
+void tcp_get_opts(const struct tcb *t, struct tcp_opts *o)
+{
+	*o = t->opts;
+}
+
+void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
+{
+	(void)now_us;
+	t->opts = sane(o);
+	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
+		update_mss(t);
+	tcb_want_output(t); /* NODELAY may set a small segment free */
+}
+
+static uint32_t segments(const struct tcb *t, uint32_t bytes)
+{
+	return t->snd.mss ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
+}
+
+static uint8_t recovery_number(const struct tcb *t)
+{
+	switch (t->recovery) {
+	case RECOVERY_FAST:
+		return 3;
+	case RECOVERY_LOSS:
+		return 4;
+	default:
+		return t->snd.dupacks ? 1 : 0;
+	}
+}
+
+void tcp_status(const struct tcb *t, struct tcp_status *st)
+{
+	const struct scoreboard *sb = &t->snd.sb;
+	uint32_t in_network = sb->pipe_bytes + sb->sacked_bytes + sb->lost_bytes;
+	uint32_t flight = t->state == TCPS_SYN_SENT ? 0 : t->snd.nxt - t->snd.una;
+
+	*st = (struct tcp_status){
+		.state = t->state,
+		.timestamps = t->ts_ok,
+		.sack = t->sack_ok,
+		.window_scaling = t->wscale_ok,
+		.snd_wscale = t->snd.wscale,
+		.rcv_wscale = t->rcv.wscale,
+		.backoff = t->snd.backoff,
+		.recovery = recovery_number(t),
+		.rto_us = t->rtt.rto_us,
+		.srtt_us = t->rtt.srtt_us,
+		.rttvar_us = t->rtt.rttvar_us,
+		.min_rtt_us = t->rtt.min_us,
+		.snd_mss = t->snd.mss,
+		.rcv_mss = t->rcv.mss_seen,
+		.path_mtu = t->path_mtu,
+		.adv_mss = t->path_mtu ? offered_mss(t) : 0,
+		.snd_cwnd_bytes = t->cc.cwnd_bytes,
+		.snd_ssthresh_bytes = t->cc.ssthresh_bytes,
+		.snd_wnd_bytes = t->snd.wnd,
+		.rcv_wnd_bytes = is_synchronized(t->state) ? rcv_wnd(t) : 0,
+		.unacked_segs = segments(t, flight),
+		.sacked_segs = segments(t, sb->sacked_bytes),
+		.lost_segs = segments(t, sb->lost_bytes),
+		.retrans_segs = segments(t, in_network > flight ? in_network - flight : 0),
+		.total_retrans = t->stat_total_retrans,
+		.unacked_bytes = flight,
+		.notsent_bytes = t->state == TCPS_LISTEN ? 0 : unsent(t),
+		.readable_bytes = t->rcv.data.len_bytes,
+		.bytes_acked = t->stat_bytes_acked,
+		.bytes_received = t->stat_bytes_received,
+		.bytes_sent = t->stat_bytes_sent,
+		.bytes_retrans = t->stat_bytes_retrans,
+		.segs_in = t->stat_segs_in,
+		.segs_out = t->stat_segs_out,
+		.data_segs_in = t->stat_data_in,
+		.data_segs_out = t->stat_data_out,
+		.last_data_sent_us = t->snd.last_us,
+		.last_data_recv_us = t->last_data_in_us,
+		.last_ack_recv_us = t->last_ack_in_us,
+		.accept_waiting = t->accept_waiting,
+		.accept_max = t->accept_max,
+	};
+}

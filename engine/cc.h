@@ -1,0 +1,56 @@
+/* cc.h - congestion control: a table of operations that sees acks, losses and
+ * its own state, never the tcb. One algorithm is one .c file.
+ *
+ * All amounts are bytes. The engine asks for nothing but cwnd_bytes and
+ * ssthresh_bytes, which the operations keep.
+ */
+#ifndef MYTCP_CC_H
+#define MYTCP_CC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cc;
+
+struct cc_ack {
+	uint32_t acked_bytes;  /* newly acknowledged, cumulatively or by SACK */
+	uint32_t flight_bytes; /* outstanding before this ack */
+	uint32_t rtt_us;       /* newest sample, 0: none */
+	bool cwnd_limited;     /* was the window, not the application, the limit? */
+	uint64_t now_us;
+};
+
+struct cc_ops {
+	const char *name;
+	void (*init)(struct cc *cc);
+	/* New data acknowledged outside of fast recovery. */
+	void (*on_ack)(struct cc *cc, const struct cc_ack *ack);
+	/* A loss was detected: fast recovery begins. */
+	void (*on_loss)(struct cc *cc, uint32_t flight_bytes, uint64_t now_us);
+	/* Fast recovery is over. */
+	void (*on_recovered)(struct cc *cc, uint32_t flight_bytes, uint64_t now_us);
+	/* The retransmission timer expired; first: not a backed-off repetition. */
+	void (*on_timeout)(struct cc *cc, uint32_t flight_bytes, bool first,
+			   uint64_t now_us);
+	/* Nothing was sent for longer than an RTO. */
+	void (*on_idle)(struct cc *cc, uint64_t now_us);
+};
+
+struct cc {
+	const struct cc_ops *ops;
+	uint32_t mss_bytes;
+	uint32_t cwnd_bytes;
+	uint32_t ssthresh_bytes;
+	uint32_t initcwnd_bytes;
+	uint64_t state[2]; /* the algorithm's own */
+};
+
+extern const struct cc_ops cc_newreno; /* RFC 5681, RFC 6582 */
+
+/* Starts the algorithm with the initial window of RFC 6928. */
+void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss_bytes,
+	     uint32_t initcwnd_segs);
+/* The MSS changed: windows keep their number of bytes, but hold one segment. */
+void cc_set_mss(struct cc *cc, uint32_t mss_bytes);
+
+#endif

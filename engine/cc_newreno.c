@@ -1,0 +1,99 @@
+/* cc_newreno.c - slow start, congestion avoidance and the halving of RFC 5681,
+ * with appropriate byte counting (RFC 3465).
+ *
+ * state[0]: bytes acknowledged since cwnd last grew in congestion avoidance.
+ */
+#include "cc.h"
+
+/* Enough for any path; keeps the arithmetic far from overflow. */
+#define CWND_MAX (1u << 30)
+
+static uint32_t half_flight(const struct cc *cc, uint32_t flight_bytes)
+{
+	uint32_t floor = 2 * cc->mss_bytes; /* RFC 5681, equation (4) */
+
+	return flight_bytes / 2 > floor ? flight_bytes / 2 : floor;
+}
+
+static void init(struct cc *cc)
+{
+	cc->state[0] = 0;
+}
+
+static void slow_start(struct cc *cc, uint32_t acked_bytes)
+{
+	/* L = 2 SMSS per acknowledged segment pair would be RFC 3465's bound;
+	 * stretch ACKs of GRO receivers stand for many segments, so all that
+	 * was acknowledged counts, as in RFC 9438 4.10 and Linux. */
+	cc->cwnd_bytes += acked_bytes;
+	if (cc->cwnd_bytes > cc->ssthresh_bytes)
+		cc->cwnd_bytes = cc->ssthresh_bytes;
+}
+
+static void congestion_avoidance(struct cc *cc, uint32_t acked_bytes)
+{
+	cc->state[0] += acked_bytes;
+	if (cc->state[0] >= cc->cwnd_bytes) { /* a window's worth: one segment */
+		cc->state[0] -= cc->cwnd_bytes;
+		cc->cwnd_bytes += cc->mss_bytes;
+	}
+}
+
+static void on_ack(struct cc *cc, const struct cc_ack *ack)
+{
+	if (!ack->cwnd_limited)
+		return; /* RFC 7661 4.1: not validated, so it does not grow */
+	if (cc->cwnd_bytes < cc->ssthresh_bytes)
+		slow_start(cc, ack->acked_bytes);
+	else
+		congestion_avoidance(cc, ack->acked_bytes);
+	if (cc->cwnd_bytes > CWND_MAX)
+		cc->cwnd_bytes = CWND_MAX;
+}
+
+static void on_loss(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	cc->ssthresh_bytes = half_flight(cc, flight_bytes);
+	cc->cwnd_bytes = cc->ssthresh_bytes;
+	cc->state[0] = 0;
+}
+
+static void on_recovered(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
+{
+	uint32_t burst_bytes = flight_bytes + 4 * cc->mss_bytes;
+
+	(void)now_us;
+	cc->cwnd_bytes = cc->ssthresh_bytes;
+	/* RFC 6582 3.2 (3): little in flight would let a burst out. Slow start
+	 * brings the window back to ssthresh. */
+	if (cc->cwnd_bytes > burst_bytes)
+		cc->cwnd_bytes = burst_bytes;
+}
+
+static void on_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
+		       uint64_t now_us)
+{
+	(void)now_us;
+	if (first)
+		cc->ssthresh_bytes = half_flight(cc, flight_bytes);
+	cc->cwnd_bytes = cc->mss_bytes; /* the loss window */
+	cc->state[0] = 0;
+}
+
+static void on_idle(struct cc *cc, uint64_t now_us)
+{
+	(void)now_us;
+	if (cc->cwnd_bytes > cc->initcwnd_bytes) /* RFC 5681 4.1 */
+		cc->cwnd_bytes = cc->initcwnd_bytes;
+}
+
+const struct cc_ops cc_newreno = {
+	.name = "reno",
+	.init = init,
+	.on_ack = on_ack,
+	.on_loss = on_loss,
+	.on_recovered = on_recovered,
+	.on_timeout = on_timeout,
+	.on_idle = on_idle,
+};

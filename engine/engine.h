@@ -1,0 +1,332 @@
+/* engine.h - a TCP endpoint as a pure function of packets, calls and time.
+ *
+ * Theory of operation
+ *
+ * An engine holds any number of connections. It does no I/O: no system call,
+ * no thread, no clock, no global. Packets, user calls and the time go in;
+ * packets, events, trace records and the next deadline come out:
+ *
+ *     engine_input(e, pkt, now)        a packet arrived
+ *     engine_output(e, pkts, n, now)   packets to send now
+ *     engine_deadline(e)               when engine_expire() must run next
+ *     engine_expire(e, now)            run what is due
+ *     engine_event(e, &ev)             what the users of connections must know
+ *
+ * Whoever drives it (the shim's driver thread, a simulator, a unit test, a
+ * fuzzer) repeats: feed input, make user calls, take events until there are
+ * none, take output until there is none, sleep until the deadline.
+ *
+ * Times are microseconds of any clock that never goes back. Functions return 0
+ * or a count, or a negative errno value; none touches errno. Bytes from the
+ * network are hostile: every packet is accepted, answered as the RFC says, or
+ * dropped for a reason that is counted (enum drop).
+ *
+ * Lifetime of a connection (struct tcb): born by tcp_open(), tcp_listen() or
+ * tcp_accept(); valid until tcp_release(). After that the user must not touch
+ * it and gets no more events for it; the engine finishes the protocol (bytes
+ * still queued, FIN, TIME-WAIT) and frees it. Freeing happens only at the end
+ * of an entry point.
+ */
+#ifndef MYTCP_ENGINE_H
+#define MYTCP_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* ---- addresses ---------------------------------------------------------- */
+
+/* An IPv6 address, or an IPv4 one in its v4-mapped form (::ffff:a.b.c.d);
+ * network byte order. All zeroes, or v4-mapped 0.0.0.0, means "any". */
+struct ip_addr {
+	uint8_t b[16];
+};
+
+struct endpoint {
+	struct ip_addr addr;
+	uint16_t port; /* host byte order */
+};
+
+struct flow {
+	struct endpoint local, remote;
+};
+
+/* What the route to a peer allows. */
+struct tcp_path {
+	uint32_t mtu_bytes;     /* of IP packets towards the peer */
+	uint32_t gso_max_bytes; /* largest TCP payload of one engine_pkt_out;
+				   0: the link takes single segments only */
+};
+
+/* ---- packets ------------------------------------------------------------ */
+
+struct engine_pkt_in {
+	struct ip_addr src, dst; /* from the IP header; dst is local */
+	struct tcp_path path;    /* back to src; needed when the SYN bit is set
+				    and ACK is not, else may be zero */
+	const uint8_t *tcp;      /* TCP header, options and payload */
+	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
+};
+
+/* One TCP segment, or a burst of them that differ only in sequence number and
+ * checksum. Where payload_len_bytes > mss_bytes the link cuts it (see
+ * segment_cut() in segment.h) or lets the kernel do it (GSO). The checksum
+ * field is zero: the link fills it in (segment_checksum()). */
+struct engine_pkt_out {
+	struct ip_addr src, dst;
+	uint8_t hdr[60]; /* TCP header with options */
+	uint8_t hdr_len_bytes;
+	uint8_t tos; /* IPv4 TOS or IPv6 traffic class, ECN bits included */
+	uint8_t ttl; /* 0: the host's default */
+	uint16_t mss_bytes;
+	uint32_t payload_len_bytes;
+	struct iovec payload[2]; /* into the send buffer: valid until the next
+				    call of any engine or tcp function that
+				    takes this engine, engine_output()
+				    excepted */
+	int payload_iovs;
+};
+
+/* An ICMP or ICMPv6 error about a segment that we sent, in ICMP's own terms. */
+struct engine_icmp {
+	struct flow flow;   /* local: the source of the quoted segment */
+	uint32_t seq;       /* its sequence number */
+	int err;            /* errno for what it says: EHOSTUNREACH, ENETUNREACH,
+			       ECONNREFUSED, EACCES, EPROTO, EMSGSIZE ... */
+	uint32_t mtu_bytes; /* EMSGSIZE: next-hop MTU, 0 if not told */
+};
+
+/* Why a packet was not, or not wholly, taken. Kept in this order in
+ * drop_name(); counted in struct engine_stats, shown by the trace. */
+enum drop {
+	DROP_NONE,         /* taken */
+	DROP_SHORT,        /* shorter than a TCP header */
+	DROP_OFFSET,       /* data offset < 5 or beyond the packet */
+	DROP_CHECKSUM,     /* neither correct nor the partial sum of an offload */
+	DROP_OPTION,       /* an option's length is impossible */
+	DROP_ADDRESS,      /* source is multicast, broadcast, unspecified; port 0 */
+	DROP_CLOSED,       /* no such connection: engine_refuse() may answer */
+	DROP_LISTEN_ACK,   /* ACK at a listener: engine_refuse() may answer */
+	DROP_LISTEN,       /* RST or no SYN at a listener */
+	DROP_SYN_QUEUE,    /* listener's SYN queue is full */
+	DROP_ACCEPT_QUEUE, /* listener's accept queue is full */
+	DROP_SYN_SENT_ACK, /* unacceptable ACK in SYN-SENT */
+	DROP_SYN_SENT,     /* neither SYN nor acceptable RST in SYN-SENT */
+	DROP_PAWS,         /* timestamp is older than the last one, RFC 7323 5 */
+	DROP_WINDOW,       /* outside the receive window */
+	DROP_RST_WINDOW,   /* RST outside the window, RFC 5961 3 */
+	DROP_RST_BLIND,    /* RST in the window but not at RCV.NXT */
+	DROP_SYN,          /* SYN in a synchronized state, RFC 5961 4 */
+	DROP_NO_ACK,       /* the ACK bit is off */
+	DROP_ACK_OLD,      /* acknowledges what is long past, RFC 5961 5 */
+	DROP_ACK_FUTURE,   /* acknowledges what was never sent */
+	DROP_DUPLICATE,    /* nothing in it that we do not have */
+	DROP_REASSEMBLY,   /* too many holes, or no memory for it */
+	DROP_AFTER_CLOSE,  /* data for a user who is gone */
+	DROP_AFTER_FIN,    /* data or SYN beyond the peer's own FIN */
+	DROP_STATE,        /* nothing to do with it in this state */
+	DROP_COUNT
+};
+const char *drop_name(enum drop d);
+
+/* ---- the engine --------------------------------------------------------- */
+
+struct engine;
+struct tcb;
+
+struct engine_config {
+	uint8_t seed[32]; /* all randomness: ISS key, hash key, timestamps */
+
+	uint32_t msl_ms;           /* TIME-WAIT lasts two of these */
+	uint32_t fin_timeout_ms;   /* FIN-WAIT-2 of a released connection */
+	uint32_t rto_initial_ms, rto_min_ms, rto_max_ms; /* RFC 6298 */
+	uint32_t delack_ms;        /* delayed ACK, at most 500 (RFC 9293) */
+	uint32_t syn_retries, synack_retries; /* retransmissions of these */
+	uint32_t retries;          /* of data and FIN, like tcp_retries2 */
+	uint32_t orphan_retries;   /* the same for a released connection */
+	uint32_t initcwnd_segs;    /* RFC 6928 */
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of struct tcp_opts */
+	uint32_t half_open_max;    /* connections in SYN-RECEIVED, all listeners */
+	uint32_t ooo_ranges_max;   /* holes kept per connection */
+	bool timestamps, sack, window_scaling;
+	bool trace;                /* keep records for engine_trace() */
+};
+void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
+
+/* Returns NULL when out of memory. */
+struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us);
+/* Frees everything, sends nothing. All tcbs become invalid. */
+void engine_free(struct engine *e);
+
+/* Takes one packet. DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
+ * get a RST; the engine sends it only if the caller, who can find out whether
+ * somebody else on this host owns the connection, calls engine_refuse(). */
+enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
+		       uint64_t now_us);
+/* Answers a packet that engine_input() dropped for DROP_CLOSED or
+ * DROP_LISTEN_ACK with a RST (RFC 9293 3.10.7.1). Limited in rate. */
+void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,
+		   uint64_t now_us);
+/* An ICMP error arrived. Soft or hard by RFC 5461 and RFC 9293 3.9.2.2. */
+void engine_icmp(struct engine *e, const struct engine_icmp *msg,
+		 uint64_t now_us);
+/* Fills up to n packets; returns how many. 0: nothing to send now. */
+int engine_output(struct engine *e, struct engine_pkt_out *pkts, int n,
+		  uint64_t now_us);
+#define ENGINE_NEVER UINT64_MAX
+uint64_t engine_deadline(const struct engine *e);
+void engine_expire(struct engine *e, uint64_t now_us);
+
+enum {
+	TCP_EV_ESTABLISHED = 1 << 0, /* tcp_open() succeeded */
+	TCP_EV_INCOMING = 1 << 1,    /* a listener: tcp_accept() has one */
+	TCP_EV_READABLE = 1 << 2,    /* bytes were added for tcp_recv_iov() */
+	TCP_EV_WRITABLE = 1 << 3,    /* tcp_send_iov() has had no room, and now
+					at least a quarter of the buffer */
+	TCP_EV_PEER_CLOSED = 1 << 4, /* FIN: no bytes will follow those queued */
+	TCP_EV_ERROR = 1 << 5,       /* failed: tcp_error() tells why; CLOSED */
+	TCP_EV_CLOSED = 1 << 6,      /* state is CLOSED or TIME-WAIT: both sides
+					have finished without error */
+};
+struct engine_event {
+	struct tcb *tcb;
+	void *user;
+	unsigned what; /* TCP_EV_* that happened since the last event of this tcb */
+};
+/* Takes the next event; false when there is none. */
+bool engine_event(struct engine *e, struct engine_event *ev);
+
+struct engine_stats {
+	uint64_t segs_in, segs_out, segs_retransmitted;
+	uint64_t bytes_in, bytes_out;
+	uint64_t drops[DROP_COUNT];
+	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
+	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */
+	uint32_t half_open;   /* of these: SYN-RECEIVED from a listener */
+	uint32_t time_wait;
+	size_t memory_bytes;  /* all that the engine has allocated */
+};
+const struct engine_stats *engine_stats(const struct engine *e);
+/* Does any connection or listener, TIME-WAIT included, use this local port? */
+bool engine_port_in_use(const struct engine *e, uint16_t local_port);
+
+/* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
+
+enum tcp_state { /* the numbers are Linux's, for TCP_INFO */
+	TCPS_ESTABLISHED = 1,
+	TCPS_SYN_SENT,
+	TCPS_SYN_RECEIVED,
+	TCPS_FIN_WAIT_1,
+	TCPS_FIN_WAIT_2,
+	TCPS_TIME_WAIT,
+	TCPS_CLOSED,
+	TCPS_CLOSE_WAIT,
+	TCPS_LAST_ACK,
+	TCPS_LISTEN,
+	TCPS_CLOSING,
+};
+const char *tcp_state_name(enum tcp_state s); /* "SYN-SENT", as in the RFC */
+
+struct tcp_opts {
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits of the queues */
+	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
+	uint8_t tos, ttl;       /* ttl 0: the host's default */
+	bool nodelay;           /* no Nagle */
+};
+/* What engine_config says. */
+void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);
+
+/* Active OPEN. The flow must be fully specified.
+ * -EADDRINUSE: the flow exists already; -ENOMEM. */
+int tcp_open(struct engine *e, const struct flow *flow,
+	     const struct tcp_path *path, const struct tcp_opts *opts,
+	     void *user, uint64_t now_us, struct tcb **out);
+/* Passive OPEN. local->addr may be "any" (v4-mapped 0.0.0.0: IPv4 only).
+ * backlog: connections that may wait for tcp_accept(), at least 1.
+ * opts are inherited by the connections.
+ * -EADDRINUSE: such a listener exists already; -ENOMEM. */
+int tcp_listen(struct engine *e, const struct endpoint *local, int backlog,
+	       const struct tcp_opts *opts, void *user, uint64_t now_us,
+	       struct tcb **out);
+/* Changes the backlog of a listener. */
+void tcp_set_backlog(struct tcb *listener, int backlog);
+/* The oldest established connection that waits, now the caller's, or NULL.
+ * Its event mask is as if nothing had been reported yet: READABLE,
+ * PEER_CLOSED and ERROR that already happened come as events. */
+struct tcb *tcp_accept(struct tcb *listener, void *user);
+
+/* SEND, without a copy: tcp_send_iov() gives the free space of the send
+ * buffer (up to want_bytes, at most 2 iovs; returns how many, 0: full), the
+ * caller writes there and says how much with tcp_send_commit(). -EPIPE after
+ * tcp_shutdown() or when the connection is gone. Data given in SYN-SENT or
+ * SYN-RECEIVED waits for ESTABLISHED. */
+int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2]);
+void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us);
+/* RECEIVE, without a copy: the bytes in order (returns iovs, 0: none), and
+ * how many of them the user has taken. */
+int tcp_recv_iov(const struct tcb *t, struct iovec iov[2]);
+void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us);
+/* CLOSE: no more SENDs; FIN follows the bytes queued. Further calls do
+ * nothing. In LISTEN and SYN-SENT the connection becomes CLOSED. */
+void tcp_shutdown(struct tcb *t, uint64_t now_us);
+/* ABORT: RST where 3.10.5 says so, CLOSED, tcp_error() is ECONNABORTED. */
+void tcp_abort(struct tcb *t, uint64_t now_us);
+/* The user lets go (see Lifetime above). What was not shut down is; a
+ * listener's waiting connections are aborted. If received bytes were never
+ * taken, or bytes arrive later, the peer gets a RST (RFC 9293 3.6.1). */
+void tcp_release(struct tcb *t, uint64_t now_us);
+
+/* Errno value (positive) that ended the connection, or 0. */
+int tcp_error(const struct tcb *t);
+const struct flow *tcp_flow(const struct tcb *t);
+void tcp_get_opts(const struct tcb *t, struct tcp_opts *o);
+void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us);
+
+struct tcp_status { /* STATUS; the data behind TCP_INFO */
+	enum tcp_state state;
+	bool timestamps, sack, window_scaling; /* negotiated */
+	uint8_t snd_wscale, rcv_wscale;
+	uint8_t backoff;      /* consecutive timeouts */
+	uint8_t recovery;     /* 0 open, 1 disorder, 3 recovery, 4 loss */
+	uint32_t rto_us, srtt_us, rttvar_us, min_rtt_us;
+	uint32_t snd_mss, rcv_mss, path_mtu, adv_mss;
+	uint32_t snd_cwnd_bytes, snd_ssthresh_bytes;
+	uint32_t snd_wnd_bytes, rcv_wnd_bytes;
+	uint32_t unacked_segs, sacked_segs, lost_segs, retrans_segs;
+	uint32_t total_retrans;
+	uint32_t notsent_bytes, unacked_bytes; /* their sum is SIOCOUTQ */
+	uint32_t readable_bytes;
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	uint64_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;
+	uint32_t accept_waiting, accept_max; /* LISTEN only */
+};
+void tcp_status(const struct tcb *t, struct tcp_status *st);
+
+/* ---- trace -------------------------------------------------------------- */
+
+enum trace_kind { TRACE_IN, TRACE_OUT, TRACE_STATE, TRACE_TIMER };
+
+/* One line of the ladder: a segment, a state change, or a timeout that fired. */
+struct trace_rec {
+	enum trace_kind kind;
+	uint64_t time_us;
+	struct flow flow;
+	uint32_t conn;                 /* number of the connection, from 1; 0: none */
+	enum tcp_state before, after;  /* equal for a segment that changed nothing */
+	enum drop drop;                /* TRACE_IN */
+	const char *note;              /* static text or NULL: "retransmission",
+					  "zero window probe", "RTO", "challenge ACK" */
+	uint8_t hdr[60];               /* TRACE_IN, TRACE_OUT: the TCP header */
+	uint8_t hdr_len_bytes;
+	uint32_t payload_len_bytes;
+	uint32_t iss, irs;             /* to make numbers relative, if known */
+	bool iss_known, irs_known;
+	uint8_t snd_wscale, rcv_wscale; /* shift of the window field, in and out */
+};
+/* Takes the oldest record; false when there is none. Records that nobody takes
+ * are limited in number, the newest are lost first. */
+bool engine_trace(struct engine *e, struct trace_rec *rec);
+
+#endif

@@ -1,0 +1,378 @@
+/* input.c - SEGMENT ARRIVES, RFC 9293 3.10.7: one function per step.
+ *
+ * Owns nothing: it walks a segment through the steps, in the RFC's order, and
+ * leaves the work to ack.c (fifth step) and text.c (seventh and eighth). Each
+ * step returns DROP_NONE to go on, or the reason why the segment ends here.
+ */
+#include "tcb.h"
+
+#include <errno.h>
+
+/* Challenge ACKs and RSTs that strangers can provoke, per second. */
+#define PROVOKED_MAX 1000
+
+static bool may_be_provoked(struct engine *e, uint32_t *counter, uint64_t now_us)
+{
+	uint64_t second = now_us / 1000000;
+
+	if (second != e->provoked_second) {
+		e->provoked_second = second;
+		e->provoked_acks = e->provoked_rsts = 0;
+	}
+	return (*counter)++ < PROVOKED_MAX;
+}
+
+void challenge_ack(struct tcb *t, uint64_t now_us)
+{
+	if (!may_be_provoked(t->e, &t->e->provoked_acks, now_us))
+		return;
+	t->ack_now = t->challenge = true;
+	tcb_want_output(t);
+}
+
+void refuse_segment(struct engine *e, const struct flow *flow,
+		    const struct segment *s, const struct tcp_opts *opts)
+{
+	struct reply r = {.flow = *flow, .opts = *opts, .flags = SEG_RST};
+
+	if (s->flags & SEG_RST)
+		return;
+	if (s->flags & SEG_ACK) {
+		r.seq = s->ack;
+	} else {
+		r.ack = s->seq + seg_len(s);
+		r.flags |= SEG_ACK;
+	}
+	engine_reply(e, &r);
+}
+
+void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,
+		   uint64_t now_us)
+{
+	struct tcp_opts opts;
+	struct segment s;
+	struct flow flow;
+
+	if (segment_parse(&s, &pkt->src, &pkt->dst, pkt->tcp, pkt->tcp_len_bytes))
+		return;
+	if (!may_be_provoked(e, &e->provoked_rsts, now_us))
+		return;
+	flow.local = (struct endpoint){pkt->dst, s.dport};
+	flow.remote = (struct endpoint){pkt->src, s.sport};
+	tcp_opts_defaults(e, &opts);
+	refuse_segment(e, &flow, &s, &opts);
+}
+
+/* ---- options of the SYN ------------------------------------------------------- */
+
+/* MSS, window scale, SACK and timestamps (3.2, RFC 7323 2 and 3). */
+static void take_syn_options(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	const struct engine_config *cfg = &t->e->cfg;
+	bool v4 = addr_is_v4(&t->node.flow.remote.addr);
+
+	/* MUST-15: without the option, the smallest that every host takes. */
+	t->snd.peer_mss = s->opt.mss ? s->opt.mss : v4 ? 536 : 1220;
+	t->wscale_ok = cfg->window_scaling && s->opt.wscale >= 0;
+	t->snd.wscale = t->wscale_ok ? (uint8_t)s->opt.wscale : 0;
+	if (!t->wscale_ok)
+		t->rcv.wscale = 0;
+	t->sack_ok = cfg->sack && s->opt.sack_ok;
+	t->ts_ok = cfg->timestamps && s->opt.ts;
+	if (t->ts_ok) {
+		t->rcv.ts_recent = s->opt.ts_val;
+		t->rcv.ts_recent_us = now_us;
+	}
+	update_mss(t);
+}
+
+void take_syn(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	t->rcv.irs = s->seq;
+	t->rcv.nxt = s->seq + 1;
+	t->rcv.edge += t->rcv.nxt; /* was the width offered in our SYN */
+	t->rcv.adv = t->rcv.edge;
+	t->rcv.acked = t->rcv.nxt;
+	take_syn_options(t, s, now_us);
+}
+
+/* ---- SYN-SENT, 3.10.7.3 ---------------------------------------------------------- */
+
+void become_established(struct tcb *t, const struct segment *s,
+			       uint64_t now_us)
+{
+	t->snd.wnd = (uint32_t)s->wnd << (s->flags & SEG_SYN ? 0 : t->snd.wscale);
+	t->snd.wl1 = s->seq;
+	t->snd.wl2 = s->ack;
+	t->snd.max_wnd = t->snd.wnd;
+	t->snd.backoff = 0;
+	t->syn_due = false;
+	tcb_timer_stop(t, TIMER_REXMT);
+	cc_init(&t->cc, &cc_newreno, t->snd.mss, t->e->cfg.initcwnd_segs);
+	if (t->stat_total_retrans) { /* our SYN was lost */
+		t->cc.cwnd_bytes = t->snd.mss; /* RFC 5681 3.1 */
+		if (!t->rtt.srtt_us)
+			t->rtt.rto_us = 3000000; /* RFC 6298 5.7 */
+	}
+	tcb_set_state(t, t->fin_queued ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED,
+		      now_us);
+	tcb_want_output(t);
+	if (t->listener)
+		listen_established(t);
+	else
+		tcb_event(t, TCP_EV_ESTABLISHED);
+}
+
+void sample_handshake(struct tcb *t, const struct segment *s,
+			     uint64_t now_us)
+{
+	if (!t->stat_total_retrans)
+		rtt_sample(t, (uint32_t)(now_us - t->snd.last_us));
+	else if (t->ts_ok && s->opt.ts && s->opt.ts_ecr)
+		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
+}
+
+static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
+				  uint64_t now_us)
+{
+	bool ack = s->flags & SEG_ACK;
+
+	/* first, the ACK bit */
+	if (ack && (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt))) {
+		refuse_segment(t->e, &t->node.flow, s, &t->opts);
+		return DROP_SYN_SENT_ACK;
+	}
+	/* second, the RST bit */
+	if (s->flags & SEG_RST) {
+		if (!ack)
+			return DROP_SYN_SENT;
+		tcb_fail(t, ECONNREFUSED, now_us);
+		return DROP_NONE;
+	}
+	/* fourth, the SYN bit; fifth, neither */
+	if (!(s->flags & SEG_SYN))
+		return DROP_SYN_SENT;
+	take_syn(t, s, now_us);
+	if (!ack) { /* simultaneous open */
+		t->snd.wnd = s->wnd;
+		t->snd.wl1 = s->seq;
+		t->snd.wl2 = s->ack;
+		t->syn_due = true;
+		tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
+		tcb_want_output(t);
+		return DROP_NONE;
+	}
+	t->snd.una = s->ack;
+	t->last_ack_in_us = now_us;
+	sample_handshake(t, s, now_us);
+	become_established(t, s, now_us);
+	t->ack_now = true;
+	if (s->data_len_bytes || (s->flags & SEG_FIN)) {
+		enum drop d = take_text(t, s, now_us);
+
+		if (d)
+			return d;
+		take_fin(t, s, now_us);
+	}
+	return DROP_NONE;
+}
+
+/* ---- other states, 3.10.7.4 -------------------------------------------------------- */
+
+/* RFC 7323 5.2 R1 and 5.5: an old timestamp, unless the connection was idle for
+ * so long that the peer's clock may have wrapped. RSTs are not tested. */
+static bool paws_rejects(const struct tcb *t, const struct segment *s,
+			 uint64_t now_us)
+{
+	const uint64_t idle_us = 24ull * 24 * 3600 * 1000000;
+
+	return t->ts_ok && s->opt.ts && !(s->flags & SEG_RST) &&
+	       seq_lt(s->opt.ts_val, t->rcv.ts_recent) &&
+	       now_us - t->rcv.ts_recent_us < idle_us;
+}
+
+/* Table 6, with Appendix A.2 of RFC 9293's caution about the zero window. */
+static bool in_window(const struct tcb *t, const struct segment *s)
+{
+	uint32_t wnd = rcv_wnd(t), len = seg_len(s);
+
+	if (len == 0)
+		return wnd ? seq_in(s->seq, t->rcv.nxt, wnd)
+			   : s->seq == t->rcv.nxt;
+	return wnd && (seq_in(s->seq, t->rcv.nxt, wnd) ||
+		       seq_in(s->seq + len - 1, t->rcv.nxt, wnd));
+}
+
+/* A closed window takes no text, but ACKs and RSTs at its edge count: in_seq is
+ * whether the sequence number itself could be the peer's next one. */
+static bool only_text_refused(const struct tcb *t, const struct segment *s)
+{
+	return rcv_wnd(t) == 0 && s->seq == t->rcv.nxt;
+}
+
+/* After a SYN of ours crossed with the peer's, its SYN,ACK repeats the SYN that
+ * we know: only its ACK is news. */
+static bool is_crossed_syn_ack(const struct tcb *t, const struct segment *s)
+{
+	return t->state == TCPS_SYN_RECEIVED && t->active &&
+	       (s->flags & (SEG_SYN | SEG_ACK | SEG_RST)) == (SEG_SYN | SEG_ACK) &&
+	       s->seq == t->rcv.irs;
+}
+
+static enum drop check_seq(struct tcb *t, const struct segment *s,
+			   uint64_t now_us)
+{
+	if (paws_rejects(t, s, now_us)) {
+		t->ack_now = true;
+		tcb_want_output(t);
+		return DROP_PAWS;
+	}
+	if (in_window(t, s) || is_crossed_syn_ack(t, s))
+		return DROP_NONE;
+	if (s->flags & SEG_RST)
+		return s->seq == t->rcv.nxt ? DROP_NONE : DROP_RST_WINDOW;
+	if (only_text_refused(t, s)) {
+		t->ack_now = true;
+		tcb_want_output(t);
+		return DROP_NONE; /* its ACK is looked at, its text not */
+	}
+	if (t->state == TCPS_SYN_RECEIVED && (s->flags & SEG_SYN) &&
+	    s->seq == t->rcv.irs) { /* our SYN,ACK was lost, or is late */
+		t->syn_due = true;
+		tcb_want_output(t);
+		return DROP_DUPLICATE;
+	}
+	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
+		enter_time_wait(t, now_us); /* restart: the last ACK was lost */
+	if (seg_len(s)) {
+		t->ack_now = true;
+		tcb_want_output(t);
+	} else {
+		/* Two ends that disagree about the state of things must not
+		 * answer each other's ACKs for ever. */
+		challenge_ack(t, now_us);
+	}
+	return seq_lt(s->seq, t->rcv.nxt) ? DROP_DUPLICATE : DROP_WINDOW;
+}
+
+/* RFC 7323 4.3: the timestamp to echo is that of the segment at the left edge
+ * of what was last acknowledged. */
+static void take_timestamp(struct tcb *t, const struct segment *s,
+			   uint64_t now_us)
+{
+	if (t->ts_ok && s->opt.ts && !(s->flags & SEG_RST) &&
+	    seq_geq(s->opt.ts_val, t->rcv.ts_recent) &&
+	    seq_leq(s->seq, t->rcv.acked)) {
+		t->rcv.ts_recent = s->opt.ts_val;
+		t->rcv.ts_recent_us = now_us;
+	}
+}
+
+static enum drop check_rst(struct tcb *t, const struct segment *s,
+			   uint64_t now_us)
+{
+	int err = ECONNRESET;
+
+	if (!(s->flags & SEG_RST))
+		return DROP_NONE;
+	if (s->seq != t->rcv.nxt) { /* RFC 5961 3 */
+		challenge_ack(t, now_us);
+		return DROP_RST_BLIND;
+	}
+	switch (t->state) {
+	case TCPS_SYN_RECEIVED:
+		err = ECONNREFUSED;
+		break;
+	case TCPS_CLOSE_WAIT:
+		err = EPIPE; /* as Linux tells it: the peer had finished */
+		break;
+	case TCPS_CLOSING:
+	case TCPS_LAST_ACK:
+	case TCPS_TIME_WAIT:
+		err = 0;
+		break;
+	default:
+		break;
+	}
+	/* A listener's child just goes: back to LISTEN, nobody is told. */
+	tcb_fail(t, err, now_us);
+	return DROP_NONE;
+}
+
+static enum drop check_syn(struct tcb *t, const struct segment *s,
+			   uint64_t now_us)
+{
+	if (!(s->flags & SEG_SYN) || is_crossed_syn_ack(t, s))
+		return DROP_NONE;
+	if (t->state == TCPS_SYN_RECEIVED && t->listener) {
+		/* return to LISTEN: the child goes, without a word */
+		tcb_fail(t, 0, now_us);
+		return DROP_SYN;
+	}
+	challenge_ack(t, now_us); /* RFC 5961 4 */
+	return DROP_SYN;
+}
+
+/* Text for a user who is gone: the peer must learn that it is lost. */
+static void reset_after_close(struct tcb *t, uint64_t now_us)
+{
+	struct reply r = {.flow = t->node.flow, .opts = t->opts,
+			  .flags = SEG_RST | SEG_ACK,
+			  .seq = t->snd.nxt, .ack = t->rcv.nxt};
+
+	engine_reply(t->e, &r);
+	tcb_fail(t, ECONNRESET, now_us);
+}
+
+static enum drop arrives_other(struct tcb *t, const struct segment *s,
+			       uint64_t now_us)
+{
+	bool text;
+	enum drop d;
+
+	if ((d = check_seq(t, s, now_us))) /* first */
+		return d;
+	if ((d = check_rst(t, s, now_us))) /* second; third is security */
+		return d;
+	if (t->state == TCPS_CLOSED)
+		return DROP_NONE; /* reset */
+	if ((d = check_syn(t, s, now_us))) /* fourth */
+		return d;
+	if (!(s->flags & SEG_ACK)) /* fifth */
+		return DROP_NO_ACK;
+	if ((d = check_ack(t, s, now_us)))
+		return d;
+	if (t->state == TCPS_CLOSED)
+		return DROP_NONE; /* LAST-ACK is over */
+	take_timestamp(t, s, now_us);
+
+	/* sixth: urgent data is passed on in its place, as RFC 6093 asks */
+	text = s->data_len_bytes && rcv_wnd(t) && may_receive(t->state);
+	if (text && (d = take_text(t, s, now_us))) { /* seventh */
+		if (d == DROP_AFTER_CLOSE)
+			reset_after_close(t, now_us);
+		if (d != DROP_DUPLICATE)
+			return d;
+	}
+	if (s->data_len_bytes && !may_receive(t->state))
+		return DROP_AFTER_FIN;
+	if (s->data_len_bytes && !text)
+		return DROP_WINDOW;
+	take_fin(t, s, now_us); /* eighth */
+	return d;
+}
+
+enum drop segment_arrives(struct tcb *t, const struct segment *s,
+			  uint64_t now_us)
+{
+	t->stat_segs_in++;
+	switch (t->state) {
+	case TCPS_CLOSED: /* 3.10.7.1; LISTEN, 3.10.7.2, is in listen.c */
+	case TCPS_LISTEN:
+		return DROP_CLOSED;
+	case TCPS_SYN_SENT:
+		return arrives_syn_sent(t, s, now_us);
+	default:
+		return arrives_other(t, s, now_us);
+	}
+}

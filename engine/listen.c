@@ -1,0 +1,134 @@
+/* listen.c - LISTEN (RFC 9293 3.10.7.2), the SYN queue and the accept queue.
+ *
+ * A child is a tcb of its own from the first SYN on. Until tcp_accept() hands it
+ * to a user it belongs to its listener: in SYN-RECEIVED it is counted in
+ * half_open (the SYN queue), afterwards it stands in accept_queue. Nobody gets
+ * events for it before that.
+ */
+#include "tcb.h"
+
+bool listen_accept_full(const struct tcb *listener)
+{
+	return listener->accept_waiting >= listener->accept_max;
+}
+
+/* Before the child exists, so that a flood costs nothing. */
+static enum drop admit(const struct tcb *listener, const struct segment *s)
+{
+	if (s->flags & SEG_RST) /* first */
+		return DROP_LISTEN;
+	if (s->flags & SEG_ACK) /* second: the caller may refuse it */
+		return DROP_LISTEN_ACK;
+	if (!(s->flags & SEG_SYN)) /* third, fourth */
+		return DROP_LISTEN;
+	if (listen_accept_full(listener))
+		return DROP_ACCEPT_QUEUE;
+	if (listener->e->stats.half_open >= listener->e->cfg.half_open_max)
+		return DROP_SYN_QUEUE;
+	return DROP_NONE;
+}
+
+enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
+			 const struct flow *flow, const struct segment *s,
+			 const uint32_t *after, uint64_t now_us)
+{
+	enum drop d = admit(listener, s);
+	struct tcb *t;
+
+	if (d)
+		return d;
+	if (tcb_new(listener->e, flow, &listener->opts, now_us, &t))
+		return DROP_SYN_QUEUE;
+	if (after && seq_leq(t->snd.iss, *after)) /* MAY-2 */
+		tcb_set_iss(t, *after + 1);
+	t->listener = listener;
+	listener->half_open++;
+	tcb_set_path(t, path);
+	/* Text and FIN that came with the SYN are not taken: the peer repeats
+	 * them when it has seen that our SYN,ACK does not acknowledge them. */
+	take_syn(t, s, now_us);
+	t->syn_due = true;
+	tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
+	tcb_want_output(t);
+	return DROP_NONE;
+}
+
+bool time_wait_gives_way(const struct tcb *t, const struct segment *s)
+{
+	if (t->state != TCPS_TIME_WAIT ||
+	    (s->flags & (SEG_SYN | SEG_ACK | SEG_RST)) != SEG_SYN)
+		return false;
+	if (t->ts_ok && s->opt.ts && seq_gt(s->opt.ts_val, t->rcv.ts_recent))
+		return true; /* RFC 6191 2 */
+	return seq_gt(s->seq, t->rcv.nxt) && !(t->ts_ok && s->opt.ts);
+}
+
+void listen_established(struct tcb *t)
+{
+	struct tcb *l = t->listener;
+
+	l->half_open--;
+	l->accept_waiting++;
+	LIST_PUSH(&l->accept_queue, t, queue);
+	tcb_event(l, TCP_EV_INCOMING);
+}
+
+void listen_forget_child(struct tcb *t)
+{
+	struct tcb *l = t->listener;
+
+	if (t->queue.on) {
+		LIST_REMOVE(&l->accept_queue, t, queue);
+		l->accept_waiting--;
+	} else {
+		l->half_open--;
+	}
+	t->listener = NULL;
+}
+
+struct tcb *tcp_accept(struct tcb *listener, void *user)
+{
+	struct tcb *t = listener->accept_queue.first;
+	unsigned events = 0;
+
+	if (!t)
+		return NULL;
+	listen_forget_child(t);
+	t->accepted = true;
+	t->user = user;
+	if (t->rcv.data.len_bytes)
+		events |= TCP_EV_READABLE;
+	if (t->fin_seen && seq_gt(t->rcv.nxt, t->rcv.fin_seq))
+		events |= TCP_EV_PEER_CLOSED;
+	if (events)
+		tcb_event(t, events);
+	return t;
+}
+
+struct closing {
+	const struct tcb *listener;
+	uint64_t now_us;
+};
+
+/* A child without a listener is reset: its user will never exist. */
+static void abort_child(struct flow_node *node, void *arg)
+{
+	const struct closing *c = arg;
+	struct tcb *t = (struct tcb *)node;
+
+	if (t->listener == c->listener)
+		tcb_abort(t, c->now_us);
+}
+
+void listen_close(struct tcb *listener, uint64_t now_us)
+{
+	struct closing c = {listener, now_us};
+
+	if (listener->half_open || listener->accept_waiting)
+		flowtab_each(&listener->e->flows, abort_child, &c);
+}
+
+void tcp_set_backlog(struct tcb *listener, int backlog)
+{
+	listener->accept_max = backlog > 1 ? (uint32_t)backlog : 1;
+}

@@ -1,0 +1,413 @@
+/* output.c - what a connection sends next, if anything.
+ *
+ * Sole writer of snd.nxt. tcb_output() makes one packet per call, in this order
+ * of urgency: SYN, what was lost, a probe, new data and FIN, a bare ACK. Each
+ * source is a function that says whether it has made a packet; the predicates
+ * in front of them hold the policy (cwnd, window, Nagle, silly windows).
+ */
+#include "tcb.h"
+
+#include <string.h>
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t ts_now(const struct tcb *t, uint64_t now_us)
+{
+	return (uint32_t)(now_us / 1000) + t->ts_offset;
+}
+
+/* ---- segment size, RFC 9293 3.7.1 ------------------------------------------------ */
+
+#define TS_OPTION_BYTES 12 /* with its padding */
+
+static uint32_t ip_hdr_bytes(const struct tcb *t)
+{
+	return addr_is_v4(&t->node.flow.remote.addr) ? 20 : 40;
+}
+
+uint16_t offered_mss(const struct tcb *t)
+{
+	uint32_t mss = t->path_mtu - ip_hdr_bytes(t) - TCP_HDR_MIN;
+
+	if (t->opts.mss_max_bytes)
+		mss = min_u32(mss, t->opts.mss_max_bytes);
+	return (uint16_t)min_u32(mss, 0xffff);
+}
+
+/* Eff.snd.MSS (MUST-16) less the options that every segment carries. */
+void update_mss(struct tcb *t)
+{
+	uint32_t mss = min_u32(t->snd.peer_mss, offered_mss(t));
+
+	if (t->ts_ok)
+		mss -= min_u32(TS_OPTION_BYTES, mss);
+	t->snd.mss = mss > 8 ? (uint16_t)mss : 8;
+	if (t->cc.ops)
+		cc_set_mss(&t->cc, t->snd.mss);
+}
+
+static unsigned sack_blocks(const struct tcb *t)
+{
+	unsigned max = t->ts_ok ? 3 : 4;
+
+	if (!t->sack_ok)
+		return 0;
+	return t->rcv.ooo.n < max ? t->rcv.ooo.n : max;
+}
+
+uint32_t effective_mss(const struct tcb *t)
+{
+	unsigned n = sack_blocks(t);
+	uint32_t opt = n ? 4 + 8 * n : 0;
+
+	return t->snd.mss > opt + 8 ? t->snd.mss - opt : 8;
+}
+
+/* ---- one packet --------------------------------------------------------------------- */
+
+static void forget_due_acks(struct tcb *t)
+{
+	t->ack_now = t->ack_delayed = t->challenge = false;
+	tcb_timer_stop(t, TIMER_DELACK);
+	t->rcv.acked = t->rcv.nxt;
+}
+
+static void start_packet(const struct tcb *t, struct engine_pkt_out *pkt)
+{
+	pkt->src = t->node.flow.local.addr;
+	pkt->dst = t->node.flow.remote.addr;
+	pkt->tos = t->opts.tos;
+	pkt->ttl = t->opts.ttl;
+	pkt->payload_len_bytes = 0;
+	pkt->payload_iovs = 0;
+}
+
+static uint32_t segments_in(const struct engine_pkt_out *pkt)
+{
+	return segment_is_burst(pkt)
+		       ? (pkt->payload_len_bytes + pkt->mss_bytes - 1) / pkt->mss_bytes
+		       : 1;
+}
+
+static void finish_packet(struct tcb *t, struct engine_pkt_out *pkt,
+			  const struct segment *s, const char *note,
+			  uint64_t now_us)
+{
+	struct engine *e = t->e;
+
+	pkt->hdr_len_bytes = segment_build(s, pkt->hdr);
+	pkt->mss_bytes = (uint16_t)effective_mss(t);
+	if (s->flags & SEG_ACK)
+		forget_due_acks(t);
+	t->stat_segs_out += segments_in(pkt);
+	e->stats.segs_out += segments_in(pkt);
+	trace_out(e, t, &t->node.flow, pkt, note, now_us);
+}
+
+/* Everything but SYN: [seq, seq + len) of the buffer, with an ACK. */
+static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq,
+			 uint32_t len_bytes, uint8_t flags, const char *note,
+			 uint64_t now_us)
+{
+	struct segment s = {
+		.sport = t->node.flow.local.port,
+		.dport = t->node.flow.remote.port,
+		.seq = seq,
+		.ack = t->rcv.nxt,
+		.flags = flags | SEG_ACK,
+		.wnd = rcv_offer(t, false),
+		.opt = {.wscale = -1},
+	};
+
+	if (t->ts_ok) {
+		s.opt.ts = true;
+		s.opt.ts_val = ts_now(t, now_us);
+		s.opt.ts_ecr = t->rcv.ts_recent;
+	}
+	s.opt.sack_n = (uint8_t)reasm_sack(&t->rcv.ooo, s.opt.sack, sack_blocks(t));
+	start_packet(t, pkt);
+	if (len_bytes) {
+		pkt->payload_len_bytes = len_bytes;
+		pkt->payload_iovs = ring_iov(&t->snd.data, seq - t->snd.data_seq,
+					     len_bytes, pkt->payload);
+		t->stat_data_out += (len_bytes + effective_mss(t) - 1) / effective_mss(t);
+		t->stat_bytes_sent += len_bytes;
+		t->e->stats.bytes_out += len_bytes;
+		t->snd.last_us = now_us;
+	}
+	finish_packet(t, pkt, &s, note, now_us);
+}
+
+/* ---- SYN ------------------------------------------------------------------------------ */
+
+static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	const struct engine_config *cfg = &t->e->cfg;
+	bool answer = t->state == TCPS_SYN_RECEIVED;
+	bool again = t->snd.nxt != t->snd.iss;
+	struct segment s = {
+		.sport = t->node.flow.local.port,
+		.dport = t->node.flow.remote.port,
+		.seq = t->snd.iss,
+		.ack = t->rcv.nxt,
+		.flags = answer ? SEG_SYN | SEG_ACK : SEG_SYN,
+		.wnd = rcv_offer(t, true),
+		.opt = {.wscale = -1},
+	};
+
+	if (!t->syn_due)
+		return false;
+	t->syn_due = false;
+	s.opt.mss = offered_mss(t);
+	if (answer ? t->wscale_ok : cfg->window_scaling)
+		s.opt.wscale = (int8_t)t->rcv.wscale;
+	s.opt.sack_ok = answer ? t->sack_ok : cfg->sack;
+	s.opt.ts = answer ? t->ts_ok : cfg->timestamps;
+	s.opt.ts_val = ts_now(t, now_us);
+	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
+	start_packet(t, pkt);
+	finish_packet(t, pkt, &s, again ? "retransmission" : NULL, now_us);
+	if (again) {
+		t->stat_total_retrans++;
+		t->e->stats.segs_retransmitted++;
+	}
+	t->snd.nxt = t->snd.iss + 1;
+	t->snd.last_us = now_us;
+	if (t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
+		tcb_timer_set(t, TIMER_REXMT, now_us + rto_backed_off_us(t));
+	return true;
+}
+
+/* ---- what the window and cwnd let out --------------------------------------------------- */
+
+/* Sequence number behind the last byte of the buffer: our FIN's place. */
+static uint32_t data_end(const struct tcb *t)
+{
+	return t->snd.data_seq + t->snd.data.len_bytes;
+}
+
+static uint32_t unsent_bytes(const struct tcb *t)
+{
+	return seq_lt(t->snd.nxt, data_end(t)) ? data_end(t) - t->snd.nxt : 0;
+}
+
+static bool fin_unsent(const struct tcb *t)
+{
+	return t->fin_queued && seq_leq(t->snd.nxt, data_end(t));
+}
+
+uint32_t unsent(const struct tcb *t)
+{
+	return unsent_bytes(t) + fin_unsent(t);
+}
+
+/* U of 3.8.6.2.1, seen from seq. */
+static uint32_t window_room(const struct tcb *t, uint32_t seq)
+{
+	uint32_t edge = t->snd.una + t->snd.wnd;
+
+	return seq_gt(edge, seq) ? edge - seq : 0;
+}
+
+static uint32_t cwnd_room(const struct tcb *t)
+{
+	uint32_t pipe = recovery_pipe_bytes(t);
+
+	return t->cc.cwnd_bytes > pipe ? t->cc.cwnd_bytes - pipe : 0;
+}
+
+/* The largest packet: a burst of whole segments where the link takes them. */
+static uint32_t burst_bytes(const struct tcb *t, uint32_t mss)
+{
+	return t->gso_max_bytes > mss ? t->gso_max_bytes / mss * mss : mss;
+}
+
+static uint32_t whole_segments(uint32_t len, uint32_t mss)
+{
+	return len - len % mss;
+}
+
+/* Nagle (SHLD-7) in Minshall's variant: only a small segment that is itself
+ * unacknowledged holds the next one back, so the tail of a large write does not
+ * wait for the peer's delayed ACK. */
+static bool may_send_small(const struct tcb *t)
+{
+	return t->opts.nodelay || t->fin_queued ||
+	       seq_leq(t->snd.small_end, t->snd.una);
+}
+
+/* A segment below the MSS because the peer's window has no more room:
+ * 3.8.6.2.1 (3) and (4). */
+static bool may_fill_window(const struct tcb *t, uint32_t len)
+{
+	return len && (t->override_sws || len >= t->snd.max_wnd / 2);
+}
+
+/* How many new bytes go out in the next packet. */
+static uint32_t new_bytes(struct tcb *t, uint32_t mss)
+{
+	uint32_t left = unsent_bytes(t);
+	uint32_t wnd = window_room(t, t->snd.nxt), cwnd = cwnd_room(t);
+	uint32_t len = min_u32(left, burst_bytes(t, mss));
+
+	t->cwnd_limited = left > cwnd && wnd > cwnd;
+	if (len > min_u32(wnd, cwnd)) {
+		len = whole_segments(min_u32(wnd, cwnd), mss);
+		if (!len && wnd < mss && wnd <= cwnd)
+			return may_fill_window(t, wnd) ? wnd : 0;
+		return len;
+	}
+	if (len == left && len % mss && !may_send_small(t))
+		len = whole_segments(len, mss);
+	return len;
+}
+
+/* ---- sources of packets -------------------------------------------------------------------- */
+
+/* Bytes of a lost record that may go now; 0: none. */
+static uint32_t resend_bytes(struct tcb *t, const struct sent *rec, uint32_t mss)
+{
+	uint32_t wnd = window_room(t, rec->start), cwnd = cwnd_room(t);
+	uint32_t len = min_u32(rec->end - rec->start, burst_bytes(t, mss));
+
+	if (wnd == 0)
+		return 0; /* the peer has shrunk its window: probes */
+	len = min_u32(len, wnd);
+	if (len <= cwnd)
+		return len;
+	cwnd = whole_segments(cwnd, mss);
+	return t->rexmit_now && !cwnd ? min_u32(len, mss) : cwnd;
+}
+
+static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t mss = effective_mss(t), start, len;
+	struct sent *rec = sb_next_lost(&t->snd.sb);
+	uint8_t flags = 0;
+
+	if (!rec)
+		return false;
+	len = resend_bytes(t, rec, mss);
+	if (!len)
+		return false;
+	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
+		return false; /* no memory: the timer tries again */
+	rec = sb_next_lost(&t->snd.sb);
+	sb_retransmitted(&t->snd.sb, rec, now_us);
+	t->rexmit_now = false;
+	start = rec->start;
+	if (seq_gt(rec->end, data_end(t))) { /* the last number is our FIN's */
+		flags = SEG_FIN;
+		len--;
+	}
+	if (start + len == data_end(t))
+		flags |= SEG_PSH;
+	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
+	t->e->stats.segs_retransmitted++;
+	t->stat_bytes_retrans += len;
+	make_segment(t, pkt, start, len, flags, "retransmission", now_us);
+	return true;
+}
+
+/* One byte into a closed window (MUST-36). It stays outstanding; should the
+ * window open without it being acknowledged, ack.c has it sent again. */
+static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t seq = t->snd.una;
+	uint8_t flags = 0;
+
+	if (!t->probe_now)
+		return false;
+	t->probe_now = false;
+	if (t->snd.nxt == seq) {
+		if (!unsent(t) ||
+		    sb_push(&t->snd.sb, &t->e->pool, seq, seq + 1, now_us))
+			return false;
+		t->snd.nxt++;
+	}
+	if (seq == data_end(t))
+		flags = SEG_FIN;
+	make_segment(t, pkt, seq, flags & SEG_FIN ? 0 : 1, flags,
+		     "zero window probe", now_us);
+	return true;
+}
+
+/* RFC 5681 4.1: after a pause longer than the RTO the path is unknown again. */
+static void restart_after_idle(struct tcb *t, uint64_t now_us)
+{
+	if (t->snd.nxt == t->snd.una && t->stat_data_out &&
+	    now_us - t->snd.last_us > t->rtt.rto_us)
+		t->cc.ops->on_idle(&t->cc, now_us);
+}
+
+static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t mss, seq = t->snd.nxt, len;
+	uint8_t flags = 0;
+
+	t->cwnd_limited = false;
+	if (!unsent(t))
+		return false;
+	restart_after_idle(t, now_us);
+	mss = effective_mss(t);
+	len = new_bytes(t, mss);
+	if (seq + len == data_end(t)) {
+		flags |= len ? SEG_PSH : 0; /* MUST-60 */
+		flags |= t->fin_queued ? SEG_FIN : 0;
+	}
+	if (!len && !(flags & SEG_FIN))
+		return false;
+	if (sb_push(&t->snd.sb, &t->e->pool, seq,
+		    seq + len + !!(flags & SEG_FIN), now_us))
+		return false;
+	t->override_sws = false;
+	t->snd.nxt += len + !!(flags & SEG_FIN);
+	if (len % mss)
+		t->snd.small_end = seq + len;
+	make_segment(t, pkt, seq, len, flags, NULL, now_us);
+	return true;
+}
+
+static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	if (!t->ack_now)
+		return false;
+	make_segment(t, pkt, t->snd.nxt, 0, 0,
+		     t->challenge ? "challenge ACK" : NULL, now_us);
+	return true;
+}
+
+/* ---- the retransmission timer ------------------------------------------------------------------ */
+
+void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
+{
+	bool outstanding = t->snd.nxt != t->snd.una;
+
+	if (!outstanding && !unsent(t)) {
+		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
+		return;
+	}
+	/* Unsent bytes with nothing in flight wait for the peer's window only:
+	 * the same timer probes it. */
+	if (restart || t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
+		tcb_timer_set(t, TIMER_REXMT, now_us + rto_backed_off_us(t));
+}
+
+bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	bool sent;
+
+	if (t->state == TCPS_SYN_SENT)
+		return send_syn(t, pkt, now_us);
+	if (t->state == TCPS_SYN_RECEIVED)
+		return send_syn(t, pkt, now_us) || send_ack(t, pkt, now_us);
+	if (!may_send(t->state))
+		return send_ack(t, pkt, now_us);
+	sent = resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||
+	       send_new(t, pkt, now_us) || send_ack(t, pkt, now_us);
+	rexmt_timer_update(t, false, now_us);
+	return sent;
+}

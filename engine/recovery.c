@@ -1,0 +1,133 @@
+/* recovery.c - which segments are lost, and the phases of recovery from that:
+ * RFC 6675 with SACK, RFC 6582 (NewReno) without, RFC 6298 after a timeout.
+ *
+ * Owns t->recovery, snd.recover and snd.dupacks. It marks records on the
+ * scoreboard; output.c sends what is marked as far as cwnd exceeds the pipe.
+ *
+ * Without SACK a duplicate ACK says that some segment has left the network, not
+ * which: dupacks * MSS is taken off the pipe, which is what RFC 6582 does by
+ * inflating cwnd.
+ */
+#include "tcb.h"
+
+#define DUPTHRESH 3
+
+static uint32_t flight(const struct tcb *t)
+{
+	return t->snd.nxt - t->snd.una;
+}
+
+uint32_t recovery_pipe_bytes(const struct tcb *t)
+{
+	uint32_t pipe = t->snd.sb.pipe_bytes, left;
+
+	if (t->sack_ok)
+		return pipe;
+	left = (uint32_t)t->snd.dupacks * t->snd.mss;
+	/* Limited transmit, RFC 3042: at most two segments before the third. */
+	return left < pipe ? pipe - left : 0;
+}
+
+static void count_dupack(struct tcb *t)
+{
+	if (t->snd.dupacks < UINT8_MAX)
+		t->snd.dupacks++;
+}
+
+static void enter_fast(struct tcb *t, uint64_t now_us)
+{
+	t->recovery = RECOVERY_FAST;
+	t->snd.recover = t->snd.nxt;
+	t->rexmit_now = true; /* RFC 6675 5 (4.3): the first one goes at once */
+	t->cc.ops->on_loss(&t->cc, flight(t), now_us);
+}
+
+static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
+			uint64_t now_us)
+{
+	struct scoreboard *sb = &t->snd.sb;
+	bool lost = false;
+
+	if (res->advanced) {
+		t->snd.dupacks = 0;
+		/* once passed, it stays passed, however far SND.UNA goes */
+		if (seq_gt(t->snd.una, t->snd.recover))
+			t->snd.recover = t->snd.una - 1;
+	} else if (t->sack_ok ? res->sacked_bytes > 0 : dup) {
+		count_dupack(t);
+	}
+	if (t->sack_ok)
+		lost = sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
+	/* RFC 6582 3.2 (2): duplicate ACKs that our own retransmissions before
+	 * snd.recover provoked must not start another recovery. */
+	if (!lost && t->snd.dupacks >= DUPTHRESH && sb->n &&
+	    (t->sack_ok || seq_gt(t->snd.una, t->snd.recover))) {
+		sb_mark_head_lost(sb, &t->e->pool, t->snd.mss);
+		lost = true;
+	}
+	if (lost)
+		enter_fast(t, now_us);
+}
+
+static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
+			uint64_t now_us)
+{
+	struct scoreboard *sb = &t->snd.sb;
+	uint32_t covered;
+
+	if (seq_geq(t->snd.una, t->snd.recover)) {
+		t->recovery = RECOVERY_OPEN;
+		t->snd.dupacks = 0;
+		t->cc.ops->on_recovered(&t->cc, flight(t), now_us);
+		return;
+	}
+	if (t->sack_ok) {
+		sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
+		return;
+	}
+	if (!res->advanced) {
+		if (dup)
+			count_dupack(t);
+		return;
+	}
+	/* Partial ACK: the next hole begins here. Of the segments it covers,
+	 * one was the retransmission; the others had been counted as dupacks. */
+	covered = res->acked_bytes / t->snd.mss;
+	if (covered > 1)
+		t->snd.dupacks -= covered - 1 < t->snd.dupacks
+					  ? (uint8_t)(covered - 1) : t->snd.dupacks;
+	sb_mark_head_lost(sb, &t->e->pool, t->snd.mss);
+	t->rexmit_now = true;
+}
+
+void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
+		     uint64_t now_us)
+{
+	switch (t->recovery) {
+	case RECOVERY_OPEN:
+		on_ack_open(t, res, dup, now_us);
+		break;
+	case RECOVERY_FAST:
+		on_ack_fast(t, res, dup, now_us);
+		break;
+	case RECOVERY_LOSS:
+		if (seq_geq(t->snd.una, t->snd.recover))
+			t->recovery = RECOVERY_OPEN;
+		break;
+	}
+}
+
+void recovery_on_timeout(struct tcb *t, uint64_t now_us)
+{
+	struct scoreboard *sb = &t->snd.sb;
+
+	t->cc.ops->on_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS,
+			      now_us);
+	t->recovery = RECOVERY_LOSS;
+	t->snd.recover = t->snd.nxt;
+	t->snd.dupacks = 0;
+	if (sb->n && (sb_first(sb)->flags & SENT_SACKED))
+		sb_forget_sack(sb); /* the peer reneged: RFC 2018 8 */
+	sb_mark_all_lost(sb);
+	t->rexmit_now = true;
+}

@@ -1,0 +1,53 @@
+/* rtt.c - round-trip time and retransmission timeout, RFC 6298.
+ *
+ * Owns t->rtt. The scoreboard never offers samples of what was sent twice
+ * (Karn); timestamps do (RFC 7323 4.1).
+ */
+#include "tcb.h"
+
+void rtt_init(struct tcb *t)
+{
+	t->rtt.rto_us = t->e->cfg.rto_initial_ms * 1000; /* (2.1) */
+}
+
+static uint32_t clamp(uint64_t v, uint32_t lo, uint32_t hi)
+{
+	return v < lo ? lo : v > hi ? hi : (uint32_t)v;
+}
+
+void rtt_sample(struct tcb *t, uint32_t rtt_us)
+{
+	const struct engine_config *cfg = &t->e->cfg;
+	uint32_t floor_us = cfg->rto_min_ms * 1000, var_us;
+	uint32_t r = rtt_us ? rtt_us : 1;
+
+	if (!t->rtt.srtt_us) { /* (2.2) */
+		t->rtt.srtt_us = r;
+		t->rtt.rttvar_us = r / 2;
+		t->rtt.min_us = r;
+	} else { /* (2.3), alpha 1/8, beta 1/4 */
+		uint32_t diff = t->rtt.srtt_us > r ? t->rtt.srtt_us - r
+						   : r - t->rtt.srtt_us;
+
+		t->rtt.rttvar_us = (uint32_t)((3ull * t->rtt.rttvar_us + diff) / 4);
+		t->rtt.srtt_us = (uint32_t)((7ull * t->rtt.srtt_us + r) / 8);
+		if (r < t->rtt.min_us)
+			t->rtt.min_us = r;
+	}
+	/* (2.3) with the clock's granularity G replaced by the minimum: it must
+	 * leave room for the peer's delayed ACK on top of a steady RTT, or a
+	 * path of 190 ms would time out for nothing. Linux does the same. */
+	var_us = 4 * t->rtt.rttvar_us;
+	t->rtt.rto_us = clamp((uint64_t)t->rtt.srtt_us +
+				      (var_us > floor_us ? var_us : floor_us),
+			      floor_us, cfg->rto_max_ms * 1000);
+}
+
+uint64_t rto_backed_off_us(const struct tcb *t)
+{
+	uint64_t max_us = t->e->cfg.rto_max_ms * 1000ull;
+	unsigned shift = t->snd.backoff < 20 ? t->snd.backoff : 20;
+	uint64_t us = (uint64_t)t->rtt.rto_us << shift; /* (5.5) */
+
+	return us < max_us ? us : max_us;
+}

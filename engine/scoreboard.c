@@ -1,0 +1,289 @@
+/* scoreboard.c - records of what is in flight; see scoreboard.h.
+ *
+ * Owns the array of records, a buffer from the pool. Invariants: sorted,
+ * touching, never empty ranges; the sums in struct scoreboard equal what
+ * account() adds up over all records; every change of a record's range or flags
+ * happens between account(-1) and account(+1).
+ */
+#include "scoreboard.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "seq.h"
+
+/* More would be tiny pieces cut by a hostile peer, or a program that sends
+ * single bytes without Nagle; then new data waits for acknowledgments. */
+#define RECORDS_MAX (1u << 15)
+
+static uint32_t length(const struct sent *r)
+{
+	return r->end - r->start;
+}
+
+static bool is_lost(const struct sent *r)
+{
+	return (r->flags & (SENT_LOST | SENT_SACKED)) == SENT_LOST;
+}
+
+/* Its share of the pipe, RFC 6675 4 SetPipe(). */
+static uint32_t in_pipe(const struct sent *r)
+{
+	if (r->flags & SENT_SACKED)
+		return 0;
+	return (r->flags & SENT_LOST ? 0 : length(r)) +
+	       (r->flags & SENT_RETRANSMITTED ? length(r) : 0);
+}
+
+static void account(struct scoreboard *sb, const struct sent *r, int sign)
+{
+	uint32_t s = (uint32_t)sign;
+
+	sb->pipe_bytes += s * in_pipe(r);
+	if (r->flags & SENT_SACKED)
+		sb->sacked_bytes += s * length(r);
+	if (is_lost(r))
+		sb->lost_bytes += s * length(r);
+}
+
+static void set_flags(struct scoreboard *sb, struct sent *r, uint8_t flags)
+{
+	account(sb, r, -1);
+	r->flags = flags;
+	account(sb, r, 1);
+}
+
+/* Room for one more record behind the last one. */
+static int make_room(struct scoreboard *sb, struct bufpool *pool)
+{
+	struct ring bigger = {0};
+	uint32_t need_bytes;
+	struct iovec iov[2];
+	int err;
+
+	if (sb->head + sb->n < sb->cap)
+		return 0;
+	if (sb->n >= RECORDS_MAX)
+		return -ENOBUFS;
+	if (sb->head >= sb->cap / 2 && sb->head) {
+		memmove(sb->rec, sb->rec + sb->head, sb->n * sizeof(*sb->rec));
+		sb->head = 0;
+		return 0;
+	}
+	need_bytes = sb->cap ? 2 * sb->cap * (uint32_t)sizeof(*sb->rec) : BUF_MIN;
+	err = ring_reserve(&bigger, pool, need_bytes);
+	if (err)
+		return err;
+	ring_iov(&bigger, 0, bigger.size_bytes, iov);
+	if (sb->n)
+		memcpy(iov[0].iov_base, sb->rec + sb->head, sb->n * sizeof(*sb->rec));
+	ring_release(&(struct ring){.data = (uint8_t *)sb->rec,
+				    .size_bytes = sb->mem_bytes}, pool);
+	sb->rec = iov[0].iov_base;
+	sb->mem_bytes = bigger.size_bytes;
+	sb->cap = bigger.size_bytes / sizeof(*sb->rec);
+	sb->head = 0;
+	return 0;
+}
+
+void sb_clear(struct scoreboard *sb, struct bufpool *pool)
+{
+	ring_release(&(struct ring){.data = (uint8_t *)sb->rec,
+				    .size_bytes = sb->mem_bytes}, pool);
+	*sb = (struct scoreboard){0};
+}
+
+int sb_push(struct scoreboard *sb, struct bufpool *pool, uint32_t start,
+	    uint32_t end, uint64_t now_us)
+{
+	int err = make_room(sb, pool);
+	struct sent *r;
+
+	if (err)
+		return err;
+	r = &sb->rec[sb->head + sb->n++];
+	*r = (struct sent){.start = start, .end = end, .sent_us = now_us};
+	account(sb, r, 1);
+	return 0;
+}
+
+int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
+	     uint32_t len_bytes)
+{
+	uint32_t i = (uint32_t)(rec - sb->rec) - sb->head;
+	int err;
+
+	if (len_bytes >= length(rec))
+		return 0;
+	err = make_room(sb, pool);
+	if (err)
+		return err;
+	rec = &sb->rec[sb->head + i];
+	memmove(rec + 1, rec, (sb->n - i) * sizeof(*rec));
+	sb->n++;
+	rec[0].end = rec[1].start = rec[0].start + len_bytes;
+	return 0; /* the sums are the same: both parts have the flags of the whole */
+}
+
+/* Index of the record that contains seq, or n. */
+static uint32_t find(const struct scoreboard *sb, uint32_t seq)
+{
+	uint32_t lo = 0, hi = sb->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (seq_leq(sb->rec[sb->head + mid].end, seq))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void note_sample(struct sb_acked *res, const struct sent *r)
+{
+	if (r->flags & SENT_EVER_RETRANS)
+		res->retransmitted = true;
+	else if (!(r->flags & SENT_SACKED) && r->sent_us > res->sent_us)
+		res->sent_us = r->sent_us;
+}
+
+void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
+	    struct sb_acked *res)
+{
+	while (sb->n) {
+		struct sent *r = &sb->rec[sb->head];
+		uint32_t cut;
+
+		if (seq_leq(una, r->start))
+			break;
+		cut = seq_min(una, r->end) - r->start;
+		if (!(r->flags & SENT_SACKED))
+			res->acked_bytes += cut;
+		note_sample(res, r);
+		account(sb, r, -1);
+		r->start += cut;
+		if (r->start != r->end) {
+			account(sb, r, 1);
+			break;
+		}
+		sb->head++;
+		sb->n--;
+	}
+	if (!sb->n)
+		sb_clear(sb, pool);
+}
+
+void sb_sack(struct scoreboard *sb, struct bufpool *pool,
+	     struct seq_range block, struct sb_acked *res)
+{
+	uint32_t i = find(sb, block.start);
+	bool any = sb->sacked_bytes > 0;
+
+	for (; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (seq_geq(r->start, block.end))
+			break;
+		if (r->flags & SENT_SACKED)
+			continue;
+		if (seq_lt(r->start, block.start)) {
+			/* the part in front is not in the block; the next turn
+			 * sees the rest. Without room the block is not used. */
+			if (sb_split(sb, pool, r, block.start - r->start))
+				break;
+			continue;
+		}
+		if (seq_gt(r->end, block.end) &&
+		    sb_split(sb, pool, r, block.end - r->start))
+			break;
+		r = &sb->rec[sb->head + i];
+		note_sample(res, r);
+		res->sacked_bytes += length(r);
+		set_flags(sb, r, r->flags | SENT_SACKED);
+		if (!any || seq_gt(r->end, sb->high_sacked))
+			sb->high_sacked = r->end;
+		any = true;
+	}
+}
+
+bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
+			  unsigned dupthresh)
+{
+	uint32_t above_bytes = 0, i;
+	unsigned ranges_above = 0;
+	bool in_range = false;
+
+	if (!sb->sacked_bytes)
+		return false;
+	for (i = find(sb, sb->high_sacked - 1) + 1; i-- > 0;) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (r->flags & SENT_SACKED) {
+			above_bytes += length(r);
+			ranges_above += !in_range;
+			in_range = true;
+			continue;
+		}
+		in_range = false;
+		if (above_bytes <= (dupthresh - 1) * mss_bytes &&
+		    ranges_above < dupthresh)
+			continue;
+		if (r->flags & SENT_LOST)
+			break; /* and so are all below that are not sacked */
+		set_flags(sb, r, r->flags | SENT_LOST);
+	}
+	return is_lost(&sb->rec[sb->head]);
+}
+
+void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
+		       uint32_t mss_bytes)
+{
+	struct sent *r = sb_first(sb);
+
+	if (!r || is_lost(r))
+		return;
+	(void)sb_split(sb, pool, r, mss_bytes); /* else: all of it is lost */
+	r = sb_first(sb);
+	set_flags(sb, r, (r->flags | SENT_LOST) & (uint8_t)~SENT_RETRANSMITTED);
+}
+
+void sb_mark_all_lost(struct scoreboard *sb)
+{
+	for (uint32_t i = 0; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (!(r->flags & SENT_SACKED))
+			set_flags(sb, r, (r->flags | SENT_LOST) &
+						 (uint8_t)~SENT_RETRANSMITTED);
+	}
+}
+
+void sb_forget_sack(struct scoreboard *sb)
+{
+	for (uint32_t i = 0; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		set_flags(sb, r, r->flags & (uint8_t)~SENT_SACKED);
+	}
+}
+
+struct sent *sb_next_lost(struct scoreboard *sb)
+{
+	if (!sb->lost_bytes)
+		return NULL;
+	for (uint32_t i = 0; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (is_lost(r) && !(r->flags & SENT_RETRANSMITTED))
+			return r;
+	}
+	return NULL;
+}
+
+void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us)
+{
+	rec->sent_us = now_us;
+	set_flags(sb, rec, rec->flags | SENT_RETRANSMITTED | SENT_EVER_RETRANS);
+}

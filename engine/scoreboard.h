@@ -1,0 +1,87 @@
+/* scoreboard.h - what was sent and is not yet acknowledged, piece by piece.
+ *
+ * A record covers one transmission: a range of sequence numbers (FIN counted,
+ * SYN not: the handshake has its own), when it last left, and what became of
+ * it. Records are sorted, touch each other, and together cover
+ * [SND.UNA, SND.NXT). A SACK edge or a partial retransmission splits one.
+ *
+ * pipe is RFC 6675's estimate of the bytes in the network, kept as records
+ * change: every record counts once unless it is sacked or lost, and once more
+ * while a retransmission of it is outstanding.
+ */
+#ifndef MYTCP_SCOREBOARD_H
+#define MYTCP_SCOREBOARD_H
+
+#include "buf.h"
+#include "segment.h"
+
+enum {
+	SENT_SACKED = 1 << 0,
+	SENT_LOST = 1 << 1,          /* deemed lost, to be sent again */
+	SENT_RETRANSMITTED = 1 << 2, /* sent again since it was deemed lost */
+	SENT_EVER_RETRANS = 1 << 3,  /* no RTT samples from it (Karn) */
+};
+
+struct sent {
+	uint32_t start, end; /* [start, end) */
+	uint64_t sent_us;    /* last transmission */
+	uint8_t flags;
+};
+
+struct scoreboard {
+	struct sent *rec; /* records are rec[head] .. rec[head + n - 1] */
+	uint32_t head, n, cap;
+	uint32_t mem_bytes; /* size of the buffer that rec is */
+	uint32_t pipe_bytes, sacked_bytes, lost_bytes;
+	uint32_t high_sacked; /* end of the highest sacked record, if any is */
+};
+
+/* What an acknowledgment did. */
+struct sb_acked {
+	uint32_t acked_bytes;  /* cumulatively, of those not sacked before */
+	uint32_t sacked_bytes; /* newly sacked */
+	uint64_t sent_us;      /* latest transmission time among the newly
+				  acknowledged or sacked that were sent once;
+				  0: none */
+	bool advanced;         /* SND.UNA moved; set by the caller */
+	bool retransmitted;    /* some of the newly acknowledged were sent again */
+};
+
+/* Appends what was just sent for the first time; touches the last record's end.
+ * -ENOMEM, -ENOBUFS (too many records). */
+int sb_push(struct scoreboard *sb, struct bufpool *pool, uint32_t start,
+	    uint32_t end, uint64_t now_us);
+/* SND.UNA becomes una. Gives the memory back when nothing is left. */
+void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
+	    struct sb_acked *res);
+/* One SACK block, checked by the caller to lie within [SND.UNA, SND.NXT]. */
+void sb_sack(struct scoreboard *sb, struct bufpool *pool,
+	     struct seq_range block, struct sb_acked *res);
+/* RFC 6675 IsLost for all: marks records below which at least
+ * dupthresh * mss bytes, or dupthresh discontiguous ranges, were sacked.
+ * Returns whether the first record is lost. */
+bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
+			  unsigned dupthresh);
+/* Marks the first record lost, up to mss_bytes of it (NewReno). */
+void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
+		       uint32_t mss_bytes);
+/* Marks all lost that is not sacked, also what was sent again (RTO). */
+void sb_mark_all_lost(struct scoreboard *sb);
+/* The peer gave up what it had sacked (RFC 2018 8). */
+void sb_forget_sack(struct scoreboard *sb);
+/* The first record that is lost and not sent again yet, or NULL. */
+struct sent *sb_next_lost(struct scoreboard *sb);
+/* Was just sent again, up to len_bytes of it: the rest becomes a record of its
+ * own. -ENOMEM, -ENOBUFS: then all of it must be sent. */
+int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
+	     uint32_t len_bytes);
+void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us);
+/* Gives all memory back. */
+void sb_clear(struct scoreboard *sb, struct bufpool *pool);
+
+static inline struct sent *sb_first(struct scoreboard *sb)
+{
+	return sb->n ? &sb->rec[sb->head] : NULL;
+}
+
+#endif

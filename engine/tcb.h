@@ -1,0 +1,345 @@
+/* tcb.h - the transmission control block and the engine around it.
+ * Private to engine/.
+ *
+ * Who writes what:
+ *   state         only tcb_set_state() (tcb.c), which knows the legal edges
+ *   snd.una       only the ACK step (ack.c)
+ *   snd.nxt       only output (output.c)
+ *   rcv.nxt       only the text and FIN steps (text.c)
+ *   timers        tcb_timer_set() and tcb_timer_stop()
+ *   cwnd          only the operations of cc.h
+ *
+ * Input, timers and user calls never send: they change the tcb and call
+ * tcb_want_output(); engine_output() then asks output.c what there is to send.
+ * A tcb that has become garbage is put on engine.dead and freed when the entry
+ * point returns, so no pointer dies under its user's feet.
+ */
+#ifndef MYTCP_TCB_H
+#define MYTCP_TCB_H
+
+#include "addr.h"
+#include "buf.h"
+#include "cc.h"
+#include "engine.h"
+#include "flowtab.h"
+#include "random.h"
+#include "reasm.h"
+#include "scoreboard.h"
+#include "segment.h"
+#include "seq.h"
+#include "timerq.h"
+
+enum timer_id {
+	TIMER_REXMT,  /* retransmission, and the probing of a closed window */
+	TIMER_DELACK, /* an ACK that waits for company */
+	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb */
+	TIMER_COUNT
+};
+
+enum recovery {
+	RECOVERY_OPEN,
+	RECOVERY_FAST, /* since a loss was detected, until snd.recover */
+	RECOVERY_LOSS, /* since a timeout, until snd.recover */
+};
+
+/* Membership in one of the engine's lists of tcbs. */
+struct tcb_link {
+	struct tcb *next, *prev;
+	bool on;
+};
+
+struct tcb_list {
+	struct tcb *first, *last;
+};
+
+struct tcb {
+	struct flow_node node; /* the flow; must be first */
+	struct timer_node timer; /* the earliest of timer_at */
+	struct engine *e;
+	void *user;
+	enum tcp_state state;
+	uint32_t number;         /* for the trace, from 1 */
+
+	struct tcb_link ready;   /* wants output */
+	struct tcb_link event;   /* has events for its user */
+	struct tcb_link queue;   /* listener's accept queue, the closed, the dead */
+
+	/* Listener: its queues. Child of one, until accepted: listener. */
+	struct tcb *listener;
+	struct tcb_list accept_queue;
+	uint32_t accept_waiting, accept_max, half_open;
+
+	struct tcp_opts opts;
+	uint32_t path_mtu;
+	uint32_t gso_max_bytes;
+	uint64_t timer_at[TIMER_COUNT]; /* ENGINE_NEVER: off */
+
+	struct {
+		uint32_t una, nxt, wnd, wl1, wl2; /* RFC 9293 3.3.1 */
+		uint32_t iss;
+		uint32_t max_wnd;    /* MAX.SND.WND, RFC 5961 5 */
+		uint32_t data_seq;   /* sequence number of the buffer's first byte */
+		struct ring data;
+		struct scoreboard sb;
+		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
+		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
+		uint64_t last_us;    /* last transmission of data */
+		uint16_t peer_mss;   /* MSS option, or its default */
+		uint16_t mss;        /* what a segment carries besides timestamps */
+		uint8_t wscale;      /* to be applied to SEG.WND */
+		uint8_t dupacks;
+		uint8_t backoff;     /* consecutive timeouts */
+		uint8_t unanswered;  /* of these: probes without any answer */
+	} snd;
+
+	struct {
+		uint32_t nxt, irs;
+		uint32_t edge;       /* highest right edge ever offered */
+		uint32_t adv;        /* right edge as the peer saw it last */
+		uint32_t acked;      /* RCV.NXT as last sent: Last.ACK.sent */
+		struct ring data;    /* in order, then out of order */
+		struct reasm ooo;
+		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
+		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
+		uint64_t ts_recent_us;
+		uint16_t mss_seen;   /* largest segment, for the delayed ACK */
+		uint8_t wscale;      /* applied to the windows that we send */
+	} rcv;
+
+	struct {
+		uint32_t srtt_us, rttvar_us, rto_us, min_us; /* RFC 6298 */
+	} rtt;
+	struct cc cc;
+	enum recovery recovery;
+	uint32_t ts_offset;
+	int error;      /* what ended it, positive errno */
+	int soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
+
+	/* negotiated */
+	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;
+	/* the user's side */
+	bool active : 1;        /* came from an active OPEN */
+	bool released : 1;
+	bool fin_queued : 1;    /* CLOSE was called: FIN follows the data */
+	bool want_space : 1;    /* the send buffer was found full */
+	/* what output shall do */
+	bool syn_due : 1;       /* SYN or SYN,ACK to be sent (again) */
+	bool ack_now : 1;       /* an ACK is due at once */
+	bool ack_delayed : 1;   /* an ACK is due by TIMER_DELACK */
+	bool rexmit_now : 1;    /* one lost segment whatever the pipe says */
+	bool probe_now : 1;     /* one byte into a closed window */
+	bool override_sws : 1;  /* send what fits, however small */
+	bool challenge : 1;     /* the ACK due is a challenge ACK */
+	bool cwnd_limited : 1;  /* cwnd was what held data back */
+	/* the peer's side */
+	bool fin_seen : 1;      /* rcv.fin_seq is valid */
+	bool accepted : 1;      /* not a listener's child any more */
+
+	unsigned events;
+	uint32_t stat_total_retrans;
+	uint64_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
+	uint64_t stat_bytes_acked, stat_bytes_received;
+	uint64_t stat_bytes_sent, stat_bytes_retrans;
+	uint64_t last_data_in_us, last_ack_in_us;
+};
+
+/* A segment that belongs to no tcb: RST, and ACKs for the unknown. */
+struct reply {
+	struct flow flow;
+	uint32_t seq, ack;
+	uint8_t flags;
+	struct tcp_opts opts;
+};
+#define REPLIES_MAX 256
+
+struct trace_queue {
+	struct trace_rec *rec; /* NULL: no trace */
+	uint32_t head, n;
+};
+#define TRACE_MAX 4096
+
+struct engine {
+	struct engine_config cfg;
+	struct engine_stats stats;
+	struct bufpool pool;
+	struct flowtab flows;
+	struct timerq timers;
+	struct prng prng;
+	uint8_t iss_key[16], ts_key[16];
+
+	struct tcb_list ready, events;
+	struct tcb_list closed, dead; /* CLOSED: the user's still, nobody's */
+	struct reply reply[REPLIES_MAX];
+	uint32_t reply_head, reply_n;
+	struct trace_queue trace;
+	struct tcb *in_input; /* its state changes show in the segment's record */
+
+	uint32_t next_number;
+	uint32_t *port_uses; /* by local port */
+
+	/* Answers that anybody can provoke: RST for unknown segments and
+	 * challenge ACKs, per second (RFC 5961 7). */
+	uint64_t provoked_second;
+	uint32_t provoked_acks, provoked_rsts;
+};
+
+/* ---- tcb.c: life, states, lists ------------------------------------------ */
+
+/* In the flow table, CLOSED, counted. -EADDRINUSE, -ENOMEM. */
+int tcb_new(struct engine *e, const struct flow *flow,
+	    const struct tcp_opts *opts, uint64_t now_us, struct tcb **out);
+/* The only writer of t->state; entering CLOSED stops everything, and frees a
+ * released tcb at the end of the entry point. */
+void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us);
+/* Before anything was sent: ISS, and what follows from it. */
+void tcb_set_iss(struct tcb *t, uint32_t iss);
+/* MTU and burst size, the window scale to offer, the MSS. */
+void tcb_set_path(struct tcb *t, const struct tcp_path *path);
+/* ABORT, 3.10.5: RST where it says so, CLOSED. */
+void tcb_abort(struct tcb *t, uint64_t now_us);
+/* The connection ends: err (positive errno, or 0) for the user, CLOSED. */
+void tcb_fail(struct tcb *t, int err, uint64_t now_us);
+/* Frees what has died; the last act of every entry point. */
+void tcb_reap(struct engine *e);
+/* Frees it now, whatever it is (engine_free()). */
+void tcb_destroy(struct tcb *t);
+
+void tcb_event(struct tcb *t, unsigned what);
+void tcb_want_output(struct tcb *t);
+void tcb_timer_set(struct tcb *t, enum timer_id id, uint64_t at_us);
+void tcb_timer_stop(struct tcb *t, enum timer_id id);
+/* Sets the released flag and what follows from it for the counters. */
+void tcb_set_released(struct tcb *t);
+
+void list_push(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
+	       size_t link_offset);
+void list_remove(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
+		 size_t link_offset);
+#define LIST_PUSH(list, t, member) \
+	list_push((list), (t), &(t)->member, offsetof(struct tcb, member))
+#define LIST_REMOVE(list, t, member) \
+	list_remove((list), (t), &(t)->member, offsetof(struct tcb, member))
+
+/* States in which both sides know each other's sequence numbers. */
+static inline bool is_synchronized(enum tcp_state s)
+{
+	return s != TCPS_CLOSED && s != TCPS_LISTEN && s != TCPS_SYN_SENT &&
+	       s != TCPS_SYN_RECEIVED;
+}
+
+/* The peer has not sent FIN: text and URG still count. */
+static inline bool may_receive(enum tcp_state s)
+{
+	return s == TCPS_ESTABLISHED || s == TCPS_FIN_WAIT_1 ||
+	       s == TCPS_FIN_WAIT_2;
+}
+
+/* Data, FIN or their retransmission may leave. */
+static inline bool may_send(enum tcp_state s)
+{
+	return s == TCPS_ESTABLISHED || s == TCPS_CLOSE_WAIT ||
+	       s == TCPS_FIN_WAIT_1 || s == TCPS_CLOSING || s == TCPS_LAST_ACK;
+}
+
+/* ---- input.c: SEGMENT ARRIVES, RFC 9293 3.10.7 ---------------------------- */
+
+enum drop segment_arrives(struct tcb *t, const struct segment *s,
+			  uint64_t now_us);
+/* Our SYN is acknowledged by s, and the peer's has come. */
+void become_established(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* The time of our SYN, when only one was sent; else timestamps tell. */
+void sample_handshake(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* The peer's SYN: IRS, RCV.NXT and its options. */
+void take_syn(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* A challenge ACK, if the limit allows one. */
+void challenge_ack(struct tcb *t, uint64_t now_us);
+/* A RST answer for a segment that fits no connection (3.10.7.1). */
+void refuse_segment(struct engine *e, const struct flow *flow,
+		    const struct segment *s, const struct tcp_opts *opts);
+
+/* ---- listen.c: LISTEN, the SYN queue and the accept queue ----------------- */
+
+/* after: the new ISS must be beyond it, if not NULL. */
+enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
+			 const struct flow *flow, const struct segment *s,
+			 const uint32_t *after, uint64_t now_us);
+/* May a TIME-WAIT connection make room for this SYN? (RFC 9293 MAY-2) */
+bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
+/* The child t of a listener is ESTABLISHED: it waits for tcp_accept(). */
+void listen_established(struct tcb *t);
+bool listen_accept_full(const struct tcb *listener);
+/* A child leaves its listener, for whatever reason. */
+void listen_forget_child(struct tcb *t);
+/* The listener goes: its children are aborted. */
+void listen_close(struct tcb *listener, uint64_t now_us);
+
+/* ---- ack.c: the ACK step --------------------------------------------------- */
+
+enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* Is our FIN acknowledged? */
+bool fin_acked(const struct tcb *t);
+void update_send_window(struct tcb *t, const struct segment *s);
+
+/* ---- recovery.c: losses ---------------------------------------------------- */
+
+/* After the scoreboard took an acknowledgment. dup: it was a duplicate ACK. */
+void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
+		     uint64_t now_us);
+void recovery_on_timeout(struct tcb *t, uint64_t now_us);
+/* Bytes in the network, RFC 6675 pipe or RFC 6582's inflated window. */
+uint32_t recovery_pipe_bytes(const struct tcb *t);
+
+/* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
+
+void rtt_init(struct tcb *t);
+void rtt_sample(struct tcb *t, uint32_t rtt_us);
+/* The RTO with the present backoff. */
+uint64_t rto_backed_off_us(const struct tcb *t);
+
+/* ---- text.c: the text and FIN steps, the receive window ------------------- */
+
+enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us);
+void take_fin(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* RCV.WND: what the peer may send from RCV.NXT on. */
+uint32_t rcv_wnd(const struct tcb *t);
+/* Moves the right edge as far as the buffer and silly window avoidance allow;
+ * returns the window field for a segment and remembers it as offered. */
+uint16_t rcv_offer(struct tcb *t, bool syn);
+/* Is it time to tell the peer about a larger window? */
+bool window_to_update(const struct tcb *t);
+
+/* ---- output.c: what is to be sent ------------------------------------------ */
+
+/* The next packet of t; false when it has nothing to send now. */
+bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
+/* Payload per segment with the options that it carries now. */
+uint32_t effective_mss(const struct tcb *t);
+void update_mss(struct tcb *t);
+/* The MSS option: what we can receive, MUST-14 and MUST-67. */
+uint16_t offered_mss(const struct tcb *t);
+/* Arms, re-arms or stops the retransmission timer for what is outstanding. */
+void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
+/* Queued bytes and FIN that were never sent. */
+uint32_t unsent(const struct tcb *t);
+uint32_t ts_now(const struct tcb *t, uint64_t now_us);
+
+/* ---- timer.c ----------------------------------------------------------------- */
+
+void tcb_expire(struct tcb *t, uint64_t now_us);
+void enter_time_wait(struct tcb *t, uint64_t now_us);
+
+/* ---- engine.c ---------------------------------------------------------------- */
+
+void engine_reply(struct engine *e, const struct reply *r);
+
+/* ---- record.c: the trace ------------------------------------------------------- */
+
+void trace_numbers(const struct tcb *t, struct trace_rec *rec);
+void trace_state(struct tcb *t, enum tcp_state before, uint64_t now_us);
+void trace_note(struct tcb *t, const char *note, uint64_t now_us);
+void trace_segment(struct engine *e, const struct trace_rec *rec);
+void trace_out(struct engine *e, struct tcb *t, const struct flow *flow,
+	       const struct engine_pkt_out *pkt, const char *note,
+	       uint64_t now_us);
+
+#endif

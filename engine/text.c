@@ -1,0 +1,196 @@
+/* text.c - receiving: the seventh and eighth step of RFC 9293 3.10.7.4, and the
+ * window that is offered.
+ *
+ * Owns t->rcv. The ring holds the bytes that the user has not taken, up to
+ * RCV.NXT, and behind them what arrived out of order, each byte at its offset
+ * from the first unread one; rcv.ooo knows which of those are there.
+ *
+ * Two right edges: rcv.edge is the furthest ever promised, and everything below
+ * it is accepted; rcv.adv is what the last window field said, which can be less
+ * by the rounding of the scale (RFC 7323 2.4).
+ */
+#include "tcb.h"
+
+#include <errno.h>
+
+static uint32_t rcvbuf_free(const struct tcb *t)
+{
+	uint32_t used = t->rcv.data.len_bytes;
+
+	return t->opts.rcvbuf_bytes > used ? t->opts.rcvbuf_bytes - used : 0;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Fr * RCV.BUFF or one segment, RFC 9293 3.8.6.2.2. */
+static uint32_t silly_limit(const struct tcb *t)
+{
+	uint32_t half = t->opts.rcvbuf_bytes / 2;
+
+	return half < t->snd.mss ? (half ? half : 1) : t->snd.mss;
+}
+
+uint32_t rcv_wnd(const struct tcb *t)
+{
+	return t->rcv.edge - t->rcv.nxt;
+}
+
+static uint32_t scaled_max(const struct tcb *t, bool syn)
+{
+	return syn ? 0xffff : 0xffffu << t->rcv.wscale;
+}
+
+uint16_t rcv_offer(struct tcb *t, bool syn)
+{
+	unsigned shift = syn ? 0 : t->rcv.wscale;
+	uint32_t wnd = rcv_wnd(t);
+	uint32_t room = min_u32(rcvbuf_free(t), scaled_max(t, syn));
+
+	room = room >> shift << shift;
+	if (room > wnd && (syn || room - wnd >= silly_limit(t)))
+		wnd = room;
+	t->rcv.edge = t->rcv.nxt + wnd;
+	wnd = min_u32(wnd, scaled_max(t, syn)) >> shift << shift;
+	t->rcv.adv = t->rcv.nxt + wnd;
+	return (uint16_t)(wnd >> shift);
+}
+
+bool window_to_update(const struct tcb *t)
+{
+	uint32_t offered = t->rcv.adv - t->rcv.nxt;
+	uint32_t room = rcvbuf_free(t) >> t->rcv.wscale << t->rcv.wscale;
+
+	if (!may_receive(t->state) || seq_lt(t->rcv.adv, t->rcv.nxt))
+		return false;
+	room = min_u32(room, scaled_max(t, false));
+	/* While much is open to the peer, the ACKs of what it sends carry the
+	 * news early enough. */
+	return room > offered && room - offered >= silly_limit(t) &&
+	       offered <= min_u32(t->opts.rcvbuf_bytes / 2, 0x7fff);
+}
+
+/* The ACK policy for text that arrived in order: RFC 9293 3.8.6.3. */
+static void ack_text(struct tcb *t, uint32_t len_bytes, bool hole, uint64_t now_us)
+{
+	if (len_bytes > t->rcv.mss_seen && len_bytes <= 0xffff)
+		t->rcv.mss_seen = (uint16_t)min_u32(len_bytes, t->snd.mss);
+	/* At least every second full-sized segment (SHLD-19 says so), and at
+	 * once when a hole is there or was filled (RFC 5681 4.2), or when the
+	 * peer has used up its window. */
+	if (hole || t->rcv.nxt == t->rcv.adv || t->rcv.nxt - t->rcv.acked >= 2u * t->rcv.mss_seen ||
+	    window_to_update(t)) {
+		t->ack_now = true;
+	} else if (!t->ack_delayed) {
+		t->ack_delayed = true;
+		tcb_timer_set(t, TIMER_DELACK,
+			      now_us + t->e->cfg.delack_ms * 1000ull);
+	}
+	tcb_want_output(t);
+}
+
+static enum drop no_room(struct tcb *t)
+{
+	t->ack_now = true; /* what was not taken must come again */
+	tcb_want_output(t);
+	return DROP_REASSEMBLY;
+}
+
+/* Text beyond RCV.NXT: kept for later (SHLD-31), in bounded memory. */
+static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
+			   uint32_t len_bytes)
+{
+	struct engine *e = t->e;
+	uint32_t off = t->rcv.data.len_bytes + (start - t->rcv.nxt), added;
+
+	if (ring_reserve(&t->rcv.data, &e->pool, off + len_bytes))
+		return no_room(t);
+	if (reasm_add(&t->rcv.ooo, start, start + len_bytes,
+		      e->cfg.ooo_ranges_max, &added, &e->stats.memory_bytes))
+		return no_room(t);
+	if (added)
+		ring_put_at(&t->rcv.data, off, data, len_bytes);
+	t->ack_now = true; /* a duplicate ACK, RFC 5681 4.2 */
+	tcb_want_output(t);
+	return added ? DROP_NONE : DROP_DUPLICATE;
+}
+
+enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	struct engine *e = t->e;
+	uint32_t start = s->seq + !!(s->flags & SEG_SYN);
+	uint32_t end = start + s->data_len_bytes;
+	const uint8_t *data = s->data;
+	uint32_t len_bytes, nxt = t->rcv.nxt;
+	bool hole;
+
+	if (seq_lt(start, nxt)) { /* trim what we have */
+		data += seq_min(nxt, end) - start;
+		start = seq_min(nxt, end);
+	}
+	if (seq_gt(end, t->rcv.edge)) /* and what was not asked for */
+		end = t->rcv.edge;
+	if (t->fin_seen && seq_gt(end, t->rcv.fin_seq))
+		end = t->rcv.fin_seq;
+	if (seq_geq(start, end))
+		return DROP_NONE; /* nothing left; FIN may still count */
+	len_bytes = end - start;
+	t->stat_data_in++;
+	t->last_data_in_us = now_us;
+	if (t->released) /* RFC 9293 3.6.1: nobody will read it */
+		return DROP_AFTER_CLOSE;
+	if (start != nxt)
+		return hold_text(t, start, data, len_bytes);
+
+	if (ring_reserve(&t->rcv.data, &e->pool, t->rcv.data.len_bytes + len_bytes))
+		return no_room(t);
+	ring_put_at(&t->rcv.data, t->rcv.data.len_bytes, data, len_bytes);
+	hole = t->rcv.ooo.n > 0;
+	t->rcv.nxt = hole ? reasm_advance(&t->rcv.ooo, end) : end;
+	t->rcv.data.len_bytes += t->rcv.nxt - nxt;
+	t->stat_bytes_received += t->rcv.nxt - nxt;
+	e->stats.bytes_in += t->rcv.nxt - nxt;
+	tcb_event(t, TCP_EV_READABLE);
+	ack_text(t, len_bytes, hole, now_us);
+	return DROP_NONE;
+}
+
+void take_fin(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	uint32_t fin_seq = s->seq + seg_len(s) - 1;
+
+	if ((s->flags & SEG_FIN) && !t->fin_seen && seq_geq(fin_seq, t->rcv.nxt) &&
+	    seq_leq(fin_seq, t->rcv.edge)) {
+		t->fin_seen = true;
+		t->rcv.fin_seq = fin_seq;
+		t->ack_now = true;
+		tcb_want_output(t);
+	}
+	if (!t->fin_seen || t->rcv.nxt != t->rcv.fin_seq)
+		return; /* none, or text is missing before it, or done already */
+
+	t->rcv.nxt++;
+	if (seq_lt(t->rcv.edge, t->rcv.nxt)) /* FIN may stand at the edge */
+		t->rcv.edge = t->rcv.nxt;
+	t->ack_now = true;
+	tcb_want_output(t);
+	tcb_event(t, TCP_EV_PEER_CLOSED);
+	switch (t->state) {
+	case TCPS_ESTABLISHED:
+		tcb_set_state(t, TCPS_CLOSE_WAIT, now_us);
+		break;
+	case TCPS_FIN_WAIT_1:
+		if (fin_acked(t))
+			enter_time_wait(t, now_us);
+		else
+			tcb_set_state(t, TCPS_CLOSING, now_us);
+		break;
+	case TCPS_FIN_WAIT_2:
+		enter_time_wait(t, now_us);
+		break;
+	default:
+		break; /* has had its FIN */
+	}
+}
