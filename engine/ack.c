@@ -13,14 +13,18 @@ bool fin_acked(const struct tcb *t)
 	       seq_gt(t->snd.una, t->snd.data_seq + t->snd.data.len_bytes);
 }
 
-void update_send_window(struct tcb *t, const struct segment *s)
+/* SND.WL1 and SND.WL2 keep old segments from taking part. One that acknowledges
+ * something new is not old, even if it repeats old text: without its window,
+ * the right edge would move along with SND.UNA. */
+static void update_send_window(struct tcb *t, const struct segment *s,
+			       bool advanced)
 {
 	uint32_t wnd = (uint32_t)s->wnd << t->snd.wscale;
 	bool reopened = t->snd.wnd == 0 && wnd > 0;
 
-	if (seq_gt(t->snd.wl1, s->seq) ||
-	    (t->snd.wl1 == s->seq && seq_gt(t->snd.wl2, s->ack)))
-		return; /* an old segment */
+	if (!advanced && (seq_gt(t->snd.wl1, s->seq) ||
+			  (t->snd.wl1 == s->seq && seq_gt(t->snd.wl2, s->ack))))
+		return;
 	t->snd.wnd = wnd;
 	t->snd.wl1 = s->seq;
 	t->snd.wl2 = s->ack;
@@ -107,7 +111,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		sb_ack(&t->snd.sb, &t->e->pool, s->ack, &res);
 		release_buffer(t);
 	}
-	update_send_window(t, s);
+	update_send_window(t, s, res.advanced);
 	if (!res.advanced && !res.sacked_bytes && !dup)
 		return;
 	take_rtt(t, s, &res, now_us);

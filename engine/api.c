@@ -114,8 +114,10 @@ void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us)
 {
 	(void)now_us;
 	ring_consume(&t->rcv.data, (uint32_t)len_bytes);
-	if (!t->rcv.data.len_bytes && !t->rcv.ooo.n)
+	if (!t->rcv.data.len_bytes && !t->rcv.ooo.n) {
 		ring_release(&t->rcv.data, &t->e->pool);
+		reasm_clear(&t->rcv.ooo, &t->e->stats.memory_bytes);
+	}
 	if (t->state != TCPS_CLOSED && window_to_update(t)) {
 		t->ack_now = true;
 		tcb_want_output(t);

@@ -61,10 +61,10 @@ static int make_room(struct scoreboard *sb, struct bufpool *pool)
 	struct iovec iov[2];
 	int err;
 
-	if (sb->head + sb->n < sb->cap)
-		return 0;
 	if (sb->n >= RECORDS_MAX)
 		return -ENOBUFS;
+	if (sb->head + sb->n < sb->cap)
+		return 0;
 	if (sb->head >= sb->cap / 2 && sb->head) {
 		memmove(sb->rec, sb->rec + sb->head, sb->n * sizeof(*sb->rec));
 		sb->head = 0;

@@ -278,7 +278,6 @@ void listen_close(struct tcb *listener, uint64_t now_us);
 enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us);
 /* Is our FIN acknowledged? */
 bool fin_acked(const struct tcb *t);
-void update_send_window(struct tcb *t, const struct segment *s);
 
 /* ---- recovery.c: losses ---------------------------------------------------- */
 

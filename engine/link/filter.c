@@ -1,0 +1,162 @@
+/* filter.c - the set of guarded ports, and the raw socket's BPF filter for it.
+ *
+ * The raw socket gets a copy of all TCP that arrives; the filter drops what is
+ * not for a port of ours before it costs buffer space. ports->count is the
+ * truth and decides in the end. The filter in force accepts a superset of it:
+ * never fewer ports, and not more than a bounded number of stale ones, because
+ * building a filter costs microseconds and short connections come and go.
+ * Up to EXACT_MAX ports are compared one by one; for more the filter passes
+ * the range from the lowest to the highest.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include "inside.h"
+
+#define EXACT_MAX 32
+#define STALE_MAX 16
+#define MAP_WORDS (65536 / 64)
+
+struct ports {
+	uint16_t count[65536];   /* guards that listen on the port */
+	uint64_t map[MAP_WORDS]; /* bit set: count is not zero */
+	unsigned n;              /* ports in the map */
+	unsigned stale;          /* ports that left since the filter was built */
+	/* the filter in force: exact_n single ports, or else lo to hi */
+	uint16_t exact[EXACT_MAX];
+	unsigned exact_n;
+	uint16_t lo, hi;
+};
+
+/* Fills exact[], exact_n, lo, hi from the map. */
+static void ports_collect(struct ports *p)
+{
+	unsigned found = 0;
+
+	p->lo = p->hi = 0;
+	for (unsigned w = 0; w < MAP_WORDS; w++) {
+		for (uint64_t bits = p->map[w]; bits; bits &= bits - 1) {
+			uint16_t port = w * 64 + __builtin_ctzll(bits);
+
+			if (found == 0)
+				p->lo = port;
+			p->hi = port;
+			if (found < EXACT_MAX)
+				p->exact[found] = port;
+			found++;
+		}
+	}
+	p->exact_n = found <= EXACT_MAX ? found : 0;
+	p->stale = 0;
+}
+
+/* A raw IPv4 socket's filter sees the IP header at offset 0. As the kernel's
+ * TCP does, it takes only what was addressed to this host on the link layer. */
+static int ports_attach(struct link *l)
+{
+	const struct ports *p = l->ports;
+	struct sock_filter f[EXACT_MAX + 8];
+	struct sock_fprog prog = {.filter = f};
+	unsigned n = 0;
+
+	if (p->n == 0) {
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	} else {
+		unsigned tests = p->exact_n ? p->exact_n : 2;
+
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+						      SKF_AD_OFF + SKF_AD_PKTTYPE);
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST,
+						      0, tests + 2);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2);
+		for (unsigned i = 0; i < p->exact_n; i++)
+			f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							      p->exact[i], tests - i, 0);
+		if (p->exact_n == 0) {
+			f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, p->lo,
+							      0, 1);
+			f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, p->hi,
+							      0, 1);
+		}
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	}
+	prog.len = n;
+	if (setsockopt(l->raw_fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int ports_rebuild(struct link *l)
+{
+	int err;
+
+	ports_collect(l->ports);
+	err = ports_attach(l);
+	if (err < 0) /* unknown: as if it passed nothing, so the next one tries again */
+		l->ports->exact_n = l->ports->lo = l->ports->hi = 0;
+	return err;
+}
+
+static bool ports_filter_passes(const struct ports *p, uint16_t port)
+{
+	if (p->exact_n == 0)
+		return p->hi && port >= p->lo && port <= p->hi;
+	for (unsigned i = 0; i < p->exact_n; i++)
+		if (p->exact[i] == port)
+			return true;
+	return false;
+}
+
+int ports_open(struct link *l)
+{
+	l->ports = calloc(1, sizeof(*l->ports));
+	if (!l->ports)
+		return -ENOMEM;
+	return ports_attach(l);
+}
+
+void ports_close(struct link *l)
+{
+	free(l->ports);
+	l->ports = NULL;
+}
+
+int ports_add(struct link *l, uint16_t port)
+{
+	struct ports *p = l->ports;
+	int err;
+
+	if (p->count[port]++)
+		return 0;
+	p->map[port / 64] |= 1ull << port % 64;
+	p->n++;
+	if (ports_filter_passes(p, port))
+		return 0;
+	err = ports_rebuild(l);
+	if (err < 0)
+		ports_del(l, port);
+	return err;
+}
+
+void ports_del(struct link *l, uint16_t port)
+{
+	struct ports *p = l->ports;
+
+	if (--p->count[port])
+		return;
+	p->map[port / 64] &= ~(1ull << port % 64);
+	p->n--;
+	p->stale++;
+	/* Should this fail, the old filter passes more than needed. */
+	if (p->n == 0 || p->stale > STALE_MAX + p->n)
+		ports_rebuild(l);
+}
+
+bool ports_has(const struct link *l, uint16_t port)
+{
+	return l->ports->count[port] != 0;
+}

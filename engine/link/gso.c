@@ -1,0 +1,362 @@
+/* gso.c - bursts of up to 64 KiB in one packet, cut by the kernel at the last
+ * moment or by the network card (generic segmentation offload).
+ *
+ * Owns a packet socket that never receives (protocol 0) and a cache of where
+ * bursts go: direct-mapped, GSO_ROUTES_N entries, each valid for CACHE_TTL_MS.
+ *
+ * Theory of operation
+ *
+ * A packet socket with PACKET_VNET_HDR takes a frame larger than the MTU
+ * together with the segment size. It is handed to the device below the IP
+ * layer, so what that layer would have done is done here or avoided:
+ * - Routing: the device and the next hop are asked of the kernel.
+ * - Neighbours: a burst is sent only to a link address that the kernel holds
+ *   for usable. The kernel does not see that we use it and would let it grow
+ *   old; so each time an entry is renewed one burst takes the other way,
+ *   through the raw socket, and the kernel does what it does for any packet.
+ * - Connection tracking and the firewall's output rules: they see neither. A
+ *   flow of which conntrack sees only a part would look invalid to it, so
+ *   nothing leaves here while conntrack has entries in this network namespace.
+ *   They are looked for once per CACHE_TTL_MS, and after each SYN, because that
+ *   is what makes conntrack's first entry.
+ * Loopback is left out: its MTU lets full-sized segments pass the raw socket.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../segment.h"
+#include "inside.h"
+
+#define GSO_ROUTES_N 256
+#define GSO_SNDBUF_BYTES (4 << 20)
+#define NEIGHBOUR_WAIT_MS 20
+#define GSO_PAYLOAD_MAX (IP4_TOTAL_MAX - IP4_HDR_BYTES - TCP_HDR_MAX)
+#define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | \
+		    NUD_PERMANENT | NUD_NOARP)
+
+/* The device towards a next hop and what goes before the IP header there. */
+struct gso_device {
+	uint32_t ifindex, mtu_bytes;
+	uint8_t eth_len_bytes; /* 0: no link header */
+	struct ether_header eth;
+};
+
+struct gso_route {
+	struct ip_addr src, dst;
+	uint64_t until_ms; /* 0: empty */
+	bool usable;
+	struct gso_device dev;
+};
+
+struct gso {
+	int packet_fd;
+	int sysctl_fd; /* the directory /proc/sys/net, -1: not to be had */
+	struct netlink route;
+	uint64_t conntrack_until_ms; /* 0: look again */
+	bool conntrack;              /* in use, or nobody can tell */
+	struct gso_route routes[GSO_ROUTES_N];
+};
+
+union answer {
+	struct nlmsghdr align;
+	uint8_t room[NETLINK_ANSWER_MAX];
+};
+
+static int packet_open(void)
+{
+	int on = 1, bytes = GSO_SNDBUF_BYTES;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
+	    (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+	     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int gso_open(struct link *l)
+{
+	struct gso *g;
+	int fd = packet_open();
+
+	if (fd < 0)
+		return 0; /* bursts are cut then */
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		close(fd);
+		return -ENOMEM;
+	}
+	l->gso = g;
+	g->packet_fd = fd;
+	/* Opened now: the program may go into a chroot later. */
+	g->sysctl_fd = open("/proc/sys/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return netlink_open(&g->route, NETLINK_ROUTE);
+}
+
+void gso_close(struct link *l)
+{
+	if (!l->gso)
+		return;
+	netlink_close(&l->gso->route);
+	if (l->gso->sysctl_fd >= 0)
+		close(l->gso->sysctl_fd);
+	close(l->gso->packet_fd);
+	free(l->gso);
+	l->gso = NULL;
+}
+
+/* ---- where to ----------------------------------------------------------- */
+
+/* Finds the device, and the next hop's address in *hop, for packets from src
+ * to dst. -EOPNOTSUPP where the route is more than that. */
+static int ask_route(struct gso *g, const struct ip_addr *src,
+		     const struct ip_addr *dst, uint32_t *ifindex, in_addr_t *hop)
+{
+	struct {
+		struct nlmsghdr h;
+		struct rtmsg rt;
+		char attrs[2 * RTA_SPACE(sizeof(in_addr_t))];
+	} q = {
+		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.rt)), .nlmsg_type = RTM_GETROUTE},
+		.rt = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_src_len = 32},
+	};
+	union answer answer;
+	const struct nlmsghdr *h;
+	const struct rtmsg *rt;
+	const void *a;
+	int err;
+
+	netlink_add(&q.h, RTA_DST, dst->b + 12, 4);
+	netlink_add(&q.h, RTA_SRC, src->b + 12, 4);
+	err = netlink_ask(&g->route, &q.h, &answer, &h);
+	if (err < 0)
+		return err;
+	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*rt)))
+		return -EBADMSG;
+	rt = NLMSG_DATA(h);
+	a = netlink_attr(h, sizeof(*rt), RTA_OIF, sizeof(*ifindex));
+	if (rt->rtm_type != RTN_UNICAST || !a || netlink_attr(h, sizeof(*rt), RTA_VIA, 0) ||
+	    netlink_attr(h, sizeof(*rt), RTA_ENCAP, 0))
+		return -EOPNOTSUPP;
+	memcpy(ifindex, a, sizeof(*ifindex));
+	a = netlink_attr(h, sizeof(*rt), RTA_GATEWAY, sizeof(*hop));
+	memcpy(hop, a ? a : dst->b + 12, sizeof(*hop));
+	return 0;
+}
+
+/* Learns dev->ifindex's MTU, and the head of its frames but for the
+ * destination. -EOPNOTSUPP if frames cannot simply be given to it. */
+static int ask_device(struct gso *g, struct gso_device *dev)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} q = {
+		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK},
+		.i = {.ifi_family = AF_UNSPEC, .ifi_index = dev->ifindex},
+	};
+	union answer answer;
+	const struct nlmsghdr *h;
+	const struct ifinfomsg *i;
+	const void *mtu, *own;
+	int err = netlink_ask(&g->route, &q.h, &answer, &h);
+
+	if (err < 0)
+		return err;
+	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
+		return -EBADMSG;
+	i = NLMSG_DATA(h);
+	mtu = netlink_attr(h, sizeof(*i), IFLA_MTU, sizeof(dev->mtu_bytes));
+	own = netlink_attr(h, sizeof(*i), IFLA_ADDRESS, ETH_ALEN);
+	if (!mtu || i->ifi_flags & IFF_LOOPBACK || !(i->ifi_flags & IFF_UP))
+		return -EOPNOTSUPP;
+	memcpy(&dev->mtu_bytes, mtu, sizeof(dev->mtu_bytes));
+	if (i->ifi_type == ARPHRD_NONE && i->ifi_flags & IFF_NOARP)
+		return 0;
+	if (i->ifi_type != ARPHRD_ETHER || !own)
+		return -EOPNOTSUPP;
+	dev->eth_len_bytes = sizeof(dev->eth);
+	dev->eth.ether_type = htons(ETHERTYPE_IP);
+	memcpy(dev->eth.ether_shost, own, ETH_ALEN);
+	return 0;
+}
+
+/* Fills in the link address of a next hop, if the kernel has one to use. */
+static int ask_neighbour(struct gso *g, in_addr_t hop, struct gso_device *dev)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ndmsg nd;
+		char attrs[RTA_SPACE(sizeof(in_addr_t))];
+	} q = {
+		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.nd)), .nlmsg_type = RTM_GETNEIGH},
+		.nd = {.ndm_family = AF_INET, .ndm_ifindex = dev->ifindex},
+	};
+	union answer answer;
+	const struct nlmsghdr *h;
+	const struct ndmsg *nd;
+	const void *lladdr;
+	int err;
+
+	netlink_add(&q.h, NDA_DST, &hop, sizeof(hop));
+	err = netlink_ask(&g->route, &q.h, &answer, &h);
+	if (err < 0)
+		return err;
+	if (h->nlmsg_type != RTM_NEWNEIGH || h->nlmsg_len < NLMSG_LENGTH(sizeof(*nd)))
+		return -EBADMSG;
+	nd = NLMSG_DATA(h);
+	lladdr = netlink_attr(h, sizeof(*nd), NDA_LLADDR, ETH_ALEN);
+	if (!lladdr || !(nd->ndm_state & NUD_USABLE))
+		return -EHOSTUNREACH;
+	memcpy(dev->eth.ether_dhost, lladdr, ETH_ALEN);
+	return 0;
+}
+
+static void gso_renew(struct gso *g, struct gso_route *r, const struct ip_addr *src,
+		      const struct ip_addr *dst, uint64_t now_ms)
+{
+	in_addr_t hop = 0;
+
+	*r = (struct gso_route){.src = *src, .dst = *dst, .until_ms = now_ms + CACHE_TTL_MS};
+	if (ask_route(g, src, dst, &r->dev.ifindex, &hop) < 0 || ask_device(g, &r->dev) < 0)
+		return;
+	r->usable = !r->dev.eth_len_bytes || ask_neighbour(g, hop, &r->dev) == 0;
+	if (!r->usable) /* the kernel is about to ask, see above */
+		r->until_ms = now_ms + NEIGHBOUR_WAIT_MS;
+}
+
+/* ---- may they? ---------------------------------------------------------- */
+
+void gso_new_connection(struct link *l)
+{
+	if (l->gso)
+		l->gso->conntrack_until_ms = 0;
+}
+
+/* No such file: the module is not loaded. It may be loaded later. */
+static bool conntrack_has_entries(const struct gso *g)
+{
+	char text[16];
+	ssize_t n;
+	int fd = openat(g->sysctl_fd, "netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != ENOENT;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	return n < 1 || text[0] != '0';
+}
+
+static bool conntrack_in_use(struct gso *g, uint64_t now_ms)
+{
+	if (g->conntrack_until_ms <= now_ms) {
+		g->conntrack = conntrack_has_entries(g);
+		g->conntrack_until_ms = now_ms + CACHE_TTL_MS;
+	}
+	return g->conntrack;
+}
+
+int gso_fd(const struct link *l)
+{
+	return l->gso->packet_fd;
+}
+
+uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
+		       const struct ip_addr *dst)
+{
+	struct gso_device dev = {0};
+	in_addr_t hop;
+
+	if (!l->gso || conntrack_in_use(l->gso, clock_ms()) ||
+	    ask_route(l->gso, src, dst, &dev.ifindex, &hop) < 0 ||
+	    ask_device(l->gso, &dev) < 0)
+		return 0;
+	return GSO_PAYLOAD_MAX;
+}
+
+struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
+{
+	struct gso *g = l->gso;
+	struct gso_route *r;
+	uint64_t now_ms;
+
+	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX)
+		return NULL;
+	now_ms = clock_ms();
+	if (conntrack_in_use(g, now_ms))
+		return NULL;
+	r = &g->routes[addr_pair_hash(&pkt->src, &pkt->dst, GSO_ROUTES_N)];
+	if (r->until_ms <= now_ms || !addr_eq(&r->src, &pkt->src) ||
+	    !addr_eq(&r->dst, &pkt->dst)) {
+		gso_renew(g, r, &pkt->src, &pkt->dst, now_ms);
+		return NULL;
+	}
+	/* Too large for the device: the raw socket says so, this one would not. */
+	if (!r->usable ||
+	    0u + IP4_HDR_BYTES + pkt->hdr_len_bytes + pkt->mss_bytes > r->dev.mtu_bytes)
+		return NULL;
+	return r;
+}
+
+/* ---- and off ------------------------------------------------------------ */
+
+int gso_send(struct link *l, struct gso_route *r, const struct engine_pkt_out *pkt)
+{
+	size_t tcp_len = pkt->hdr_len_bytes + pkt->payload_len_bytes;
+	uint16_t sum = segment_pseudo_sum(&pkt->src, &pkt->dst, tcp_len);
+	uint8_t ip[IP4_HDR_BYTES], tcp[TCP_HDR_MAX];
+	size_t ip_end = r->dev.eth_len_bytes + sizeof(ip);
+	struct virtio_net_hdr v = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = ip_end + pkt->hdr_len_bytes,
+		.gso_size = pkt->mss_bytes,
+		.csum_start = ip_end,
+		.csum_offset = 16,
+	};
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETHERTYPE_IP),
+		.sll_ifindex = r->dev.ifindex,
+	};
+	struct iovec iov[6] = {
+		{&v, sizeof(v)}, {&r->dev.eth, r->dev.eth_len_bytes},
+		{ip, sizeof(ip)}, {tcp, pkt->hdr_len_bytes},
+	};
+	struct msghdr m = {
+		.msg_name = &to, .msg_namelen = sizeof(to),
+		.msg_iov = iov, .msg_iovlen = 4 + pkt->payload_iovs,
+	};
+
+	/* CWR is for the first segment alone (RFC 3168 6.1.2). */
+	if (pkt->hdr[13] & SEG_CWR)
+		v.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+	ip4_header(ip, l, pkt, tcp_len);
+	memcpy(tcp, pkt->hdr, pkt->hdr_len_bytes);
+	tcp[16] = sum >> 8;
+	tcp[17] = sum;
+	memcpy(iov + 4, pkt->payload, pkt->payload_iovs * sizeof(iov[0]));
+	while (sendmsg(l->gso->packet_fd, &m, MSG_DONTWAIT) < 0) {
+		if (errno == EINTR)
+			continue;
+		/* A full queue says nothing about the route. */
+		if (errno != EAGAIN && errno != ENOBUFS)
+			r->usable = false;
+		return -errno;
+	}
+	l->stats.pkts_out++;
+	l->stats.gso_out++;
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* guard.c - the kernel sockets that keep the kernel quiet and hold our ports.
+ *
+ * A guard is a kernel TCP socket with a filter that drops everything. Once it
+ * listens, the kernel finds it for each segment to its port that belongs to no
+ * connection of the kernel's own, runs the filter and forgets the segment: no
+ * SYN-ACK, no RST. The filter is in place before the socket can be found.
+ *
+ * A guard that lingers for connections of a closed listener differs from one
+ * in use by its backlog, which sock_diag shows to other processes.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "inside.h"
+
+struct guard {
+	struct link *link;
+	struct guard *next, **pprev;
+	int fd;
+	unsigned flags;
+	bool listening;
+	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
+	struct endpoint local;
+};
+
+static int set_flag(int fd, int option, int on)
+{
+	return setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+static int guard_configure(const struct guard *g, uint32_t ifindex)
+{
+	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog prog = {.len = 1, .filter = &drop_all};
+	int device = ifindex, err = 0;
+
+	if (setsockopt(g->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+		return -errno;
+	if (ifindex && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
+				  sizeof(device)) < 0)
+		return -errno;
+	if (g->flags & GUARD_REUSEADDR)
+		err = set_flag(g->fd, SO_REUSEADDR, 1);
+	if (!err && g->flags & GUARD_REUSEPORT)
+		err = set_flag(g->fd, SO_REUSEPORT, 1);
+	return err;
+}
+
+/* Where only guards that linger are in the way, SO_REUSEADDR is to be enough,
+ * as it would be if the kernel's own connections lingered there. They have
+ * SO_REUSEPORT on; so has the new one until it listens. */
+static int guard_bind(struct guard *g, const struct endpoint *local)
+{
+	struct sockaddr_in sa = addr_sockaddr(&local->addr, local->port);
+	int err;
+
+	if (bind(g->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return 0;
+	err = -errno;
+	if (err != -EADDRINUSE || local->port == 0 ||
+	    (g->flags & (GUARD_REUSEADDR | GUARD_REUSEPORT)) != GUARD_REUSEADDR ||
+	    diag_live_listener(g->link, local) != 0)
+		return err;
+	err = set_flag(g->fd, SO_REUSEPORT, 1);
+	if (!err && bind(g->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		err = -errno;
+	return err;
+}
+
+static int guard_learn(struct guard *g)
+{
+	struct sockaddr_in sa = {0};
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(g->fd, (struct sockaddr *)&sa, &len) < 0)
+		return -errno;
+	g->local.addr = addr_from_v4(&sa.sin_addr);
+	g->local.port = ntohs(sa.sin_port);
+	len = sizeof(g->cookie);
+	if (getsockopt(g->fd, SOL_SOCKET, SO_COOKIE, &g->cookie, &len) < 0)
+		return -errno;
+	return 0;
+}
+
+int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
+	       unsigned flags, struct guard **out)
+{
+	struct guard *g;
+	int err;
+
+	if (!addr_is_v4(&local->addr))
+		return -EAFNOSUPPORT;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->link = l;
+	g->flags = flags;
+	g->next = l->guards;
+	g->pprev = &l->guards;
+	if (g->next)
+		g->next->pprev = &g->next;
+	l->guards = g;
+	g->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	err = g->fd < 0 ? -errno : guard_configure(g, ifindex);
+	if (!err)
+		err = guard_bind(g, local);
+	if (!err)
+		err = guard_learn(g);
+	if (err) {
+		guard_close(g);
+		return err;
+	}
+	*out = g;
+	return 0;
+}
+
+int guard_listen(struct guard *g)
+{
+	int err;
+
+	if (g->listening)
+		return 0;
+	if (listen(g->fd, GUARD_BACKLOG) < 0)
+		return -errno;
+	if (!(g->flags & GUARD_REUSEPORT))
+		set_flag(g->fd, SO_REUSEPORT, 0);
+	err = ports_add(g->link, g->local.port);
+	g->listening = err == 0;
+	return err;
+}
+
+const struct endpoint *guard_local(const struct guard *g)
+{
+	return &g->local;
+}
+
+void guard_linger(struct guard *g)
+{
+	set_flag(g->fd, SO_REUSEPORT, 1);
+	if (g->listening)
+		listen(g->fd, GUARD_BACKLOG_LINGER);
+}
+
+void guard_close(struct guard *g)
+{
+	if (!g)
+		return;
+	if (g->listening)
+		ports_del(g->link, g->local.port);
+	if (g->fd >= 0)
+		close(g->fd);
+	*g->pprev = g->next;
+	if (g->next)
+		g->next->pprev = g->pprev;
+	free(g);
+}
+
+bool guard_has_cookie(const struct link *l, uint64_t cookie)
+{
+	for (const struct guard *g = l->guards; g; g = g->next)
+		if (g->cookie == cookie)
+			return true;
+	return false;
+}

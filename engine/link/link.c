@@ -1,0 +1,263 @@
+/* link.c - opens and closes the link, and receives.
+ *
+ * Owns the raw socket and the receive buffers: RX_BATCH slots that hold any
+ * IPv4 packet, in anonymous memory that costs nothing until a packet is
+ * written there. Packets are handed out in place. Nothing of a packet is
+ * believed but what the kernel's IP layer has checked: version, header length
+ * and total length are compared with what was received, and a destination is
+ * local if IP_PKTINFO's "address to answer from" equals it.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../segment.h"
+#include "inside.h"
+
+#define RX_BATCH 32
+/* Not a multiple of 4096: the headers of all slots would share a cache set. */
+#define RX_SLOT_BYTES (65536 + 192)
+/* A flood of packets that are not for us must not keep link_recv() busy. */
+#define RX_ROUNDS_MAX 16
+
+struct rx {
+	uint8_t *mem;
+	struct mmsghdr msgs[RX_BATCH];
+	struct iovec iov[RX_BATCH];
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} ctl[RX_BATCH];
+	struct { /* of the packets handed out last */
+		struct flow flow;
+		uint32_t ifindex;
+	} last[RX_BATCH];
+	int last_n;
+};
+
+static int rx_open(struct link *l)
+{
+	struct rx *rx = calloc(1, sizeof(*rx));
+
+	if (!rx)
+		return -ENOMEM;
+	l->rx = rx;
+	rx->mem = mmap(NULL, (size_t)RX_BATCH * RX_SLOT_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (rx->mem == MAP_FAILED) {
+		rx->mem = NULL;
+		return -ENOMEM;
+	}
+	for (int i = 0; i < RX_BATCH; i++) {
+		rx->iov[i].iov_base = rx->mem + (size_t)i * RX_SLOT_BYTES;
+		rx->iov[i].iov_len = RX_SLOT_BYTES;
+		rx->msgs[i].msg_hdr.msg_iov = &rx->iov[i];
+		rx->msgs[i].msg_hdr.msg_iovlen = 1;
+		rx->msgs[i].msg_hdr.msg_control = rx->ctl[i].room;
+	}
+	return 0;
+}
+
+static void rx_close(struct link *l)
+{
+	if (!l->rx)
+		return;
+	if (l->rx->mem)
+		munmap(l->rx->mem, (size_t)RX_BATCH * RX_SLOT_BYTES);
+	free(l->rx);
+}
+
+/* raw(7): IP_HDRINCL, so that DF, TTL and TOS are the engine's and a segment
+ * too large for the device is refused instead of fragmented. IP_PMTUDISC_PROBE:
+ * the engine keeps the path MTU; the kernel, which believes any ICMP message
+ * that quotes TCP, would refuse what the engine knows to pass. */
+static int raw_open(struct link *l)
+{
+	int on = 1, bytes = l->cfg.rcvbuf_bytes > INT32_MAX ? INT32_MAX : l->cfg.rcvbuf_bytes;
+	int got = 0, ttl = 64, pmtu = IP_PMTUDISC_PROBE;
+	socklen_t len = sizeof(got);
+
+	l->raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	if (l->raw_fd < 0)
+		return -errno;
+	if (setsockopt(l->raw_fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof(on)) < 0 ||
+	    setsockopt(l->raw_fd, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)) < 0 ||
+	    setsockopt(l->raw_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
+		return -errno;
+	if (setsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
+	    setsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0)
+		return -errno;
+	if (getsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUF, &got, &len) < 0)
+		return -errno;
+	l->rcvbuf_bytes = got;
+	len = sizeof(ttl);
+	if (getsockopt(l->raw_fd, IPPROTO_IP, IP_TTL, &ttl, &len) < 0)
+		return -errno;
+	l->default_ttl = ttl;
+	return 0;
+}
+
+int link_open(struct link **out, const struct link_config *cfg)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	l->cfg = *cfg;
+	l->raw_fd = l->icmp_fd = l->diag.fd = -1;
+	err = raw_open(l);
+	if (!err)
+		err = ports_open(l);
+	if (!err)
+		err = rx_open(l);
+	if (!err)
+		err = tx_open(l);
+	if (!err)
+		err = routes_open(l);
+	if (!err)
+		err = icmp_open(l);
+	if (!err)
+		err = netlink_open(&l->diag, NETLINK_SOCK_DIAG);
+	if (!err && cfg->gso)
+		err = gso_open(l);
+	if (err) {
+		link_close(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void link_close(struct link *l)
+{
+	if (!l)
+		return;
+	while (l->guards)
+		guard_close(l->guards);
+	gso_close(l);
+	netlink_close(&l->diag);
+	icmp_close(l);
+	routes_close(l);
+	tx_close(l);
+	rx_close(l);
+	ports_close(l);
+	if (l->raw_fd >= 0)
+		close(l->raw_fd);
+	free(l);
+}
+
+int link_fds(const struct link *l, int fds[LINK_FDS_MAX])
+{
+	fds[0] = l->raw_fd;
+	fds[1] = l->icmp_fd;
+	return 2;
+}
+
+uint32_t link_rcvbuf_bytes(const struct link *l)
+{
+	return l->rcvbuf_bytes;
+}
+
+const struct link_stats *link_stats(const struct link *l)
+{
+	return &l->stats;
+}
+
+/* The device by which a packet came, if its destination is an address of this
+ * host; else 0. fib_compute_spec_dst() in the kernel: broadcasts and multicasts
+ * get one of our addresses instead of their own destination. */
+static uint32_t rx_local_device(struct msghdr *m, const uint8_t *ip)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct in_pktinfo info;
+
+	if (!c || c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
+		return 0;
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	if (info.ipi_spec_dst.s_addr != info.ipi_addr.s_addr ||
+	    memcmp(&info.ipi_addr, ip + 16, 4) != 0)
+		return 0;
+	return info.ipi_ifindex;
+}
+
+/* Makes *p of what lies in slot i; false: not for us. */
+static bool rx_take(struct link *l, int i, struct engine_pkt_in *p)
+{
+	struct msghdr *m = &l->rx->msgs[i].msg_hdr;
+	const uint8_t *ip = l->rx->iov[i].iov_base;
+	size_t len = l->rx->msgs[i].msg_len, hdr_len, total;
+	uint32_t ifindex;
+
+	hdr_len = len >= IP4_HDR_BYTES ? (ip[0] & 15) * 4u : 0;
+	total = len >= IP4_HDR_BYTES ? get_be16(ip + 2) : 0;
+	if (m->msg_flags & MSG_TRUNC || hdr_len < IP4_HDR_BYTES || ip[0] >> 4 != 4 ||
+	    total > len || total < hdr_len) {
+		l->stats.truncated++;
+		return false;
+	}
+	ifindex = rx_local_device(m, ip);
+	if (!ifindex) {
+		l->stats.not_local++;
+		return false;
+	}
+	*p = (struct engine_pkt_in){
+		.src = addr_from_v4(ip + 12),
+		.dst = addr_from_v4(ip + 16),
+		.tcp = ip + hdr_len,
+		.tcp_len_bytes = total - hdr_len,
+	};
+	if (p->tcp_len_bytes < TCP_HDR_MIN) /* the engine counts those */
+		return p->tcp_len_bytes >= 4 && ports_has(l, get_be16(p->tcp + 2));
+	if (!ports_has(l, get_be16(p->tcp + 2)))
+		return false;
+	if ((p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN) {
+		gso_new_connection(l);
+		if (route_path(l, &p->dst, &p->src, &p->path) < 0) {
+			l->stats.no_route++;
+			return false;
+		}
+	}
+	l->rx->last[l->rx->last_n].ifindex = ifindex;
+	l->rx->last[l->rx->last_n++].flow = (struct flow){
+		.local = {p->dst, get_be16(p->tcp + 2)},
+		.remote = {p->src, get_be16(p->tcp)},
+	};
+	return true;
+}
+
+int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
+{
+	struct rx *rx = l->rx;
+	int out = 0;
+
+	if (n > RX_BATCH)
+		n = RX_BATCH;
+	rx->last_n = 0;
+	for (int round = 0; out == 0 && round < RX_ROUNDS_MAX; round++) {
+		int got;
+
+		for (int i = 0; i < n; i++)
+			rx->msgs[i].msg_hdr.msg_controllen = sizeof(rx->ctl[i]);
+		got = recvmmsg(l->raw_fd, rx->msgs, n, MSG_DONTWAIT, NULL);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		for (int i = 0; i < got; i++)
+			out += rx_take(l, i, &pkts[out]);
+		if (got < n)
+			break;
+	}
+	l->stats.pkts_in += out;
+	return out;
+}
+
+uint32_t link_arrived_on(const struct link *l, const struct flow *f)
+{
+	for (int i = 0; i < l->rx->last_n; i++)
+		if (flow_eq(&l->rx->last[i].flow, f))
+			return l->rx->last[i].ifindex;
+	return 0;
+}

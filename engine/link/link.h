@@ -1,0 +1,111 @@
+/* link.h - how packets leave and arrive: raw sockets, guards, routes.
+ *
+ * Theory of operation
+ *
+ * A raw socket per address family sends and receives TCP beside the kernel's
+ * own. The kernel sees each arriving segment too, and would answer RST: for
+ * each local port in use a guard, an ordinary kernel socket in LISTEN with a
+ * filter that drops everything, keeps it quiet and makes the kernel the owner
+ * of the port space. A BPF filter on the raw socket lets only the guards'
+ * ports pass. Bursts leave through a packet socket with GSO where that is
+ * possible (see gso.c), else cut into single segments through the raw socket.
+ *
+ * The link belongs to one thread and to the network namespace in which that
+ * thread opened it. Nothing here blocks, but for link_send(): it waits up to
+ * 20 ms for a full socket buffer. Functions return 0 or a count, or a negative
+ * errno value.
+ */
+#ifndef MYTCP_LINK_H
+#define MYTCP_LINK_H
+
+#include "../engine.h"
+
+struct link;
+
+struct link_config {
+	uint32_t rcvbuf_bytes; /* of the raw socket, by SO_RCVBUFFORCE or what
+				  the system allows */
+	bool gso;              /* may bursts bypass the IP layer's output? */
+};
+
+struct link_stats {
+	uint64_t pkts_in;     /* handed out by link_recv() */
+	uint64_t pkts_out;    /* IP packets sent; a burst by GSO counts as one */
+	uint64_t gso_out;     /* of these: bursts by GSO */
+	uint64_t truncated;   /* in: longer than a buffer, or lengths that lie */
+	uint64_t not_local;   /* in: to a broadcast or multicast address */
+	uint64_t no_route;    /* in: SYN to whose sender no route leads */
+	uint64_t send_errors; /* out: lost here */
+};
+
+/* -EPERM: no CAP_NET_RAW. */
+int link_open(struct link **out, const struct link_config *cfg);
+/* Closes its guards too. */
+void link_close(struct link *l);
+const struct link_stats *link_stats(const struct link *l);
+
+/* The descriptors that become readable when link_recv() or link_recv_icmp()
+ * has something; returns how many. */
+#define LINK_FDS_MAX 4
+int link_fds(const struct link *l, int fds[LINK_FDS_MAX]);
+
+/* What the raw socket really can hold, in bytes of kernel memory (truesize). */
+uint32_t link_rcvbuf_bytes(const struct link *l);
+
+/* Takes up to n packets whose destination is one of this host's own addresses
+ * (not broadcast, not multicast) and a guarded port. They point into the link's
+ * buffers, valid until the next call. path is filled in for a SYN. Returns 0
+ * when nothing waits. */
+int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
+/* Takes up to n ICMP errors that quote a TCP segment from a guarded port. */
+int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n);
+
+/* Sends n packets, cutting bursts and filling in checksums. A packet that
+ * cannot be sent is counted and lost, as in any network; the errno of the last
+ * such loss is returned as a negative value, 0 when all left. */
+int link_send(struct link *l, const struct engine_pkt_out *pkts, int n);
+
+/* Route, source address and MTU towards dst. *src is filled in when it is
+ * "any". ifindex: the device the socket is bound to, or 0. dst may be "any":
+ * that is this host itself, and the connection goes to the address in *src.
+ * -ENETUNREACH (broadcast and multicast too), -EHOSTUNREACH, -EACCES (a
+ * "prohibit" route), -EINVAL, -EADDRNOTAVAIL ... as connect(2) on a TCP socket
+ * gives; -EAFNOSUPPORT for IPv6. */
+int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
+	       struct ip_addr *src, struct tcp_path *path);
+
+/* Does a kernel TCP socket that is not one of our guards own this flow (asked
+ * through sock_diag for the exact 4-tuple)? It may be a connection (TIME-WAIT
+ * and SYN-RECEIVED included) or a listener that would answer a SYN of it.
+ * 1, 0, or a negative errno. Connections bound to a device are found only while
+ * a packet of the flow is among those link_recv() returned last. */
+int link_kernel_owns(struct link *l, const struct flow *f);
+
+/* ---- guards ------------------------------------------------------------- */
+
+struct guard;
+
+enum {
+	GUARD_REUSEADDR = 1 << 0,
+	GUARD_REUSEPORT = 1 << 1,
+	GUARD_V6ONLY = 1 << 2,
+};
+
+/* Binds a kernel TCP socket to local (port 0: the kernel chooses), with a
+ * filter that drops all. ifindex: SO_BINDTODEVICE's device, 0 for none.
+ * With GUARD_REUSEADDR guards that linger, whichever process has them, are not
+ * in the way. Errors are bind(2)'s: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
+ * -EMFILE ...; -EAFNOSUPPORT for IPv6. */
+int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
+	       unsigned flags, struct guard **out);
+/* listen(2), so that the kernel keeps quiet; packets to the port begin to
+ * arrive at link_recv(). -EADDRINUSE. Calling it again does nothing. */
+int guard_listen(struct guard *g);
+/* Address and port as bound. */
+const struct endpoint *guard_local(const struct guard *g);
+/* The program closed its listener but connections linger: lets the next
+ * listener that asks for SO_REUSEADDR have the port (SO_REUSEPORT on). */
+void guard_linger(struct guard *g);
+void guard_close(struct guard *g);
+
+#endif
