@@ -44,7 +44,7 @@ void update_mss(struct tcb *t)
 
 	if (t->ts_ok)
 		mss -= min_u32(TS_OPTION_BYTES, mss);
-	t->snd.mss = mss > 8 ? (uint16_t)mss : 8;
+	t->snd.mss = mss > 1 ? (uint16_t)mss : 1;
 	if (t->cc.ops)
 		cc_set_mss(&t->cc, t->snd.mss);
 }
@@ -58,12 +58,21 @@ static unsigned sack_blocks(const struct tcb *t)
 	return t->rcv.ooo.n < max ? t->rcv.ooo.n : max;
 }
 
-uint32_t effective_mss(const struct tcb *t)
+/* Beside data, SACK blocks take no more than half of a segment. */
+static unsigned sack_blocks_with_data(const struct tcb *t)
 {
 	unsigned n = sack_blocks(t);
-	uint32_t opt = n ? 4 + 8 * n : 0;
 
-	return t->snd.mss > opt + 8 ? t->snd.mss - opt : 8;
+	while (n && 4 + 8 * n > t->snd.mss / 2u)
+		n--;
+	return n;
+}
+
+uint32_t effective_mss(const struct tcb *t)
+{
+	unsigned n = sack_blocks_with_data(t);
+
+	return t->snd.mss - (n ? 4 + 8 * n : 0);
 }
 
 /* ---- one packet --------------------------------------------------------------------- */
@@ -127,7 +136,9 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		s.opt.ts_val = ts_now(t, now_us);
 		s.opt.ts_ecr = t->rcv.ts_recent;
 	}
-	s.opt.sack_n = (uint8_t)reasm_sack(&t->rcv.ooo, s.opt.sack, sack_blocks(t));
+	s.opt.sack_n = (uint8_t)reasm_sack(&t->rcv.ooo, s.opt.sack,
+					   len_bytes ? sack_blocks_with_data(t)
+						     : sack_blocks(t));
 	start_packet(t, pkt);
 	if (len_bytes) {
 		pkt->payload_len_bytes = len_bytes;

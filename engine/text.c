@@ -62,14 +62,15 @@ bool window_to_update(const struct tcb *t)
 {
 	uint32_t offered = t->rcv.adv - t->rcv.nxt;
 	uint32_t room = rcvbuf_free(t) >> t->rcv.wscale << t->rcv.wscale;
+	uint32_t enough = t->snd.mss > 0x3fff ? 2u * t->snd.mss : 0x7fff;
 
 	if (!may_receive(t->state) || seq_lt(t->rcv.adv, t->rcv.nxt))
 		return false;
 	room = min_u32(room, scaled_max(t, false));
-	/* While much is open to the peer, the ACKs of what it sends carry the
-	 * news early enough. */
+	/* While the peer has enough to go on with, the ACKs of what it sends
+	 * carry the news early enough. */
 	return room > offered && room - offered >= silly_limit(t) &&
-	       offered <= min_u32(t->opts.rcvbuf_bytes / 2, 0x7fff);
+	       offered <= min_u32(t->opts.rcvbuf_bytes / 2, enough);
 }
 
 /* The ACK policy for text that arrived in order: RFC 9293 3.8.6.3. */

@@ -8,17 +8,11 @@
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
 
-#include "../engine.h"
 #include "inside.h"
 
 struct diag_request {
 	struct nlmsghdr h;
 	struct inet_diag_req_v2 r;
-};
-
-union answer {
-	struct nlmsghdr align;
-	uint8_t room[NETLINK_ANSWER_MAX];
 };
 
 static struct diag_request diag_request(void)
@@ -42,9 +36,8 @@ static uint64_t diag_cookie(const struct inet_diag_msg *d)
 int link_kernel_owns(struct link *l, const struct flow *f)
 {
 	struct diag_request q = diag_request();
-	const struct nlmsghdr *h;
+	union netlink_answer answer;
 	struct inet_diag_msg d;
-	union answer answer;
 	int err;
 
 	if (!addr_is_v4(&f->local.addr) || !addr_is_v4(&f->remote.addr))
@@ -55,12 +48,12 @@ int link_kernel_owns(struct link *l, const struct flow *f)
 	q.r.id.idiag_dport = htons(f->remote.port);
 	/* Sockets bound to a device are found for that device only. */
 	q.r.id.idiag_if = link_arrived_on(l, f);
-	err = netlink_ask(&l->diag, &q.h, &answer, &h);
+	err = netlink_ask(&l->diag, &q.h, &answer);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(d)))
+	if (answer.msg.nlmsg_len < NLMSG_LENGTH(sizeof(d)))
 		return -EBADMSG;
-	memcpy(&d, NLMSG_DATA(h), sizeof(d));
+	memcpy(&d, NLMSG_DATA(&answer.msg), sizeof(d));
 	/* A listener that is no guard of ours answers for itself. */
 	return d.idiag_state != TCPS_LISTEN || !guard_has_cookie(l, diag_cookie(&d));
 }
@@ -87,9 +80,8 @@ int diag_live_listener(struct link *l, const struct endpoint *local)
 {
 	struct diag_request q = diag_request();
 	struct endpoint wanted = *local;
-	union answer answer;
 
 	q.r.idiag_states = 1 << TCPS_LISTEN;
 	q.r.id.idiag_sport = htons(local->port);
-	return netlink_dump(&l->diag, &q.h, &answer, diag_is_live, &wanted);
+	return netlink_dump(&l->diag, &q.h, diag_is_live, &wanted);
 }

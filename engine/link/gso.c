@@ -64,11 +64,6 @@ struct gso {
 	struct gso_route routes[GSO_ROUTES_N];
 };
 
-union answer {
-	struct nlmsghdr align;
-	uint8_t room[NETLINK_ANSWER_MAX];
-};
-
 static int packet_open(void)
 {
 	int on = 1, bytes = GSO_SNDBUF_BYTES;
@@ -132,15 +127,15 @@ static int ask_route(struct gso *g, const struct ip_addr *src,
 		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.rt)), .nlmsg_type = RTM_GETROUTE},
 		.rt = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_src_len = 32},
 	};
-	union answer answer;
-	const struct nlmsghdr *h;
+	union netlink_answer answer;
+	const struct nlmsghdr *h = &answer.msg;
 	const struct rtmsg *rt;
 	const void *a;
 	int err;
 
 	netlink_add(&q.h, RTA_DST, dst->b + 12, 4);
 	netlink_add(&q.h, RTA_SRC, src->b + 12, 4);
-	err = netlink_ask(&g->route, &q.h, &answer, &h);
+	err = netlink_ask(&g->route, &q.h, &answer);
 	if (err < 0)
 		return err;
 	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*rt)))
@@ -167,11 +162,11 @@ static int ask_device(struct gso *g, struct gso_device *dev)
 		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK},
 		.i = {.ifi_family = AF_UNSPEC, .ifi_index = dev->ifindex},
 	};
-	union answer answer;
-	const struct nlmsghdr *h;
+	union netlink_answer answer;
+	const struct nlmsghdr *h = &answer.msg;
 	const struct ifinfomsg *i;
 	const void *mtu, *own;
-	int err = netlink_ask(&g->route, &q.h, &answer, &h);
+	int err = netlink_ask(&g->route, &q.h, &answer);
 
 	if (err < 0)
 		return err;
@@ -204,14 +199,14 @@ static int ask_neighbour(struct gso *g, in_addr_t hop, struct gso_device *dev)
 		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.nd)), .nlmsg_type = RTM_GETNEIGH},
 		.nd = {.ndm_family = AF_INET, .ndm_ifindex = dev->ifindex},
 	};
-	union answer answer;
-	const struct nlmsghdr *h;
+	union netlink_answer answer;
+	const struct nlmsghdr *h = &answer.msg;
 	const struct ndmsg *nd;
 	const void *lladdr;
 	int err;
 
 	netlink_add(&q.h, NDA_DST, &hop, sizeof(hop));
-	err = netlink_ask(&g->route, &q.h, &answer, &h);
+	err = netlink_ask(&g->route, &q.h, &answer);
 	if (err < 0)
 		return err;
 	if (h->nlmsg_type != RTM_NEWNEIGH || h->nlmsg_len < NLMSG_LENGTH(sizeof(*nd)))

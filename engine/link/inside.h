@@ -38,15 +38,18 @@ struct netlink {
 int netlink_open(struct netlink *nl, int protocol);
 void netlink_close(struct netlink *nl);
 
-#define NETLINK_ANSWER_MAX 16384
-/* Asks for one object. buf (NETLINK_ANSWER_MAX bytes, aligned for nlmsghdr)
- * takes the answer; *answer points into it. Returns 0 or what the kernel
+/* Room for what the kernel answers. */
+union netlink_answer {
+	struct nlmsghdr msg;
+	uint8_t room[16384];
+};
+
+/* Asks for one object. Returns 0, and the answer is in *a, or what the kernel
  * answered as an error. */
-int netlink_ask(struct netlink *nl, struct nlmsghdr *req, void *buf,
-		const struct nlmsghdr **answer);
+int netlink_ask(struct netlink *nl, struct nlmsghdr *req, union netlink_answer *a);
 /* Asks for all that match and calls each() for every one until it returns
  * something else than 0, which is then returned; 0 at the end. */
-int netlink_dump(struct netlink *nl, struct nlmsghdr *req, void *buf,
+int netlink_dump(struct netlink *nl, struct nlmsghdr *req,
 		 int (*each)(const struct nlmsghdr *msg, void *arg), void *arg);
 /* Appends an attribute; the caller has provided the room. */
 void netlink_add(struct nlmsghdr *req, uint16_t type, const void *data,

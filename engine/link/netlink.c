@@ -38,22 +38,22 @@ static int netlink_send(struct netlink *nl, struct nlmsghdr *req)
 
 /* One datagram of answers to the last question; its length or an error. Other
  * senders than the kernel (port 0) have no say. */
-static int netlink_recv(struct netlink *nl, void *buf)
+static int netlink_recv(struct netlink *nl, union netlink_answer *a)
 {
 	for (;;) {
 		struct sockaddr_nl from = {0};
 		socklen_t from_len = sizeof(from);
-		ssize_t n = recvfrom(nl->fd, buf, NETLINK_ANSWER_MAX, MSG_TRUNC,
+		ssize_t n = recvfrom(nl->fd, a, sizeof(*a), MSG_TRUNC,
 				     (struct sockaddr *)&from, &from_len);
-		const struct nlmsghdr *h = buf;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (from.nl_pid != 0 || n < (ssize_t)sizeof(*h) || h->nlmsg_seq != nl->seq)
+		if (from.nl_pid != 0 || n < (ssize_t)sizeof(a->msg) ||
+		    a->msg.nlmsg_seq != nl->seq)
 			continue;
-		return n > NETLINK_ANSWER_MAX ? -EMSGSIZE : (int)n;
+		return n > (ssize_t)sizeof(*a) ? -EMSGSIZE : (int)n;
 	}
 }
 
@@ -67,48 +67,47 @@ static int netlink_verdict(const struct nlmsghdr *h)
 	return err;
 }
 
-int netlink_ask(struct netlink *nl, struct nlmsghdr *req, void *buf,
-		const struct nlmsghdr **answer)
+int netlink_ask(struct netlink *nl, struct nlmsghdr *req, union netlink_answer *a)
 {
-	const struct nlmsghdr *h = buf;
 	int n = netlink_send(nl, req);
 
 	if (n < 0)
 		return n;
-	n = netlink_recv(nl, buf);
+	n = netlink_recv(nl, a);
 	if (n < 0)
 		return n;
-	if (!NLMSG_OK(h, (unsigned)n))
+	if (!NLMSG_OK(&a->msg, (unsigned)n))
 		return -EBADMSG;
-	if (h->nlmsg_type == NLMSG_ERROR) {
-		int err = netlink_verdict(h);
+	if (a->msg.nlmsg_type == NLMSG_ERROR) {
+		int err = netlink_verdict(&a->msg);
 		return err < 0 ? err : -EBADMSG;
 	}
-	*answer = h;
 	return 0;
 }
 
-int netlink_dump(struct netlink *nl, struct nlmsghdr *req, void *buf,
+/* Reads to the end in any case: a dump that is left unfinished would keep the
+ * next one from starting (EBUSY). */
+int netlink_dump(struct netlink *nl, struct nlmsghdr *req,
 		 int (*each)(const struct nlmsghdr *msg, void *arg), void *arg)
 {
-	int ret;
+	union netlink_answer answer;
+	int ret = 0, n;
 
 	req->nlmsg_flags |= NLM_F_DUMP;
-	ret = netlink_send(nl, req);
-	while (ret == 0) {
-		const struct nlmsghdr *h = buf;
-		int n = netlink_recv(nl, buf);
+	n = netlink_send(nl, req);
+	while (n >= 0) {
+		const struct nlmsghdr *h = &answer.msg;
 
-		if (n < 0)
-			return n;
-		for (; NLMSG_OK(h, (unsigned)n); h = NLMSG_NEXT(h, n)) {
+		n = netlink_recv(nl, &answer);
+		for (int left = n; left > 0 && NLMSG_OK(h, (unsigned)left);
+		     h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				return netlink_verdict(h);
+				return ret ? ret : netlink_verdict(h);
 			if (ret == 0)
 				ret = each(h, arg);
 		}
 	}
-	return ret;
+	return n;
 }
 
 void netlink_add(struct nlmsghdr *req, uint16_t type, const void *data,
