@@ -104,6 +104,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		take_sack(t, s, &res);
 	if (seq_gt(s->ack, t->snd.una)) {
 		t->stat_bytes_acked += s->ack - t->snd.una;
+		t->e->stats.bytes_acked += s->ack - t->snd.una;
 		t->snd.una = s->ack;
 		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
 		t->snd.backoff = 0;

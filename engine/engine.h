@@ -199,7 +199,8 @@ bool engine_event(struct engine *e, struct engine_event *ev);
 
 struct engine_stats {
 	uint64_t segs_in, segs_out, segs_retransmitted;
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out; /* of text: in order; all that was sent */
+	uint64_t bytes_acked;         /* by the peers, SYN and FIN counted */
 	uint64_t drops[DROP_COUNT];
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
 	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */

@@ -194,6 +194,8 @@ void tcb_abort(struct tcb *t, uint64_t now_us)
 						   .flags = SEG_RST,
 						   .seq = t->snd.nxt});
 		break;
+	case TCPS_CLOSED:
+		return; /* what ended it stays the reason */
 	default:
 		break;
 	}

@@ -56,7 +56,8 @@ struct gso_route {
 };
 
 struct gso {
-	int packet_fd;
+	int packet_fd; /* -1 until the first burst, see packet_ready() */
+	bool refused;  /* the system gives us no packet socket */
 	int sysctl_fd; /* the directory /proc/sys/net, -1: not to be had */
 	struct netlink route;
 	uint64_t conntrack_until_ms; /* 0: look again */
@@ -81,20 +82,25 @@ static int packet_open(void)
 	return fd;
 }
 
+/* Closing a packet socket waits for an RCU grace period of 13 ms, which a
+ * program that sends no burst need not pay for at its exit. */
+static bool packet_ready(struct gso *g)
+{
+	if (g->packet_fd < 0 && !g->refused) {
+		g->packet_fd = packet_open();
+		g->refused = g->packet_fd < 0;
+	}
+	return !g->refused;
+}
+
 int gso_open(struct link *l)
 {
-	struct gso *g;
-	int fd = packet_open();
+	struct gso *g = calloc(1, sizeof(*g));
 
-	if (fd < 0)
-		return 0; /* bursts are cut then */
-	g = calloc(1, sizeof(*g));
-	if (!g) {
-		close(fd);
+	if (!g)
 		return -ENOMEM;
-	}
 	l->gso = g;
-	g->packet_fd = fd;
+	g->packet_fd = -1;
 	/* Opened now: the program may go into a chroot later. */
 	g->sysctl_fd = open("/proc/sys/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return netlink_open(&g->route, NETLINK_ROUTE);
@@ -107,7 +113,8 @@ void gso_close(struct link *l)
 	netlink_close(&l->gso->route);
 	if (l->gso->sysctl_fd >= 0)
 		close(l->gso->sysctl_fd);
-	close(l->gso->packet_fd);
+	if (l->gso->packet_fd >= 0)
+		close(l->gso->packet_fd);
 	free(l->gso);
 	l->gso = NULL;
 }
@@ -274,7 +281,7 @@ uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
 	struct gso_device dev = {0};
 	in_addr_t hop;
 
-	if (!l->gso || conntrack_in_use(l->gso, clock_ms()) ||
+	if (!l->gso || l->gso->refused || conntrack_in_use(l->gso, clock_ms()) ||
 	    ask_route(l->gso, src, dst, &dev.ifindex, &hop) < 0 ||
 	    ask_device(l->gso, &dev) < 0)
 		return 0;
@@ -302,7 +309,7 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 	if (!r->usable ||
 	    0u + IP4_HDR_BYTES + pkt->hdr_len_bytes + pkt->mss_bytes > r->dev.mtu_bytes)
 		return NULL;
-	return r;
+	return packet_ready(g) ? r : NULL;
 }
 
 /* ---- and off ------------------------------------------------------------ */

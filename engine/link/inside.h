@@ -138,7 +138,7 @@ void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
 
 /* ---- gso.c -------------------------------------------------------------- */
 
-/* Leaves l->gso NULL where packet sockets cannot be had. */
+/* The packet socket itself is opened with the first burst. */
 int gso_open(struct link *l);
 void gso_close(struct link *l);
 /* Payload bytes that one burst from src to dst may carry, 0: no GSO there. */

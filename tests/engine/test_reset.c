@@ -1,0 +1,231 @@
+/* test_reset.c - RST in every state, and the answers that a blind attacker may
+ * not exploit: RFC 9293 3.5.2, 3.5.3, 3.10.7.4, RFC 5961. */
+#include "harness.h"
+
+/* States with a connection in them, the relative RCV.NXT, and what the user
+ * learns from a RST there. */
+static const struct { enum tcp_state state; uint32_t rcv_nxt; int error; } cases[] = {
+	{TCPS_ESTABLISHED, 1, ECONNRESET},
+	{TCPS_FIN_WAIT_1, 1, ECONNRESET},
+	{TCPS_FIN_WAIT_2, 1, ECONNRESET},
+	{TCPS_CLOSE_WAIT, 2, EPIPE}, /* Linux: the peer had finished */
+	{TCPS_CLOSING, 2, 0},
+	{TCPS_LAST_ACK, 2, 0},
+	{TCPS_TIME_WAIT, 2, 0},
+};
+#define CASES (sizeof(cases) / sizeof(cases[0]))
+
+/* RFC 5961 3.2 (1): exactly RCV.NXT resets. */
+static void exact_reset(void **state)
+{
+	for (unsigned i = 0; i < CASES; i++)
+		for (unsigned with_ack = 0; with_ack < 2; with_ack++) {
+			struct harness *h = harness_again(state, NULL);
+
+			reach(h, cases[i].state);
+			events(h);
+			assert_int_equal(inject(h, with_ack ? RST | ACK : RST,
+						cases[i].rcv_nxt, 1, 0, 0), DROP_NONE);
+			expect_none(h);
+			expect_state(h, TCPS_CLOSED);
+			assert_int_equal(tcp_error(h->t), cases[i].error);
+			if (cases[i].error)
+				assert_true(events(h) & TCP_EV_ERROR);
+			assert_int_equal(engine_stats(h->e)->connections, 0);
+			assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
+		}
+}
+
+/* (2): in the window elsewhere gets a challenge ACK and nothing else. */
+static void reset_in_window(void **state)
+{
+	for (unsigned i = 0; i < CASES; i++) {
+		struct harness *h = harness_again(state, NULL);
+
+		if (cases[i].rcv_nxt == 2)
+			continue; /* no window is left behind a FIN */
+		reach(h, cases[i].state);
+		assert_int_equal(inject(h, RST, cases[i].rcv_nxt + 1, 0, 0, 0),
+				 DROP_RST_BLIND);
+		expect(h, ACK, ANY, cases[i].rcv_nxt, 0);
+		assert_string_equal(h->note, "challenge ACK");
+		assert_int_equal(inject(h, RST, cases[i].rcv_nxt + 60000, 0, 0, 0),
+				 DROP_RST_BLIND);
+		expect(h, ACK, ANY, cases[i].rcv_nxt, 0);
+		expect_none(h);
+		expect_state(h, cases[i].state);
+	}
+}
+
+/* (3): outside it nothing happens at all. */
+static void reset_outside_window(void **state)
+{
+	for (unsigned i = 0; i < CASES; i++) {
+		struct harness *h = harness_again(state, NULL);
+
+		reach(h, cases[i].state);
+		assert_int_equal(inject(h, RST, cases[i].rcv_nxt - 1, 0, 0, 0),
+				 DROP_RST_WINDOW);
+		assert_int_equal(inject(h, RST, cases[i].rcv_nxt + (1u << 30), 0, 0, 0),
+				 DROP_RST_WINDOW);
+		expect_none(h);
+		expect_state(h, cases[i].state);
+	}
+}
+
+/* 3.10.7.4, first: RST counts at the edge of a closed window too. */
+static void reset_at_closed_window(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.rcvbuf_bytes = 1000;
+	establish(h);
+	inject(h, ACK, 1, 1, WND, 1000);
+	forget(h);
+	assert_int_equal(inject(h, RST, 1002, 0, 0, 0), DROP_RST_WINDOW);
+	expect_state(h, TCPS_ESTABLISHED);
+	assert_int_equal(inject(h, RST, 1001, 0, 0, 0), DROP_NONE);
+	expect_state(h, TCPS_CLOSED);
+	assert_int_equal(app_read(h, 2000), 1000); /* came before: can be read */
+}
+
+/* RFC 5961 4: SYN in a synchronized state, wherever it points. */
+static void syn_gets_challenge_ack(void **state)
+{
+	static const uint32_t seqs[] = {0, 1, 2, 1000, 1u << 30};
+
+	for (unsigned i = 0; i < CASES; i++)
+		for (unsigned j = 0; j < 5; j++) {
+			struct harness *h = harness_again(state, NULL);
+
+			if (cases[i].state == TCPS_TIME_WAIT && j >= 2)
+				continue; /* may begin a new connection: MAY-2 */
+			reach(h, cases[i].state);
+			assert_int_not_equal(inject(h, SYN, seqs[j], 0, WND, 0), DROP_NONE);
+			expect(h, ACK, ANY, cases[i].rcv_nxt, 0);
+			assert_int_not_equal(inject(h, SYN | ACK, seqs[j], 1, WND, 0),
+					     DROP_NONE);
+			expect(h, ACK, ANY, cases[i].rcv_nxt, 0);
+			expect_none(h);
+			expect_state(h, cases[i].state);
+		}
+}
+
+/* RFC 5961 5: an ACK outside [SND.UNA - MAX.SND.WND, SND.NXT] is a challenge,
+ * and what comes with it is not taken. */
+static void ack_out_of_range(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 1000);
+	assert_int_equal(inject(h, ACK, 1, 2, 1000, 10), DROP_ACK_FUTURE);
+	expect(h, ACK, 1, 1, 0);
+	assert_int_equal(inject(h, ACK, 1, 1u - 1001, 1000, 10), DROP_ACK_OLD);
+	expect(h, ACK, 1, 1, 0);
+	assert_int_equal(app_read(h, 100), 0);
+	assert_int_equal(inject(h, ACK, 1, 1u - 999, 1000, 10), DROP_NONE);
+	assert_int_equal(app_read(h, 100), 10);
+}
+
+/* RFC 5961 7: provoked ACKs are limited, per second. */
+static void challenge_acks_are_limited(void **state)
+{
+	struct harness *h = *state;
+	unsigned first, n;
+
+	establish(h);
+	h->now_us += US_PER_S - h->now_us % US_PER_S;
+	for (unsigned i = 0; i < 20000; i++)
+		inject(h, SYN, 1, 0, WND, 0);
+	first = pending(h);
+	assert_in_range(first, 1, 5000);
+	forget(h);
+	for (unsigned i = 0; i < 100; i++)
+		inject(h, SYN, 1, 0, WND, 0);
+	expect_none(h);
+	advance_us(h, US_PER_S);
+	for (unsigned i = 0; i < 20000; i++)
+		inject(h, SYN, 1, 0, WND, 0);
+	n = pending(h);
+	assert_int_equal(n, first);
+	expect_state(h, TCPS_ESTABLISHED);
+}
+
+/* 3.10.7.1: a segment for nobody; the two forms of the answer. */
+static void refuse_unknown(void **state)
+{
+	struct harness *h = *state;
+
+	refuse(h, SYN, 100, 0, 0);
+	expect(h, RST | ACK, 0, 101, 0);
+	refuse(h, FIN, 100, 0, 5);
+	expect(h, RST | ACK, 0, 106, 0);
+	refuse(h, 0, 100, 0, 0);
+	expect(h, RST | ACK, 0, 100, 0);
+	refuse(h, ACK, 100, 4711, 10);
+	expect(h, RST, 4711, 0, 0);
+	refuse(h, SYN | ACK, 100, 4712, 0);
+	expect(h, RST, 4712, 0, 0);
+	refuse(h, RST, 100, 0, 0);
+	refuse(h, RST | ACK, 100, 1, 0);
+	expect_none(h);
+	assert_int_equal(engine_stats(h->e)->drops[DROP_CLOSED], 7);
+}
+
+static void refusals_are_limited(void **state)
+{
+	struct harness *h = *state;
+
+	for (unsigned i = 0; i < 20000; i++)
+		refuse(h, ACK, 0, i, 0);
+	assert_in_range(pending(h), 1, 5000);
+}
+
+/* Nothing is answered unless the caller says that nobody owns the flow. */
+static void unknown_is_silent(void **state)
+{
+	struct harness *h = *state;
+
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_CLOSED);
+	assert_int_equal(inject(h, ACK, 0, 0, WND, 100), DROP_CLOSED);
+	expect_none(h);
+	assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
+}
+
+/* What a reset leaves: SEND fails, bytes that came can still be read, ABORT and
+ * CLOSE do nothing. */
+static void after_a_reset(void **state)
+{
+	struct harness *h = *state;
+	struct iovec iov[2];
+
+	establish(h);
+	inject(h, ACK, 1, 1, WND, 100);
+	inject(h, ACK, 201, 1, WND, 100);
+	app_write(h, 5000);
+	forget(h);
+	inject(h, RST, 101, 0, 0, 0);
+	expect_state(h, TCPS_CLOSED);
+	assert_int_equal(tcp_send_iov(h->t, 10, iov), -EPIPE);
+	assert_int_equal(app_read(h, 1000), 100);
+	app_shutdown(h);
+	app_abort(h);
+	assert_int_equal(tcp_error(h->t), ECONNRESET);
+	assert_int_equal(inject(h, ACK, 101, 1, WND, 10), DROP_CLOSED);
+	app_release(h);
+	advance_us(h, 100 * US_PER_S);
+	expect_none(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(exact_reset), TEST(reset_in_window), TEST(reset_outside_window),
+		TEST(reset_at_closed_window), TEST(syn_gets_challenge_ack),
+		TEST(ack_out_of_range), TEST(challenge_acks_are_limited),
+		TEST(refuse_unknown), TEST(refusals_are_limited),
+		TEST(unknown_is_silent), TEST(after_a_reset),
+	};
+
+	return cmocka_run_group_tests_name("reset", tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* test_window.c - the peer's window: closed and probed, reopened, shrunk, scaled
+ * (RFC 9293 3.8.6, 3.8.6.1, RFC 7323 2). */
+#include "harness.h"
+
+#define MSS PEER_MSS
+
+static uint64_t to_probe_us(struct harness *h)
+{
+	uint64_t us = time_to_segment_us(h, 400 * US_PER_S);
+
+	expect(h, ACK, 1, 1, 1);
+	expect_none(h);
+	assert_string_equal(h->note, "zero window probe");
+	return us;
+}
+
+/* [from, to) in order and in any cut (a probe's byte may come alone again), and
+ * the last segment with these flags. */
+static void expect_bytes(struct harness *h, uint32_t from, uint32_t to, uint8_t flags)
+{
+	while (from < to) {
+		const struct got *g = expect(h, pending(h) > 1 ? ACK : flags, from, 1, ANY);
+
+		assert_true(g->len_bytes > 0);
+		from += g->len_bytes;
+	}
+	assert_int_equal(from, to);
+	expect_none(h);
+}
+
+/* MUST-36, MUST-37, SHLD-29 and 30: the first probe after an RTO, the next at
+ * growing distance, and for as long as the peer answers. */
+static void probes_of_closed_window(void **state)
+{
+	struct harness *h = *state;
+	uint64_t last_us = 0, max_us = h->cfg.rto_max_ms * US_PER_MS;
+
+	establish_wnd(h, 0);
+	assert_int_equal(app_write(h, 1000), 1000);
+	expect_none(h);
+	for (unsigned i = 0; i < 60; i++) {
+		uint64_t us = to_probe_us(h);
+
+		if (i)
+			assert_int_equal(us, last_us * 2 < max_us ? last_us * 2 : max_us);
+		else
+			assert_in_range(us, h->cfg.rto_min_ms * US_PER_MS, US_PER_S);
+		last_us = us;
+		inject(h, ACK, 1, 1, 0, 0);
+		expect_none(h);
+	}
+	expect_state(h, TCPS_ESTABLISHED);
+	inject(h, ACK, 1, 1, WND, 0);
+	expect_bytes(h, 1, 1001, ACK);
+	inject(h, ACK, 1, 1001, WND, 0);
+	assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
+}
+
+/* Without any answer it is like lost data: the connection fails. */
+static void probes_without_answer(void **state)
+{
+	struct harness *h = *state;
+	unsigned n = 0;
+
+	establish_wnd(h, 0);
+	app_write(h, 1000);
+	advance_us(h, 4000 * US_PER_S);
+	while (pending(h)) {
+		expect(h, ACK, 1, 1, 1);
+		n++;
+	}
+	expect_state(h, TCPS_CLOSED);
+	assert_int_equal(tcp_error(h->t), ETIMEDOUT);
+	assert_int_equal(n, h->cfg.retries);
+}
+
+/* The peer had room for the probe's byte after all. */
+static void probe_accepted(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 0);
+	app_write(h, 1000);
+	to_probe_us(h);
+	inject(h, ACK, 1, 2, 0, 0);
+	expect_none(h);
+	time_to_segment_us(h, 10 * US_PER_S);
+	expect(h, ACK, 2, 1, 1);
+	inject(h, ACK, 1, 3, 500, 0);
+	expect(h, ACK, 3, 1, 500);
+}
+
+/* The window closes in the middle of a transfer; nothing is lost, so neither
+ * cwnd nor ssthresh suffer. */
+static void closed_and_reopened(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 2 * MSS);
+	app_write(h, 4 * MSS);
+	expect(h, ACK, 1, 1, MSS);
+	expect(h, ACK, 1 + MSS, 1, MSS);
+	expect_none(h);
+	inject(h, ACK, 1, 1 + 2 * MSS, 0, 0);
+	expect_none(h);
+	time_to_segment_us(h, 10 * US_PER_S);
+	expect(h, ACK, 1 + 2 * MSS, 1, 1);
+	inject(h, ACK, 1, 1 + 2 * MSS, 2 * MSS, 0);
+	expect(h, ACK, 1 + 2 * MSS, 1, ANY);
+	while (pending(h))
+		expect(h, ACK, ANY, 1, ANY);
+	inject(h, ACK, 1, 1 + 4 * MSS, 2 * MSS, 0);
+	assert_true(status(h).snd_cwnd_bytes >= 10 * MSS);
+	assert_int_equal(status(h).unacked_bytes, 0);
+	assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
+}
+
+/* The segment that reopens the window is lost; the probe finds it open. */
+static void lost_window_update(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 0);
+	app_write(h, 5000);
+	to_probe_us(h);
+	inject(h, ACK, 1, 2, 10000, 0); /* the answer to the probe tells */
+	expect(h, ACK, 2, 1, MSS);
+}
+
+/* RFC 9293 3.8.6, MUST-34, SHLD-15 to 17: robust when the peer takes back what
+ * it offered. */
+static void peer_shrinks_window(void **state)
+{
+	struct harness *h = *state;
+	uint32_t acked;
+
+	establish_wnd(h, 4 * MSS);
+	app_write(h, 10 * MSS);
+	for (uint32_t i = 0; i < 4; i++)
+		expect(h, ACK, 1 + i * MSS, 1, MSS);
+	inject(h, ACK, 1, 1 + MSS, 500, 0); /* three segments are beyond it now */
+	expect_none(h);
+	advance_us(h, 60 * US_PER_S);
+	while (pending(h)) {
+		const struct got *g = expect(h, ACK, ANY, 1, ANY);
+
+		assert_true(g->seq + g->len_bytes <= 1 + 4 * MSS); /* nothing new */
+	}
+	expect_state(h, TCPS_ESTABLISHED);
+	inject(h, ACK, 1, 1 + MSS, 0, 0); /* to nothing */
+	advance_us(h, 60 * US_PER_S);
+	forget(h);
+	expect_state(h, TCPS_ESTABLISHED);
+	acked = 1 + MSS;
+	for (unsigned i = 0; i < 200 && acked < 1 + 10 * MSS; i++) {
+		inject(h, ACK, 1, acked, 4 * MSS, 0);
+		time_to_segment_us(h, 300 * US_PER_S);
+		while (pending(h)) {
+			const struct got *g = expect(h, ACK, ANY, 1, ANY);
+
+			if (g->seq <= acked && g->seq + g->len_bytes > acked)
+				acked = g->seq + g->len_bytes;
+		}
+	}
+	assert_int_equal(acked, 1 + 10 * MSS);
+}
+
+/* RFC 9293 3.10.7.4, fifth: old segments do not move the window. */
+static void window_of_old_segments(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	app_write(h, 100);
+	app_write(h, MSS);
+	forget(h);
+	inject(h, ACK, 1, 101, 1000, 0);
+	assert_int_equal(status(h).snd_wnd_bytes, 1000);
+	inject(h, ACK, 1, 1, 9000, 0); /* older ACK */
+	assert_int_equal(status(h).snd_wnd_bytes, 1000);
+	inject(h, ACK, 51, 101, 2000, 10); /* newer SEQ */
+	assert_int_equal(status(h).snd_wnd_bytes, 2000);
+	inject(h, ACK, 1, 101, 9000, 50); /* older SEQ, though it fills the hole */
+	assert_int_equal(status(h).snd_wnd_bytes, 2000);
+}
+
+/* A retransmission carries an old SEQ, but an ACK that is new: its window says
+ * where the right edge is now, and it does not lie further right. */
+static void window_with_new_ack_in_old_segment(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.nodelay = true;
+	establish_wnd(h, 20);
+	app_write(h, 100);
+	expect(h, ACK, 1, 1, 20);
+	inject(h, ACK, 51, 1, 20, 50);   /* beyond a hole: SND.WL1 moves on */
+	inject(h, ACK, 1, 21, 10, 50);   /* fills it; the edge is 31 */
+	forget(h);
+	assert_int_equal(status(h).snd_wnd_bytes, 10);
+	advance_us(h, 10 * US_PER_S);
+	while (pending(h)) {
+		const struct got *g = expect(h, ACK, ANY, ANY, ANY);
+
+		assert_true(g->seq + g->len_bytes <= 31);
+	}
+}
+
+/* A window that opens bit by bit while segments flow. */
+static void window_updates(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.nodelay = true;
+	establish_wnd(h, 100);
+	app_write(h, 1000);
+	expect(h, ACK, 1, 1, 100);
+	inject(h, ACK, 1, 101, 200, 0);
+	expect(h, ACK, 101, 1, 200);
+	inject(h, ACK, 1, 301, 300, 0);
+	expect(h, ACK, 301, 1, 300);
+	inject(h, ACK, 1, 601, 10000, 0);
+	expect(h, ACK, 601, 1, 400);
+}
+
+/* RFC 7323 2.3: a shift above 14 is 14, and 2^30 is the largest window. */
+static void largest_scale(void **state)
+{
+	static const int8_t shifts[] = {0, 1, 7, 14, 15, 100};
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct harness *h = *state;
+
+		h->cfg.window_scaling = true;
+		h = harness_again(state, &h->cfg);
+		h->syn.wscale = shifts[i];
+		establish(h);
+		inject(h, ACK, 1, 1, WND, 0);
+		assert_int_equal(status(h).snd_wscale, shifts[i] > 14 ? 14 : shifts[i]);
+		assert_int_equal(status(h).snd_wnd_bytes,
+				 65535u << (shifts[i] > 14 ? 14 : shifts[i]));
+		app_write(h, 20 * MSS);
+		expect(h, ACK, 1, 1, MSS);
+	}
+}
+
+/* Our own: the scale lets the whole buffer be offered, and no more is. */
+static void our_scale(void **state)
+{
+	static const uint32_t bufs[] = {1000, 65535, 65536, 1u << 20, 16u << 20, 1u << 25};
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct harness *h = *state;
+		const struct got *g;
+		uint32_t shift, wnd;
+
+		h->cfg.window_scaling = true;
+		h = harness_again(state, &h->cfg);
+		h->opts.rcvbuf_bytes = bufs[i];
+		h->syn.wscale = 7;
+		app_open(h);
+		g = expect(h, SYN, 0, 0, 0);
+		shift = (uint32_t)g->opt.wscale;
+		assert_true(shift <= 14);
+		assert_int_equal(g->wnd, bufs[i] > 65535 ? 65535 : bufs[i]);
+		inject(h, SYN | ACK, 0, 1, WND, 0);
+		wnd = (uint32_t)expect(h, ACK, 1, 1, 0)->wnd << shift;
+		assert_true(wnd <= bufs[i]);
+		assert_true(wnd >= bufs[i] - bufs[i] / 8);
+	}
+}
+
+/* FIN at a closed window: the data before it goes first, and probes lead there. */
+static void close_at_closed_window(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 0);
+	app_write(h, 10);
+	app_shutdown(h);
+	expect_none(h);
+	to_probe_us(h);
+	inject(h, ACK, 1, 1, 10, 0);
+	expect_bytes(h, 1, 11, FIN | ACK);
+	inject(h, ACK, 1, 12, 0, 0);
+	expect_state(h, TCPS_FIN_WAIT_2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(probes_of_closed_window), TEST(probes_without_answer),
+		TEST(probe_accepted), TEST(closed_and_reopened),
+		TEST(lost_window_update), TEST(peer_shrinks_window),
+		TEST(window_of_old_segments),
+		TEST(window_with_new_ack_in_old_segment), TEST(window_updates),
+		TEST(largest_scale), TEST(our_scale), TEST(close_at_closed_window),
+	};
+
+	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
+}

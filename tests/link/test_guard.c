@@ -1,0 +1,411 @@
+/* test_guard.c - guards, the port filter, and who owns a flow. Needs root: makes
+ * network namespaces of its own.
+ */
+#include "net.h"
+
+#include <linux/capability.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <sys/syscall.h>
+
+#define PORT 5000
+
+/* Runs fn(arg) in a child without the capability cap; what it returned. */
+static int without_cap(int cap, int (*fn)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	assert_return_code(pid, errno);
+	if (pid == 0) {
+		struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+		struct __user_cap_data_struct d[2] = {{0}};
+
+		if (syscall(SYS_capget, &h, d) < 0)
+			_exit(254);
+		d[cap / 32].effective &= ~(1u << cap % 32);
+		if (syscall(SYS_capset, &h, d) < 0)
+			_exit(254);
+		_exit(-fn(arg));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+/* ---- guards ------------------------------------------------------------- */
+
+/* Counts the TCP packets from source port that a packet socket has seen. */
+static int seen_from(int fd, uint16_t port)
+{
+	uint8_t ip[2048];
+	int n = 0;
+
+	while (recv(fd, ip, sizeof(ip), MSG_DONTWAIT) > 0) {
+		const uint8_t *tcp = ip + (ip[0] & 15) * 4;
+
+		n += ip[0] >> 4 == 4 && ip[9] == IPPROTO_TCP && (tcp[0] << 8 | tcp[1]) == port;
+	}
+	return n;
+}
+
+static int capture(void)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
+
+	assert_return_code(fd, errno);
+	return fd;
+}
+
+static void guard_keeps_the_kernel_quiet(void **state)
+{
+	int ns = ns_new(), cap = capture(), err, fd, soerr = 0;
+	struct link *l = open_link(true);
+	struct guard *g = open_guard(l, "127.0.0.1", PORT, 0);
+	struct engine_pkt_in in[8];
+	struct segment s;
+	struct pollfd p = {.events = POLLOUT};
+	socklen_t len = sizeof(soerr);
+
+	(void)state;
+	fd = p.fd = kernel_connect("127.0.0.1", PORT, &err);
+	assert_int_equal(err, -EINPROGRESS);
+	assert_int_equal(recv_wait(l, in, 8, 1000), 1);
+	assert_int_equal(segment_parse(&s, &in[0].src, &in[0].dst, in[0].tcp,
+				       in[0].tcp_len_bytes), DROP_NONE);
+	assert_int_equal(s.flags, SEG_SYN);
+	assert_int_equal(s.dport, PORT);
+	assert_int_equal(in[0].path.mtu_bytes, 65535);
+	assert_int_equal(in[0].path.gso_max_bytes, 0);
+	assert_int_equal(poll(&p, 1, 300), 0);
+	assert_int_equal(seen_from(cap, PORT), 0);
+	close(fd);
+
+	/* Without it the kernel does answer, and the capture would show that. */
+	guard_close(g);
+	fd = kernel_connect("127.0.0.1", PORT, &err);
+	p.fd = fd;
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	assert_return_code(getsockopt(fd, SOL_SOCKET, SO_ERROR, &soerr, &len), errno);
+	assert_int_equal(soerr, ECONNREFUSED);
+	assert_true(seen_from(cap, PORT) > 0);
+	close(fd);
+	close(cap);
+	link_close(l);
+	close(ns);
+}
+
+static void guard_must_listen_to_receive(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", PORT);
+	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
+	struct engine_pkt_in in[2];
+	struct guard *g;
+
+	(void)state;
+	assert_int_equal(guard_open(l, &to, 0, 0, &g), 0);
+	assert_int_equal(link_send(l, &syn, 1), 0);
+	assert_int_equal(recv_wait(l, in, 2, 100), 0);
+	assert_int_equal(guard_listen(g), 0);
+	assert_int_equal(guard_listen(g), 0);
+	assert_int_equal(link_send(l, &syn, 1), 0);
+	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
+	link_close(l);
+	close(ns);
+}
+
+static int bind_port_80(void *arg)
+{
+	struct endpoint local = ep("0.0.0.0", 80);
+	struct guard *g;
+
+	return guard_open(arg, &local, 0, 0, &g);
+}
+
+static void guard_gives_the_errors_of_bind(void **state)
+{
+	int ns = ns_new(), srv = kernel_listen("127.0.0.1", PORT), n;
+	struct link *l = open_link(false);
+	struct endpoint taken = ep("127.0.0.1", PORT), alien = ep("192.0.2.77", PORT);
+	struct endpoint any = ep("0.0.0.0", 0), v6 = {.port = PORT};
+	struct guard *g;
+
+	(void)state;
+	assert_int_equal(guard_open(l, &taken, 0, 0, &g), -EADDRINUSE);
+	assert_int_equal(guard_open(l, &taken, 0, GUARD_REUSEADDR, &g), -EADDRINUSE);
+	assert_int_equal(guard_open(l, &alien, 0, 0, &g), -EADDRNOTAVAIL);
+	assert_int_equal(guard_open(l, &v6, 0, 0, &g), -EAFNOSUPPORT);
+	assert_int_equal(without_cap(CAP_NET_BIND_SERVICE, bind_port_80, l), -EACCES);
+
+	/* port 0: the kernel chooses, and holds the port for us */
+	assert_int_equal(guard_open(l, &any, 0, 0, &g), 0);
+	assert_true(guard_local(g)->port != 0);
+	any.port = guard_local(g)->port;
+	assert_int_equal(guard_open(l, &any, 0, 0, &g), -EADDRINUSE);
+	/* bound to a device */
+	n = guard_open(l, &taken, 1, 0, &g);
+	assert_int_equal(n, -EADDRINUSE);
+	taken.port++;
+	assert_int_equal(guard_open(l, &taken, 1, 0, &g), 0);
+	link_close(l);
+	close(srv);
+	close(ns);
+}
+
+/* Two links stand for two processes. */
+static void a_lingering_guard_makes_way(void **state)
+{
+	int ns = ns_new(), fd, on = 1;
+	struct link *old = open_link(false), *new = open_link(false);
+	struct endpoint local = ep("0.0.0.0", PORT), peer = ep("127.0.0.1", 9);
+	struct endpoint here = ep("127.0.0.1", PORT);
+	struct engine_pkt_out syn = segment(&peer, &here, 1, SEG_SYN, NULL, 0);
+	struct guard *g = open_guard(old, "0.0.0.0", PORT, GUARD_REUSEADDR), *h, *i;
+	struct sockaddr_in sa = sockaddr("0.0.0.0", PORT);
+	struct engine_pkt_in in[2];
+
+	(void)state;
+	assert_int_equal(guard_open(new, &local, 0, GUARD_REUSEADDR, &h), -EADDRINUSE);
+	guard_linger(g);
+	assert_int_equal(guard_open(new, &local, 0, 0, &h), -EADDRINUSE);
+	assert_int_equal(guard_open(new, &local, 0, GUARD_REUSEADDR, &h), 0);
+	assert_int_equal(guard_listen(h), 0);
+	/* that one is in use, nobody may join it */
+	assert_int_equal(guard_open(old, &local, 0, GUARD_REUSEADDR, &i), -EADDRINUSE);
+	guard_close(g);
+	assert_int_equal(guard_open(old, &local, 0, GUARD_REUSEADDR, &i), -EADDRINUSE);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), errno);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	close(fd);
+	assert_int_equal(link_send(new, &syn, 1), 0);
+	assert_int_equal(recv_wait(new, in, 2, 1000), 1);
+	assert_int_equal(recv_wait(old, in, 2, 50), 0);
+	link_close(old);
+	link_close(new);
+	close(ns);
+}
+
+static void reuseport_shares_a_port(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct endpoint local = ep("127.0.0.1", PORT);
+	struct guard *g = open_guard(l, "127.0.0.1", PORT, GUARD_REUSEPORT), *h;
+
+	(void)state;
+	assert_int_equal(guard_open(l, &local, 0, 0, &h), -EADDRINUSE);
+	assert_int_equal(guard_open(l, &local, 0, GUARD_REUSEPORT, &h), 0);
+	assert_int_equal(guard_listen(h), 0);
+	guard_close(g);
+	link_close(l);
+	close(ns);
+}
+
+/* ---- the filter ---------------------------------------------------------- */
+
+static void ports_through(struct link *l, unsigned n)
+{
+	struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", 0);
+	struct guard **g = calloc(n, sizeof(*g));
+	struct engine_pkt_in in[32];
+	struct pollfd p = {.events = POLLIN};
+	int fds[LINK_FDS_MAX], got;
+	unsigned total = 0;
+
+	link_fds(l, fds);
+	p.fd = fds[0];
+	for (unsigned i = 0; i < n; i++) /* every other port is ours */
+		g[i] = open_guard(l, "127.0.0.1", 20000 + 2 * i, 0);
+	for (unsigned port = 19990; port <= 20010 + 2 * n; port++) {
+		struct engine_pkt_out out;
+		bool ours = port >= 20000 && port < 20000 + 2 * n && port % 2 == 0;
+
+		to.port = port;
+		out = segment(&from, &to, port, SEG_ACK, NULL, 0);
+		assert_int_equal(link_send(l, &out, 1), 0);
+		/* what lies outside the range does not even pass the filter */
+		if (port < 20000 || port > 20000 + 2 * n)
+			assert_int_equal(poll(&p, 1, 0), 0);
+		got = recv_wait(l, in, 32, 0);
+		assert_int_equal(got, ours);
+		total += got;
+		if (got)
+			assert_int_equal(in[0].tcp[2] << 8 | in[0].tcp[3], port);
+	}
+	assert_int_equal(total, n);
+	/* fewer again, some of them reopened, then none */
+	for (unsigned i = 1; i < n; i++)
+		guard_close(g[i]);
+	to.port = 20000;
+	for (int i = 0; i < 2; i++) {
+		struct engine_pkt_out out = segment(&from, &to, 1, SEG_ACK, NULL, 0);
+
+		assert_int_equal(link_send(l, &out, 1), 0);
+		assert_int_equal(recv_wait(l, in, 32, 0), i == 0);
+		assert_int_equal(poll(&p, 1, 0), 0);
+		if (i == 0)
+			guard_close(g[0]);
+	}
+	free(g);
+}
+
+static void filter_passes_guarded_ports_only(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+
+	(void)state;
+	ports_through(l, 1);
+	ports_through(l, 40);
+	ports_through(l, 300);
+	ports_through(l, 32);
+	assert_int_equal(link_stats(l)->pkts_in, 1 + 40 + 300 + 32 + 4);
+	link_close(l);
+	close(ns);
+}
+
+/* ---- who owns it? ------------------------------------------------------- */
+
+static void kernel_sockets_are_told_from_guards(void **state)
+{
+	int ns = ns_new(), srv = kernel_listen("127.0.0.1", 6000), err, cli, acc;
+	struct link *l = open_link(false), *other = open_link(false);
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	struct flow f = {ep("127.0.0.1", 6000), ep("127.0.0.1", 0)};
+	char c;
+
+	(void)state;
+	cli = kernel_connect("127.0.0.1", 6000, &err);
+	acc = accept(srv, NULL, NULL);
+	assert_return_code(acc, errno);
+	assert_return_code(getsockname(cli, (struct sockaddr *)&sa, &len), errno);
+	f.remote.port = ntohs(sa.sin_port);
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	f = (struct flow){f.remote, f.local};
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	/* nobody there */
+	f.remote.port = 1;
+	assert_int_equal(link_kernel_owns(l, &f), 0);
+	/* TIME-WAIT: the client closes first */
+	f.remote.port = 6000;
+	close(cli);
+	assert_int_equal(read(acc, &c, 1), 0);
+	close(acc);
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	/* A listener answers for itself, */
+	f = (struct flow){ep("127.0.0.1", 6000), ep("127.0.0.1", 77)};
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	close(srv);
+	assert_int_equal(link_kernel_owns(l, &f), 0);
+	/* and so does another stack's guard; ours is us. */
+	open_guard(l, "0.0.0.0", PORT, 0);
+	open_guard(other, "0.0.0.0", PORT + 1, 0);
+	f.local.port = PORT;
+	assert_int_equal(link_kernel_owns(l, &f), 0);
+	assert_int_equal(link_kernel_owns(other, &f), 1);
+	f.local.port = PORT + 1;
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	link_close(l);
+	link_close(other);
+	close(ns);
+}
+
+/* A guard beside live connections of the kernel's own at the same port. */
+static void kernel_connections_at_a_guarded_port(void **state)
+{
+	int ns = ns_new(), srv = kernel_listen("127.0.0.1", PORT), err, cli, acc, on = 1;
+	struct link *l = open_link(false);
+	struct engine_pkt_in in[8];
+	struct flow f;
+	int dev = 1;
+
+	(void)state;
+	cli = kernel_connect("127.0.0.1", PORT, &err);
+	acc = accept(srv, NULL, NULL);
+	assert_return_code(acc, errno);
+	/* found by the device on which its segments arrive */
+	assert_return_code(setsockopt(acc, SOL_SOCKET, SO_BINDTOIFINDEX, &dev, sizeof(dev)),
+			   errno);
+	assert_return_code(setsockopt(acc, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), errno);
+	close(srv);
+	open_guard(l, "127.0.0.1", PORT, GUARD_REUSEADDR);
+	assert_int_equal(write(cli, "x", 1), 1);
+	assert_int_equal(recv_wait(l, in, 8, 1000), 1);
+	f.local = (struct endpoint){in[0].dst, in[0].tcp[2] << 8 | in[0].tcp[3]};
+	f.remote = (struct endpoint){in[0].src, in[0].tcp[0] << 8 | in[0].tcp[1]};
+	assert_int_equal(link_kernel_owns(l, &f), 1);
+	f.remote.port ^= 1;
+	assert_int_equal(link_kernel_owns(l, &f), 0);
+	close(cli);
+	close(acc);
+	link_close(l);
+	close(ns);
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static int try_open(void *arg)
+{
+	struct link *l;
+
+	return link_open(&l, arg);
+}
+
+static void raw_sockets_need_the_capability(void **state)
+{
+	struct link_config cfg = {.rcvbuf_bytes = 1 << 20, .gso = true};
+
+	(void)state;
+	assert_int_equal(without_cap(CAP_NET_RAW, try_open, &cfg), -EPERM);
+	assert_int_equal(without_cap(CAP_NET_ADMIN, try_open, &cfg), 0);
+}
+
+static int rcvbuf_kib(void *arg)
+{
+	struct link *l;
+
+	if (link_open(&l, arg) < 0)
+		return 0;
+	return -(int)(link_rcvbuf_bytes(l) >> 20);
+}
+
+static void the_receive_buffer_is_read_back(void **state)
+{
+	struct link_config cfg = {.rcvbuf_bytes = 100 << 20};
+	struct link *l;
+	FILE *f = fopen("/proc/sys/net/core/rmem_max", "r");
+	int max = 0;
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &max), 1);
+	fclose(f);
+	assert_int_equal(link_open(&l, &cfg), 0);
+	assert_int_equal(link_rcvbuf_bytes(l), 200 << 20);
+	link_close(l);
+	/* what it is without CAP_NET_ADMIN */
+	assert_int_equal(-without_cap(CAP_NET_ADMIN, rcvbuf_kib, &cfg), 2 * max >> 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(guard_keeps_the_kernel_quiet),
+		cmocka_unit_test(guard_must_listen_to_receive),
+		cmocka_unit_test(guard_gives_the_errors_of_bind),
+		cmocka_unit_test(a_lingering_guard_makes_way),
+		cmocka_unit_test(reuseport_shares_a_port),
+		cmocka_unit_test(filter_passes_guarded_ports_only),
+		cmocka_unit_test(kernel_sockets_are_told_from_guards),
+		cmocka_unit_test(kernel_connections_at_a_guarded_port),
+		cmocka_unit_test(raw_sockets_need_the_capability),
+		cmocka_unit_test(the_receive_buffer_is_read_back),
+	};
+
+	return cmocka_run_group_tests_name("link/guard", tests, NULL, NULL);
+}

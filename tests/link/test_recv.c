@@ -1,0 +1,279 @@
+/* test_recv.c - what link_recv() and link_recv_icmp() hand out. Needs root: makes
+ * network namespaces of its own.
+ */
+#include "net.h"
+
+#include <netinet/ip_icmp.h>
+
+#define PORT 5000
+
+/* ---- receiving ---------------------------------------------------------- */
+
+/* Sends ip, hdr_len bytes of IPv4 header (checksum by the kernel) and tcp. */
+static void send_raw(const char *to, const uint8_t *ip, size_t len)
+{
+	struct sockaddr_in sa = sockaddr(to, 0);
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW), on = 1;
+
+	assert_return_code(fd, errno);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)), errno);
+	assert_int_equal(sendto(fd, ip, len, 0, (struct sockaddr *)&sa, sizeof(sa)), len);
+	close(fd);
+}
+
+static void broadcasts_are_ignored(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct guard *g = open_guard(l, "0.0.0.0", PORT, 0);
+	uint8_t ip[40] = {[0] = 0x45, [8] = 64, [9] = IPPROTO_TCP, [12] = 127, [15] = 1,
+			  [16] = 127, [17] = 255, [18] = 255, [19] = 255,
+			  [21] = 9, [22] = PORT >> 8, [23] = PORT & 255, [32] = 0x50,
+			  [33] = SEG_SYN};
+	struct engine_pkt_in in[2];
+
+	(void)state;
+	send_raw("127.255.255.255", ip, sizeof(ip));
+	assert_int_equal(recv_wait(l, in, 2, 100), 0);
+	assert_int_equal(link_stats(l)->not_local, 1);
+	ip[17] = ip[18] = 0;
+	ip[19] = 1;
+	send_raw("127.0.0.1", ip, sizeof(ip));
+	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
+	guard_close(g);
+	link_close(l);
+	close(ns);
+}
+
+static void ip_options_and_short_segments(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct guard *g = open_guard(l, "0.0.0.0", PORT, 0);
+	uint8_t ip[44] = {[0] = 0x46, [8] = 64, [9] = IPPROTO_TCP, [12] = 127, [15] = 1,
+			  [16] = 127, [19] = 1, [20] = 1, [21] = 1, [22] = 1,
+			  [25] = 9, [26] = PORT >> 8, [27] = PORT & 255, [36] = 0x50,
+			  [37] = SEG_ACK};
+	struct engine_pkt_in in[2];
+
+	(void)state;
+	send_raw("127.0.0.1", ip, sizeof(ip));
+	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
+	assert_int_equal(in[0].tcp_len_bytes, 20);
+	assert_memory_equal(in[0].tcp, ip + 24, 20);
+	send_raw("127.0.0.1", ip, 24 + 10); /* the engine is to count that */
+	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
+	assert_int_equal(in[0].tcp_len_bytes, 10);
+	send_raw("127.0.0.1", ip, 24 + 3); /* not even a port */
+	assert_int_equal(recv_wait(l, in, 2, 100), 0);
+	guard_close(g);
+	link_close(l);
+	close(ns);
+}
+
+static void a_syn_brings_its_path(void **state)
+{
+	struct net n = net_new();
+	struct link *a = open_link(true), *b;
+	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
+	struct engine_pkt_in in[2];
+
+	(void)state;
+	sh("ip addr add 10.66.0.1/32 dev va");
+	ns_enter(n.b);
+	sh("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter;"
+	   "echo 0 > /proc/sys/net/ipv4/conf/vb/rp_filter; ip link set vb mtu 1400");
+	b = open_link(true);
+	open_guard(b, "0.0.0.0", PORT, 0);
+	assert_int_equal(link_send(a, &syn, 1), 0);
+	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_int_equal(in[0].path.mtu_bytes, 1400);
+	assert_int_equal(in[0].path.gso_max_bytes, 65535 - 20 - 60);
+	/* nobody could answer that one */
+	syn.src = addr("10.66.0.1");
+	assert_int_equal(link_send(a, &syn, 1), 0);
+	assert_int_equal(recv_wait(b, in, 2, 100), 0);
+	assert_int_equal(link_stats(b)->no_route, 1);
+	link_close(a);
+	link_close(b);
+	net_free(&n);
+}
+
+/* ---- ICMP --------------------------------------------------------------- */
+
+static int icmp_wait(struct link *l, struct engine_icmp *msgs, int n, int ms)
+{
+	int fds[LINK_FDS_MAX];
+	struct pollfd p = {.events = POLLIN};
+
+	assert_int_equal(link_fds(l, fds), 2);
+	p.fd = fds[1];
+	return poll(&p, 1, ms) <= 0 ? 0 : link_recv_icmp(l, msgs, n);
+}
+
+static void routers_complain(void **state)
+{
+	struct net n = net_new();
+	struct link *l = open_link(true);
+	static const char data[1000];
+	struct endpoint from = ep(A_IP, PORT), to = ep("10.99.0.1", 80);
+	struct engine_pkt_out p = segment(&from, &to, 0xabcdef01, SEG_ACK, data, sizeof(data));
+	struct engine_icmp m[4];
+
+	(void)state;
+	sh("ip route add 10.96.0.0/14 via " B_IP);
+	ns_enter(n.b);
+	sh("echo 1 > /proc/sys/net/ipv4/ip_forward;"
+	   "ip link add d0 mtu 600 type veth peer name d1; ip link set d1 up;"
+	   "ip link set d0 up; ip addr add 10.98.0.1/24 dev d0");
+	ns_enter(n.a);
+	/* about a port that is not ours */
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(icmp_wait(l, m, 4, 200), 0);
+	open_guard(l, A_IP, PORT, 0);
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);
+	assert_int_equal(m[0].err, ENETUNREACH);
+	assert_int_equal(m[0].seq, 0xabcdef01);
+	assert_true(endpoint_eq(&m[0].flow.local, &from));
+	assert_true(endpoint_eq(&m[0].flow.remote, &to));
+	p.dst = addr("10.98.0.2");
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);
+	assert_int_equal(m[0].err, EMSGSIZE);
+	assert_int_equal(m[0].mtu_bytes, 600);
+	/* the kernel has taken note of that; whether we do is for the engine */
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);
+	p.ttl = 1;
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);
+	assert_int_equal(m[0].err, EHOSTUNREACH);
+	link_close(l);
+	net_free(&n);
+}
+
+/* An ICMP message that quotes a segment from 127.0.0.1:PORT to 127.0.0.1:80. */
+struct quote {
+	struct icmphdr icmp;
+	uint8_t ip[20], tcp[8];
+};
+
+static struct quote quote(uint8_t type, uint8_t code)
+{
+	return (struct quote){
+		.icmp = {.type = type, .code = code, .un.frag.mtu = htons(1300)},
+		.ip = {[0] = 0x45, [9] = IPPROTO_TCP, [12] = 127, [15] = 1, [16] = 127, [19] = 1},
+		.tcp = {PORT >> 8, PORT & 255, 0, 80, 0, 0, 0, 9},
+	};
+}
+
+static void quote_send(struct quote *q, size_t len, bool sum_ok)
+{
+	struct sockaddr_in sa = sockaddr("127.0.0.1", 0);
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	const uint8_t *b = (const uint8_t *)q;
+	uint32_t sum = 0;
+
+	assert_return_code(fd, errno);
+	q->icmp.checksum = 0;
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? b[i] : b[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	q->icmp.checksum = htons(sum_ok ? ~sum : sum);
+	assert_int_equal(sendto(fd, q, len, 0, (struct sockaddr *)&sa, sizeof(sa)), len);
+	close(fd);
+}
+
+static void icmp_becomes_errno(void **state)
+{
+	static const struct {
+		uint8_t type, code;
+		int err;
+	} want[] = {
+		{3, 0, ENETUNREACH}, {3, 1, EHOSTUNREACH}, {3, 2, ENOPROTOOPT},
+		{3, 3, ECONNREFUSED}, {3, 4, EMSGSIZE}, {3, 5, EOPNOTSUPP}, {3, 6, ENETUNREACH},
+		{3, 7, EHOSTDOWN}, {3, 8, ENONET}, {3, 9, ENETUNREACH}, {3, 10, EHOSTUNREACH},
+		{3, 13, EHOSTUNREACH}, {3, 15, EHOSTUNREACH}, {11, 0, EHOSTUNREACH},
+		{12, 0, EPROTO}, {3, 16, 0}, {3, 255, 0}, {8, 0, 0}, {4, 0, 0},
+	};
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct engine_icmp m[4];
+
+	(void)state;
+	open_guard(l, "127.0.0.1", PORT, 0);
+	for (unsigned i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		struct quote q = quote(want[i].type, want[i].code);
+
+		quote_send(&q, sizeof(q), true);
+		assert_int_equal(icmp_wait(l, m, 4, 0), want[i].err != 0);
+		if (!want[i].err)
+			continue;
+		assert_int_equal(m[0].err, want[i].err);
+		assert_int_equal(m[0].seq, 9);
+		assert_int_equal(m[0].flow.local.port, PORT);
+		assert_int_equal(m[0].flow.remote.port, 80);
+		assert_int_equal(m[0].mtu_bytes, want[i].err == EMSGSIZE ? 1300 : 0);
+	}
+	link_close(l);
+	close(ns);
+}
+
+static void bad_icmp_is_ignored(void **state)
+{
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct engine_icmp m[4];
+	struct quote q;
+
+	(void)state;
+	open_guard(l, "127.0.0.1", PORT, 0);
+	for (size_t len = sizeof(q.icmp); len < sizeof(q); len++) { /* cut short */
+		q = quote(3, 1);
+		quote_send(&q, len, true);
+	}
+	q = quote(3, 1);
+	quote_send(&q, sizeof(q), false); /* wrong checksum */
+	q = quote(3, 1);
+	q.ip[0] = 0x4f; /* header longer than the message */
+	quote_send(&q, sizeof(q), true);
+	q.ip[0] = 0x44;
+	quote_send(&q, sizeof(q), true);
+	q.ip[0] = 0x65;
+	quote_send(&q, sizeof(q), true);
+	q = quote(3, 1);
+	q.ip[7] = 1; /* a later fragment */
+	quote_send(&q, sizeof(q), true);
+	q = quote(3, 1);
+	q.ip[9] = IPPROTO_UDP;
+	quote_send(&q, sizeof(q), true);
+	q = quote(3, 1);
+	q.ip[15] = 2; /* not sent by whom it came to */
+	quote_send(&q, sizeof(q), true);
+	q = quote(3, 1);
+	q.tcp[1]++; /* not our port */
+	quote_send(&q, sizeof(q), true);
+	assert_int_equal(icmp_wait(l, m, 4, 100), 0);
+	q = quote(3, 1);
+	quote_send(&q, sizeof(q), true);
+	assert_int_equal(icmp_wait(l, m, 4, 1000), 1);
+	link_close(l);
+	close(ns);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(broadcasts_are_ignored),
+		cmocka_unit_test(ip_options_and_short_segments),
+		cmocka_unit_test(a_syn_brings_its_path),
+		cmocka_unit_test(routers_complain),
+		cmocka_unit_test(icmp_becomes_errno),
+		cmocka_unit_test(bad_icmp_is_ignored),
+	};
+
+	return cmocka_run_group_tests_name("link/recv", tests, NULL, NULL);
+}

@@ -1,0 +1,295 @@
+/* scenario.c - what a seed decides: link, options, buffers, sizes, pauses, who
+ * opens and who closes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../engine/addr.h"
+#include "sim.h"
+
+static uint32_t random_buffer(struct rng *r)
+{
+	switch (rng_below(r, 10)) {
+	case 0:
+		return rng_log(r, 1, 20);
+	case 1:
+	case 2:
+		return rng_log(r, 20, 1000);
+	case 3:
+	case 4:
+		return rng_in(r, 1000, 20000);
+	default:
+		return rng_log(r, 20000, 1u << 20);
+	}
+}
+
+static uint32_t random_mtu(struct rng *r)
+{
+	switch (rng_below(r, 8)) {
+	case 0:
+		return rng_in(r, 68, 300);
+	case 1:
+		return rng_in(r, 300, 1500);
+	case 2:
+		return rng_in(r, 1500, 65535);
+	case 3:
+		return 65535;
+	default:
+		return 1500;
+	}
+}
+
+static void random_link(struct sim *s)
+{
+	struct rng *r = &s->rng;
+	struct net_params p = {
+		.delay_us = rng_log(r, 0, 300000),
+		.mtu_bytes = random_mtu(r),
+	};
+
+	if (rng_chance(r, 50))
+		p.jitter_us = rng_log(r, 0, 2 * p.delay_us + 100);
+	if (rng_chance(r, 60))
+		p.loss_percent = rng_log(r, 0, 30);
+	if (rng_chance(r, 30))
+		p.dup_percent = rng_log(r, 0, 20);
+	if (rng_chance(r, 30))
+		p.corrupt_percent = rng_log(r, 0, 10);
+	if (rng_chance(r, 30)) {
+		/* At most a second in the queue and some for packets in service:
+		 * with a delay beyond the RTO's ceiling nothing could work. */
+		p.rate_bytes_per_ms = rng_log(r, 5 + p.mtu_bytes / 100, 10000);
+		p.queue_bytes = rng_log(r, 3000, 1000 * p.rate_bytes_per_ms) +
+				2 * p.mtu_bytes;
+	}
+	if (rng_chance(r, 40)) {
+		p.gso_max_bytes = rng_log(r, 1000, 65000);
+		p.pass_bursts = rng_chance(r, 50);
+	}
+	net_init(&s->net, &p, rng_next(r));
+}
+
+static void random_engine(struct sim *s, int side)
+{
+	struct engine_config *cfg = &s->cfg[side];
+	struct rng *r = &s->rng;
+
+	engine_config_defaults(cfg);
+	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
+		cfg->seed[i] = (uint8_t)rng_next(r);
+	cfg->timestamps = rng_chance(r, 70);
+	cfg->sack = rng_chance(r, 70);
+	cfg->window_scaling = rng_chance(r, 70);
+	cfg->delack_ms = rng_log(r, 0, 500);
+	cfg->rto_min_ms = rng_in(r, 10, 1000);
+	cfg->rto_max_ms = 4000;
+	/* Nobody gives up: what must be shown is that everything arrives. */
+	cfg->syn_retries = cfg->synack_retries = 100;
+	cfg->retries = cfg->orphan_retries = 100;
+	cfg->fin_timeout_ms = 24u * 3600 * 1000;
+	cfg->msl_ms = 60000;
+	if (rng_chance(r, 20))
+		cfg->ooo_ranges_max = rng_in(r, 1, 4);
+	s->e[side] = engine_new(cfg, s->now_us);
+	if (!s->e[side])
+		abort();
+	tcp_opts_defaults(s->e[side], &s->opts[side]);
+	s->opts[side].rcvbuf_bytes = random_buffer(r);
+	s->opts[side].sndbuf_bytes = random_buffer(r);
+	s->opts[side].nodelay = rng_chance(r, 50);
+	if (rng_chance(r, 10))
+		s->opts[side].mss_max_bytes = (uint16_t)rng_in(r, 88, 1460);
+}
+
+/* So much that a seed costs some hundreds of segments, rarely more. */
+static uint32_t random_total(struct sim *s, int from)
+{
+	uint32_t unit = s->net.p.mtu_bytes - 60, most;
+
+	if (s->net.p.mtu_bytes < 100)
+		unit = 16;
+	if (s->opts[from].sndbuf_bytes < unit)
+		unit = s->opts[from].sndbuf_bytes;
+	if (s->opts[!from].rcvbuf_bytes < unit)
+		unit = s->opts[!from].rcvbuf_bytes;
+	most = unit > 400000 / 200 ? 400000 : unit * 200;
+	if (rng_chance(&s->rng, 2))
+		most *= 5;
+	if (rng_chance(&s->rng, 10))
+		return 0;
+	return rng_log(&s->rng, 1, most);
+}
+
+static void random_user(struct sim *s, struct conn *c, int side)
+{
+	struct user *u = &c->user[side];
+	struct rng *r = &s->rng;
+
+	u->plan = (struct user_plan){
+		.total_bytes = random_total(s, side),
+		.chunk_bytes = rng_log(r, 1, 100000),
+		.read_bytes = rng_log(r, 1, 100000),
+	};
+	if (u->plan.chunk_bytes < u->plan.total_bytes / 100)
+		u->plan.chunk_bytes = u->plan.total_bytes / 100;
+	if (rng_chance(r, 40))
+		u->plan.write_pause_us = rng_log(r, 0, 500000);
+	if (rng_chance(r, 40))
+		u->plan.read_pause_us = rng_log(r, 0, 500000);
+	u->plan.release_late = rng_chance(r, 50);
+	u->rng.s = rng_next(r);
+	u->key = rng_next(r);
+}
+
+static void random_conn(struct sim *s, struct conn *c)
+{
+	struct rng *r = &s->rng;
+	int first = (int)rng_below(r, 3);
+
+	c->opener = rng_chance(r, 25) ? BOTH_OPEN : rng_below(r, 2) ? A_OPENS : B_OPENS;
+	c->start_us = s->now_us + rng_log(r, 0, 1000000);
+	for (int side = 0; side < 2; side++)
+		random_user(s, c, side);
+	for (int side = 0; side < 2; side++) {
+		struct user *u = &c->user[side];
+
+		u->peer_key = c->user[!side].key;
+		/* reading with pauses shall take minutes, not days */
+		if (u->plan.read_pause_us &&
+		    u->plan.read_bytes < c->user[!side].plan.total_bytes / 500)
+			u->plan.read_bytes = c->user[!side].plan.total_bytes / 500;
+		/* the first, the second, or both do not wait for the other */
+		u->plan.close_first = first == 2 || first == side;
+		if (u->plan.close_first && !c->user[!side].plan.total_bytes &&
+		    rng_chance(r, 50))
+			u->plan.release_early = true;
+	}
+}
+
+static void random_addresses(struct sim *s)
+{
+	bool v6 = rng_chance(&s->rng, 20);
+
+	for (uint8_t i = 0; i < 2; i++) {
+		uint8_t v4[4] = {10, 0, 0, (uint8_t)(i + 1)};
+
+		s->addr[i].addr = addr_from_v4(v4);
+		if (v6)
+			s->addr[i].addr = (struct ip_addr){{0xfd, [15] = (uint8_t)(i + 1)}};
+		s->addr[i].port = 80;
+	}
+	if (v6 && s->net.p.mtu_bytes < 1280)
+		s->net.p.mtu_bytes = 1280;
+}
+
+struct tcp_path sim_path(const struct sim *s)
+{
+	return (struct tcp_path){s->net.p.mtu_bytes, s->net.p.gso_max_bytes};
+}
+
+struct flow sim_flow(const struct sim *s, unsigned conn, int side)
+{
+	struct flow f = {s->addr[side], s->addr[!side]};
+
+	f.local.port = sim_port(conn, side);
+	if (s->conn[conn].opener == BOTH_OPEN)
+		f.remote.port = sim_port(conn, !side);
+	return f;
+}
+
+/* Moves the clock so that the ISS of the first connection, which follows it
+ * (RFC 6528), lies shortly before 2^32: its numbers wrap on the way. */
+static void wrap_numbers(struct sim *s)
+{
+	int side = s->conn[0].opener == B_OPENS;
+	struct engine *e = engine_new(&s->cfg[side], s->now_us);
+	struct flow f = sim_flow(s, 0, side);
+	struct tcp_path path = sim_path(s);
+	uint64_t open_us = s->conn[0].start_us, later_us;
+	struct engine_pkt_out pkt;
+	struct tcb *t;
+	uint32_t iss;
+
+	if (!e || tcp_open(e, &f, &path, &s->opts[side], NULL, open_us, &t) ||
+	    engine_output(e, &pkt, 1, open_us) != 1)
+		abort();
+	iss = (uint32_t)pkt.hdr[4] << 24 | (uint32_t)pkt.hdr[5] << 16 |
+	      (uint32_t)pkt.hdr[6] << 8 | pkt.hdr[7];
+	engine_free(e);
+	later_us = 4ull * (0u - iss - rng_log(&s->rng, 0, 20000));
+	s->now_us += later_us;
+	s->start_us += later_us;
+	for (unsigned i = 0; i < s->conns; i++)
+		s->conn[i].start_us += later_us;
+}
+
+void sim_init(struct sim *s, uint64_t seed, bool verbose)
+{
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	s->rng.s = seed * 0x2545f4914f6cdd1du + 1;
+	s->now_us = s->start_us = rng_next(&s->rng) >> 20;
+	random_link(s);
+	random_addresses(s);
+	s->net.verbose = verbose;
+	s->watch = watch_new(s->net.p.mtu_bytes);
+	for (int side = 0; side < 2; side++) {
+		random_engine(s, side);
+		if (tcp_listen(s->e[side], &s->addr[side], 16, &s->opts[side], NULL,
+			       s->now_us, &s->listener[side]))
+			abort();
+		s->memory_bytes[side] = engine_stats(s->e[side])->memory_bytes;
+	}
+	s->conns = rng_chance(&s->rng, 25) ? rng_in(&s->rng, 2, CONNS_MAX) : 1;
+	for (unsigned i = 0; i < s->conns; i++)
+		random_conn(s, &s->conn[i]);
+	if (rng_chance(&s->rng, 25))
+		wrap_numbers(s);
+}
+
+void sim_free(struct sim *s)
+{
+	for (int side = 0; side < 2; side++)
+		engine_free(s->e[side]);
+	watch_free(s->watch);
+	net_free(&s->net);
+}
+
+void sim_print(const struct sim *s)
+{
+	static const char *const openers[] = {"A opens", "B opens", "both open"};
+	const struct net_params *p = &s->net.p;
+
+	printf("link: delay %u us, jitter %u us, loss %u %%, dup %u %%, damage %u %%, "
+	       "rate %u B/ms, queue %u B, mtu %u, gso %u%s\n",
+	       p->delay_us, p->jitter_us, p->loss_percent, p->dup_percent,
+	       p->corrupt_percent, p->rate_bytes_per_ms, p->queue_bytes, p->mtu_bytes,
+	       p->gso_max_bytes, p->pass_bursts ? " passed" : "");
+	for (int i = 0; i < 2; i++)
+		printf("%c: sndbuf %u, rcvbuf %u, mss_max %u%s%s%s%s, delack %u ms, "
+		       "rto_min %u ms, holes %u\n", "AB"[i],
+		       s->opts[i].sndbuf_bytes, s->opts[i].rcvbuf_bytes,
+		       s->opts[i].mss_max_bytes, s->cfg[i].timestamps ? ", ts" : "",
+		       s->cfg[i].sack ? ", sack" : "",
+		       s->cfg[i].window_scaling ? ", wscale" : "",
+		       s->opts[i].nodelay ? ", nodelay" : "", s->cfg[i].delack_ms,
+		       s->cfg[i].rto_min_ms, s->cfg[i].ooo_ranges_max);
+	for (unsigned c = 0; c < s->conns; c++) {
+		printf("connection %u: %s at %.6f s\n", c, openers[s->conn[c].opener],
+		       (double)(s->conn[c].start_us - s->start_us) / 1e6);
+		for (int i = 0; i < 2; i++) {
+			const struct user *u = &s->conn[c].user[i];
+
+			printf("  %c writes %u (%u at once, pause %u us), reads %u at once "
+			       "(pause %u us)%s%s%s; now written %u, received %u%s%s%s%s%s%s\n",
+			       "AB"[i], u->plan.total_bytes, u->plan.chunk_bytes,
+			       u->plan.write_pause_us, u->plan.read_bytes,
+			       u->plan.read_pause_us, u->plan.close_first ? ", closes first" : "",
+			       u->plan.release_early ? ", releases early" : "",
+			       u->plan.release_late ? ", releases late" : "", u->written,
+			       u->received, u->full ? ", full" : "", u->eof ? ", eof" : "",
+			       u->shut ? ", shut" : "", u->closed ? ", closed" : "",
+			       u->released ? ", released" : "", u->error ? ", ERROR" : "");
+		}
+	}
+}

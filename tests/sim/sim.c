@@ -1,0 +1,304 @@
+/* sim.c - two engines, a bad link, random users: one seed, one scenario.
+ *
+ *     sim [--seeds N] [--from N] [--seed S] [--verbose]
+ *
+ * runs seeds from..from+N-1, or S alone. A seed decides everything: link,
+ * options, buffers, sizes, pauses, who opens and who closes. Per seed: every
+ * byte arrives once and in order, no error is reported, both ends reach CLOSED,
+ * no tcb stays, memory comes back but for the pool of free buffers, and every
+ * packet passes watch.c. Virtual time only, so a seed always gives the same run.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+#define TIME_MAX_US (48ull * 3600 * 1000000)
+#define STEPS_MAX 20000000u
+#define POOL_MAX_BYTES (64u << 20) /* free buffers that an engine may keep */
+
+static uint64_t seed_running; /* for the signal handler */
+
+/* ---- running ----------------------------------------------------------------- */
+
+static void open_from(struct sim *s, unsigned i, int side)
+{
+	struct user *u = &s->conn[i].user[side];
+	struct flow f = sim_flow(s, i, side);
+	struct tcp_path path = sim_path(s);
+
+	if (tcp_open(s->e[side], &f, &path, &s->opts[side], u, s->now_us, &u->t))
+		s->error = "tcp_open() fails";
+	u->ready = true;
+	u->write_at_us = u->read_at_us = s->now_us;
+}
+
+static void start_conns(struct sim *s)
+{
+	for (unsigned i = 0; i < s->conns; i++) {
+		struct conn *c = &s->conn[i];
+
+		if (c->started || c->start_us > s->now_us)
+			continue;
+		c->started = true;
+		if (c->opener != B_OPENS)
+			open_from(s, i, 0);
+		if (c->opener != A_OPENS)
+			open_from(s, i, 1);
+	}
+}
+
+static void take_incoming(struct sim *s, int side)
+{
+	struct tcb *t;
+
+	while ((t = tcp_accept(s->listener[side], NULL))) {
+		unsigned i = tcp_flow(t)->remote.port - sim_port(0, !side);
+		struct user *u;
+
+		if (i >= s->conns || s->conn[i].user[side].t) {
+			s->error = "a connection that nobody opened";
+			return;
+		}
+		u = &s->conn[i].user[side];
+		u->t = t;
+		u->ready = u->established = true;
+		u->write_at_us = u->read_at_us = s->now_us;
+	}
+}
+
+/* Accepted connections have no user pointer at first: found by their tcb. */
+static struct user *user_of(struct sim *s, int side, const struct tcb *t)
+{
+	for (unsigned i = 0; i < s->conns; i++)
+		if (s->conn[i].user[side].t == t)
+			return &s->conn[i].user[side];
+	return NULL;
+}
+
+static void run_users(struct sim *s)
+{
+	struct engine_event ev;
+
+	start_conns(s);
+	for (int side = 0; side < 2; side++) {
+		while (engine_event(s->e[side], &ev)) {
+			struct user *u = user_of(s, side, ev.tcb);
+
+			if (ev.tcb == s->listener[side])
+				take_incoming(s, side);
+			else if (u)
+				user_event(u, ev.what);
+			else
+				s->error = "an event for a released connection";
+		}
+		for (unsigned i = 0; i < s->conns; i++) {
+			user_run(&s->conn[i].user[side], s->now_us);
+			if (s->conn[i].user[side].error)
+				s->error = s->conn[i].user[side].error;
+		}
+	}
+}
+
+static void flush(struct sim *s)
+{
+	struct engine_pkt_out pkts[4];
+	int n;
+
+	for (int side = 0; side < 2; side++)
+		while ((n = engine_output(s->e[side], pkts, 4, s->now_us)) > 0)
+			for (int i = 0; i < n; i++) {
+				const char *bad = watch_sent(s->watch, side, &pkts[i]);
+
+				net_send(&s->net, side, &pkts[i], s->now_us);
+				if (bad && !s->error)
+					s->error = bad;
+			}
+}
+
+static void deliver(struct sim *s)
+{
+	struct packet *k;
+
+	while ((k = net_receive(&s->net, s->now_us))) {
+		struct engine_pkt_in in = {.src = k->src, .dst = k->dst,
+					   .path = sim_path(s), .tcp = k->tcp,
+					   .tcp_len_bytes = k->len_bytes};
+		enum drop d;
+
+		if (!k->damaged)
+			watch_received(s->watch, k->to, &k->src, &k->dst, k->tcp,
+				       k->len_bytes);
+		d = engine_input(s->e[k->to], &in, s->now_us);
+		net_log(&s->net, s->now_us, d ? drop_name(d) : "arrived", !k->to, k->tcp,
+			k->len_bytes);
+		if (k->damaged && d == DROP_NONE)
+			s->error = "a damaged packet was taken";
+		if (d == DROP_CLOSED || d == DROP_LISTEN_ACK)
+			engine_refuse(s->e[k->to], &in, s->now_us);
+		free(k);
+		/* A driver sends between packets, or after many of them. */
+		if (rng_chance(&s->rng, 50)) {
+			run_users(s);
+			flush(s);
+		}
+	}
+}
+
+static bool finished(const struct sim *s)
+{
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2; side++)
+			if (!s->conn[i].user[side].released)
+				return false;
+	return !engine_stats(s->e[0])->connections && !engine_stats(s->e[1])->connections &&
+	       !s->net.n;
+}
+
+static uint64_t next_us(const struct sim *s)
+{
+	uint64_t at_us = net_next_us(&s->net), t;
+
+	for (int side = 0; side < 2; side++) {
+		t = engine_deadline(s->e[side]);
+		at_us = t < at_us ? t : at_us;
+	}
+	for (unsigned i = 0; i < s->conns; i++) {
+		if (!s->conn[i].started && s->conn[i].start_us < at_us)
+			at_us = s->conn[i].start_us;
+		for (int side = 0; side < 2; side++) {
+			t = user_wake_us(&s->conn[i].user[side]);
+			at_us = t < at_us ? t : at_us;
+		}
+	}
+	return at_us;
+}
+
+static const char *check_end(const struct sim *s)
+{
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2; side++) {
+			const struct user *u = &s->conn[i].user[side];
+			const struct user *peer = &s->conn[i].user[!side];
+
+			if (u->written != u->plan.total_bytes)
+				return "not everything was written";
+			if (u->received != peer->written)
+				return "not everything was received";
+		}
+	for (int side = 0; side < 2; side++) {
+		const struct engine_stats *st = engine_stats(s->e[side]);
+
+		if (st->half_open || st->time_wait || st->lingering)
+			return "counters of connections are not zero";
+		if (st->memory_bytes > s->memory_bytes[side] + POOL_MAX_BYTES)
+			return "memory was not given back";
+		if (engine_deadline(s->e[side]) != ENGINE_NEVER)
+			return "a timer runs without a connection";
+	}
+	return NULL;
+}
+
+static void run(struct sim *s)
+{
+	uint64_t at_us;
+
+	for (uint32_t step = 0; !s->error; step++) {
+		run_users(s);
+		flush(s);
+		if (s->error || finished(s))
+			break;
+		at_us = next_us(s);
+		if (at_us == ENGINE_NEVER)
+			s->error = "stalled: nothing will ever happen again";
+		else if (at_us - s->start_us > TIME_MAX_US && at_us > s->start_us)
+			s->error = "stalled: two days have passed";
+		else if (step == STEPS_MAX)
+			s->error = "stalled: too many steps";
+		if (s->error)
+			return;
+		if (at_us > s->now_us)
+			s->now_us = at_us;
+		deliver(s);
+		for (int side = 0; side < 2; side++)
+			if (engine_deadline(s->e[side]) <= s->now_us)
+				engine_expire(s->e[side], s->now_us);
+	}
+	if (!s->error)
+		s->error = check_end(s);
+}
+
+static bool run_seed(uint64_t seed, bool verbose, bool explain)
+{
+	static struct sim s;
+	bool ok;
+
+	seed_running = seed;
+	sim_init(&s, seed, verbose);
+	if (verbose)
+		sim_print(&s);
+	run(&s);
+	ok = !s.error;
+	if (!ok && explain) {
+		sim_print(&s);
+		if (!verbose)
+			net_print_log(&s.net);
+	}
+	if (!ok || verbose)
+		printf("seed %llu: %s after %.6f s, %llu packets, %llu lost\n",
+		       (unsigned long long)seed, ok ? "passed" : s.error,
+		       (double)(s.now_us - s.start_us) / 1e6,
+		       (unsigned long long)s.net.sent, (unsigned long long)s.net.lost);
+	sim_free(&s);
+	return ok;
+}
+
+static void crashed(int sig)
+{
+	fprintf(stderr, "seed %llu: killed by signal %d\n",
+		(unsigned long long)seed_running, sig);
+	_exit(1);
+}
+
+static int usage(const char *name)
+{
+	fprintf(stderr, "usage: %s [--seeds N] [--from N] [--seed S] [--verbose]\n", name);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t from = 1, seeds = 1000, passed = 0, failed = 0;
+	bool verbose = false;
+
+	for (int i = 1; i < argc; i++) {
+		bool more = i + 1 < argc;
+
+		if (!strcmp(argv[i], "--verbose"))
+			verbose = true;
+		else if (!strcmp(argv[i], "--seeds") && more)
+			seeds = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--from") && more)
+			from = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--seed") && more) {
+			from = strtoull(argv[++i], NULL, 0);
+			seeds = 1;
+		} else {
+			return usage(argv[0]);
+		}
+	}
+	signal(SIGABRT, crashed);
+	for (uint64_t seed = from; seed < from + seeds; seed++) {
+		if (run_seed(seed, verbose, failed < 3))
+			passed++;
+		else
+			failed++;
+	}
+	printf("%llu passed, %llu failed\n", (unsigned long long)passed,
+	       (unsigned long long)failed);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,128 @@
+/* user.c - see user.h. */
+#include "user.h"
+
+static uint8_t byte_at(uint64_t key, uint32_t n)
+{
+	return (uint8_t)((key >> (n & 7) * 8) + n * 31 + (n >> 8) * 17 + (n >> 16));
+}
+
+void user_event(struct user *u, unsigned what)
+{
+	if (what & (TCP_EV_WRITABLE | TCP_EV_ESTABLISHED))
+		u->full = false;
+	if (what & TCP_EV_ESTABLISHED)
+		u->established = true;
+	if (what & TCP_EV_READABLE)
+		u->readable = true;
+	if (what & TCP_EV_PEER_CLOSED)
+		u->peer_closed = true;
+	if (what & TCP_EV_CLOSED)
+		u->closed = true;
+	if (what & TCP_EV_ERROR)
+		u->error = "the connection failed";
+}
+
+static void write_chunk(struct user *u, uint64_t now_us)
+{
+	uint32_t left = u->plan.total_bytes - u->written, done = 0;
+	uint32_t want = rng_in(&u->rng, 1, u->plan.chunk_bytes);
+	struct iovec iov[2];
+	int n;
+
+	if (want > left)
+		want = left;
+	n = tcp_send_iov(u->t, want, iov);
+	if (n < 0) {
+		u->error = "tcp_send_iov() fails";
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		for (size_t j = 0; j < iov[i].iov_len; j++)
+			((uint8_t *)iov[i].iov_base)[j] = byte_at(u->key, u->written + done++);
+	if (done > want)
+		u->error = "tcp_send_iov() gives more than was wanted";
+	if (!done) {
+		u->full = true;
+		return;
+	}
+	tcp_send_commit(u->t, done, now_us);
+	u->written += done;
+	u->write_at_us = now_us + rng_below(&u->rng, u->plan.write_pause_us + 1);
+}
+
+static void read_chunk(struct user *u, uint64_t now_us)
+{
+	uint32_t max = rng_in(&u->rng, 1, u->plan.read_bytes), done = 0;
+	struct iovec iov[2];
+	int n = tcp_recv_iov(u->t, iov);
+
+	for (int i = 0; i < n; i++)
+		for (size_t j = 0; j < iov[i].iov_len && done < max; j++, done++)
+			if (((uint8_t *)iov[i].iov_base)[j] !=
+			    byte_at(u->peer_key, u->received + done)) {
+				u->error = "a wrong byte was received";
+				return;
+			}
+	if (!done) {
+		u->readable = false;
+		return;
+	}
+	tcp_recv_done(u->t, done, now_us);
+	u->received += done;
+	u->read_at_us = now_us + rng_below(&u->rng, u->plan.read_pause_us + 1);
+}
+
+static bool wants_to_write(const struct user *u)
+{
+	return u->ready && !u->shut && !u->full && u->written < u->plan.total_bytes;
+}
+
+static bool wants_to_close(const struct user *u)
+{
+	return u->established && !u->shut && u->written == u->plan.total_bytes &&
+	       (u->plan.close_first || u->eof);
+}
+
+static bool wants_to_release(const struct user *u)
+{
+	if (u->plan.release_early)
+		return u->shut;
+	return u->shut && u->eof && (u->closed || !u->plan.release_late);
+}
+
+void user_run(struct user *u, uint64_t now_us)
+{
+	if (!u->t)
+		return;
+	while (!u->error && wants_to_write(u) && u->write_at_us <= now_us)
+		write_chunk(u, now_us);
+	while (!u->error && u->readable && u->read_at_us <= now_us)
+		read_chunk(u, now_us);
+	if (u->peer_closed && !u->readable) {
+		struct iovec iov[2];
+
+		u->eof = tcp_recv_iov(u->t, iov) == 0;
+	}
+	if (wants_to_close(u)) {
+		u->shut = true;
+		tcp_shutdown(u->t, now_us);
+	}
+	if (wants_to_release(u)) {
+		tcp_release(u->t, now_us);
+		u->t = NULL;
+		u->released = true;
+	}
+}
+
+uint64_t user_wake_us(const struct user *u)
+{
+	uint64_t at_us = ENGINE_NEVER;
+
+	if (!u->t)
+		return at_us;
+	if (wants_to_write(u))
+		at_us = u->write_at_us;
+	if (u->readable && u->read_at_us < at_us)
+		at_us = u->read_at_us;
+	return at_us;
+}

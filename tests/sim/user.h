@@ -1,0 +1,43 @@
+/* user.h - a program at one end of one connection: writes in chunks, reads in
+ * chunks, pauses, closes early or late, all by a plan and its own chance.
+ *
+ * It acts only on events, like the real driver: one event that the engine fails
+ * to report leaves it waiting for ever, and the simulation fails.
+ */
+#ifndef MYTCP_SIM_USER_H
+#define MYTCP_SIM_USER_H
+
+#include "net.h"
+
+struct user_plan {
+	uint32_t total_bytes;    /* to write */
+	uint32_t chunk_bytes;    /* at most, per write */
+	uint32_t write_pause_us; /* at most, between writes */
+	uint32_t read_bytes;     /* at most, per read */
+	uint32_t read_pause_us;
+	bool close_first;    /* CLOSE when all is written; else at the peer's FIN */
+	bool release_early;  /* lets go when all is written */
+	bool release_late;   /* waits for TCP_EV_CLOSED before it lets go */
+};
+
+struct user {
+	struct user_plan plan;
+	struct rng rng;
+	uint64_t key;     /* of the bytes it writes */
+	uint64_t peer_key;
+	struct tcb *t;    /* NULL before and after */
+	uint64_t write_at_us, read_at_us;
+	uint32_t written, received;
+	bool ready;       /* may write: connected or connecting */
+	bool established; /* may close: in SYN-SENT that would undo it */
+	bool full;        /* waits for WRITABLE */
+	bool readable, peer_closed, eof, shut, closed, released;
+	const char *error; /* what went wrong, or NULL */
+};
+void user_event(struct user *u, unsigned what);
+/* Does what is due. */
+void user_run(struct user *u, uint64_t now_us);
+/* When it wants to run again; ENGINE_NEVER: only an event can wake it. */
+uint64_t user_wake_us(const struct user *u);
+
+#endif
