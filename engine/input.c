@@ -11,6 +11,9 @@
 /* Challenge ACKs and RSTs that strangers can provoke, per second. */
 #define PROVOKED_MAX 1000
 
+/* Time for a RST to be ahead of the SYN that follows it. */
+#define SYN_AGAIN_US 2000
+
 static bool may_be_provoked(struct engine *e, uint32_t *counter, uint64_t now_us)
 {
 	uint64_t second = now_us / 1000000;
@@ -132,6 +135,16 @@ void sample_handshake(struct tcb *t, const struct segment *s,
 		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
 }
 
+/* The peer still has an old connection of these ports, in TIME-WAIT perhaps. Our
+ * RST ends it (3.5.1, Figure 9), so the SYN need not wait for its timer; once,
+ * because anybody can send such a segment. */
+static void try_again_soon(struct tcb *t, const struct segment *s,
+			   uint64_t now_us)
+{
+	if (!(s->flags & SEG_RST) && t->snd.backoff == 0)
+		tcb_timer_set(t, TIMER_REXMT, now_us + SYN_AGAIN_US);
+}
+
 static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
 				  uint64_t now_us)
 {
@@ -140,6 +153,7 @@ static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
 	/* first, the ACK bit */
 	if (ack && (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt))) {
 		refuse_segment(t->e, &t->node.flow, s, &t->opts);
+		try_again_soon(t, s, now_us);
 		return DROP_SYN_SENT_ACK;
 	}
 	/* second, the RST bit */

@@ -62,6 +62,8 @@ static void count(struct tcb *t, int sign)
 		st->time_wait += s;
 	else if (t->released)
 		st->lingering += s;
+	if (t->state == TCPS_FIN_WAIT_2 && t->released)
+		st->fin_wait_2 += s;
 	if (t->state == TCPS_SYN_RECEIVED && t->listener)
 		st->half_open += s;
 }

@@ -5,11 +5,19 @@
  * connection of the kernel's own, runs the filter and forgets the segment: no
  * SYN-ACK, no RST. The filter is in place before the socket can be found.
  *
+ * Recent kernels let nobody without CAP_NET_ADMIN attach a filter to a TCP socket.
+ * There the guard asks for TCP MD5 signatures (RFC 2385) from everybody, with a
+ * key that nobody knows: the kernel drops all unsigned and wrongly signed
+ * segments at the same place and as silently.
+ *
  * A guard that lingers for connections of a closed listener differs from one
  * in use by its backlog, which sock_diag shows to other processes.
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,14 +38,38 @@ static int set_flag(int fd, int option, int on)
 	return setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
-static int guard_configure(const struct guard *g, uint32_t ifindex)
+static int drop_by_filter(int fd)
 {
 	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog prog = {.len = 1, .filter = &drop_all};
-	int device = ifindex, err = 0;
 
-	if (setsockopt(g->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			  sizeof(prog)) < 0 ? -errno : 0;
+}
+
+static int drop_by_signature(int fd)
+{
+	struct tcp_md5sig all = {
+		.tcpm_addr.ss_family = AF_INET,
+		.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX,
+		.tcpm_prefixlen = 0,
+		.tcpm_keylen = 16,
+	};
+
+	if (getrandom(all.tcpm_key, all.tcpm_keylen, 0) != all.tcpm_keylen)
 		return -errno;
+	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &all,
+			  sizeof(all)) < 0 ? -errno : 0;
+}
+
+static int guard_configure(const struct guard *g, uint32_t ifindex)
+{
+	int device = ifindex, err = drop_by_filter(g->fd);
+
+	if (err == -EPERM && drop_by_signature(g->fd) == 0)
+		err = 0;
+	if (err)
+		return err;
 	if (ifindex && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
 				  sizeof(device)) < 0)
 		return -errno;

@@ -10,6 +10,19 @@
 
 #define PORT 5000
 
+/* Switches the capability cap of this thread off or on again. */
+static void set_cap(int cap, bool on)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct d[2] = {{0}};
+	uint32_t bit = 1u << cap % 32;
+
+	assert_return_code(syscall(SYS_capget, &h, d), errno);
+	d[cap / 32].effective = on ? d[cap / 32].effective | bit
+				   : d[cap / 32].effective & ~bit;
+	assert_return_code(syscall(SYS_capset, &h, d), errno);
+}
+
 /* Runs fn(arg) in a child without the capability cap; what it returned. */
 static int without_cap(int cap, int (*fn)(void *arg), void *arg)
 {
@@ -18,14 +31,7 @@ static int without_cap(int cap, int (*fn)(void *arg), void *arg)
 
 	assert_return_code(pid, errno);
 	if (pid == 0) {
-		struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-		struct __user_cap_data_struct d[2] = {{0}};
-
-		if (syscall(SYS_capget, &h, d) < 0)
-			_exit(254);
-		d[cap / 32].effective &= ~(1u << cap % 32);
-		if (syscall(SYS_capset, &h, d) < 0)
-			_exit(254);
+		set_cap(cap, false);
 		_exit(-fn(arg));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -93,6 +99,32 @@ static void guard_keeps_the_kernel_quiet(void **state)
 	close(cap);
 	link_close(l);
 	close(ns);
+}
+
+/* Every combination of flags, with the filter and with what takes its place for
+ * those who may not attach one. */
+static void guard_answers_nothing(void **state)
+{
+	(void)state;
+	for (int admin = 0; admin < 2; admin++) {
+		int ns = ns_new(), cap = capture();
+		struct link *l = open_link(true);
+		struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", PORT);
+
+		set_cap(CAP_NET_ADMIN, admin);
+		open_guard(l, "127.0.0.1", PORT, 0);
+		set_cap(CAP_NET_ADMIN, true);
+		for (int flags = 0; flags < 256; flags++) {
+			struct engine_pkt_out p = segment(&from, &to, 1, flags, "x", 1);
+
+			assert_int_equal(link_send(l, &p, 1), 0);
+		}
+		usleep(20000);
+		assert_int_equal(seen_from(cap, PORT), 0);
+		close(cap);
+		link_close(l);
+		close(ns);
+	}
 }
 
 static void guard_must_listen_to_receive(void **state)
@@ -396,6 +428,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guard_keeps_the_kernel_quiet),
+		cmocka_unit_test(guard_answers_nothing),
 		cmocka_unit_test(guard_must_listen_to_receive),
 		cmocka_unit_test(guard_gives_the_errors_of_bind),
 		cmocka_unit_test(a_lingering_guard_makes_way),

@@ -1,0 +1,185 @@
+# libmytcp. `make` builds, `make check` runs every test, `make help` lists the
+# rest; see README.md.
+VERSION := 0.1.0
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+DESTDIR ?=
+comma := ,
+BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings
+BASE := -std=gnu11 -D_GNU_SOURCE -DMYTCP_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -pthread $(WARN) -MMD -MP
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
+bins = $(patsubst %.c,$(BUILD)/%,$(1))
+
+ENGINE := $(call objs,$(wildcard engine/*.c))
+LINK := $(call objs,$(wildcard engine/link/*.c))
+SHIM := $(call objs,$(wildcard shim/*.c))
+# A unit test that is linked with hooks would call them instead of the libc.
+HOOKS := $(call objs,$(wildcard shim/hook*.c) $(wildcard shim/init.c))
+
+LIB := $(BUILD)/libmytcp.so
+LAUNCHER := $(BUILD)/mytcp
+ARCHIVES := $(BUILD)/libshim.a $(BUILD)/liblink.a $(BUILD)/libengine.a
+
+.PHONY: all
+all: $(LIB) $(LAUNCHER) $(if $(filter build,$(BUILD)),tools/mytcp)
+
+.PHONY: help
+help:
+	@echo 'make                  build/libmytcp.so and tools/mytcp'
+	@echo 'make demo             a download on our TCP, with its ladder'
+	@echo 'make check            build and run every test [SANITIZE=address,undefined]'
+	@echo 'make unit             only the unit tests'
+	@echo 'make live [T=name]    only the tests with real programs'
+	@echo 'make sim SEEDS=n      more of the simulator; SEED=n replays one run'
+	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
+	@echo 'make coverage         line coverage of engine/, at least 95 %'
+	@echo 'make bench            ours against the kernel, table and build/bench.json'
+	@echo 'make lint             static analysis of code, scripts and man page'
+	@echo 'make deps             install what the above need (Debian)'
+	@echo 'make install, make uninstall   [PREFIX=/usr/local DESTDIR=]'
+	@echo 'make clean'
+
+# ---- the library and the launcher -------------------------------------------
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SAN) -c -o $@ $<
+
+$(BUILD)/libengine.a: $(ENGINE)
+$(BUILD)/liblink.a: $(LINK)
+$(BUILD)/libshim.a: $(filter-out $(HOOKS),$(SHIM))
+$(ARCHIVES):
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# The only code in Debian's libev.a that is not position independent is one
+# reference to stderr. Renamed, it resolves inside our library.
+$(BUILD)/libev-pic.a:
+	@mkdir -p $(@D)
+	objcopy --redefine-sym stderr=mytcp_ev_stderr $$($(CC) -print-file-name=libev.a) $@
+
+$(LIB): $(ENGINE) $(LINK) $(SHIM) $(BUILD)/libev-pic.a
+	$(CC) -shared $(CFLAGS) $(SAN) -o $@ $^ -Wl,-soname,libmytcp.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL -lm -ldl -pthread $(LDFLAGS)
+
+$(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/shim/config.o $(BUILD)/libengine.a
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
+
+# The launcher finds the library beside itself, so the link names the build.
+tools/mytcp: $(LAUNCHER)
+	@ln -sfn $$(realpath --relative-to=tools $<) $@
+
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mytcp $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(LAUNCHER) $(DESTDIR)$(PREFIX)/bin/mytcp
+	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/mytcp/libmytcp.so
+	install -m 644 tools/mytcp.1 $(DESTDIR)$(PREFIX)/share/man/man1/mytcp.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/mytcp $(DESTDIR)$(PREFIX)/lib/mytcp/libmytcp.so $(DESTDIR)$(PREFIX)/share/man/man1/mytcp.1
+	-rmdir $(DESTDIR)$(PREFIX)/lib/mytcp
+
+# ---- tests ------------------------------------------------------------------
+
+TEST_DIRS := tests/engine tests/link tests/shim tests/sim
+TEST_SRC := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/test_*.c))
+TESTS := $(call bins,$(TEST_SRC))
+SIM := $(call bins,$(wildcard tests/sim/sim.c))
+# Whatever else lies in these folders serves the tests there.
+TEST_HELP := $(call objs,$(filter-out $(TEST_SRC) tests/sim/sim.c,$(foreach d,$(TEST_DIRS),$(wildcard $(d)/*.c))))
+LIVE_HELP := $(call bins,$(wildcard tests/live/*.c) $(wildcard tests/bench/*.c))
+TEST_LIBS := -Wl,--start-group $(if $(TEST_HELP),$(BUILD)/libtesthelp.a) $(ARCHIVES) $(BUILD)/libev-pic.a -Wl,--end-group -lcmocka -lm -ldl -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,-u,__wrap_malloc,-u,__wrap_calloc,-u,__wrap_realloc
+
+$(BUILD)/libtesthelp.a: $(TEST_HELP)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(TESTS) $(SIM): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES) $(BUILD)/libev-pic.a $(if $(TEST_HELP),$(BUILD)/libtesthelp.a)
+	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $< $(TEST_LIBS) $(LDFLAGS)
+
+$(LIVE_HELP): $(BUILD)/%: $(BUILD)/%.o
+	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $< $(LDFLAGS)
+.SECONDARY: $(TESTS:=.o) $(SIM:=.o) $(LIVE_HELP:=.o)
+
+SEEDS ?= 10000
+SEED ?=
+FUZZ_SECONDS ?= 60
+RUN := BUILD=$(BUILD) SEEDS=$(SEEDS) SEED=$(SEED) FUZZ_SECONDS=$(FUZZ_SECONDS) SANITIZE=$(SANITIZE) tests/run
+
+.PHONY: tests unit sim fuzz live check
+tests: $(TESTS) $(SIM) $(LIVE_HELP)
+
+unit: tests
+	$(RUN) unit
+
+sim: $(SIM)
+	$(RUN) sim
+
+live: all $(LIVE_HELP)
+	BUILD=$(BUILD) tests/live/run $(T)
+
+# The fuzz targets and the engine under clang's libFuzzer, always sanitized.
+FUZZ := $(call bins,$(wildcard tests/fuzz/*.c))
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ)
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libengine.a
+	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^
+
+.PHONY: fuzz-build
+fuzz-build:
+	+$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz-targets
+
+fuzz: fuzz-build
+	$(RUN) fuzz
+
+# The sanitizers run the unit, simulator and fuzz tests: an unmodified program
+# cannot be preloaded with them.
+check: deps
+	+$(MAKE) all tests fuzz-build
+	$(RUN) unit sim fuzz $(if $(SANITIZE),,exports live)
+
+.PHONY: coverage
+coverage: deps
+	+$(MAKE) BUILD=build-coverage CFLAGS='-O0 -g --coverage' build-coverage/coverage
+build-coverage/coverage: $(TESTS) $(SIM)
+	find $(BUILD) -name '*.gcda' -delete
+	$(RUN) unit sim
+	gcovr --root . --filter 'engine/' --exclude 'engine/link/' --fail-under-line 95 --print-summary $(BUILD)
+.PHONY: build-coverage/coverage
+
+# ---- the rest ---------------------------------------------------------------
+
+.PHONY: demo bench lint deps clean
+demo:
+	tools/deps build demo
+	+$(MAKE) all
+	tools/demo
+
+bench:
+	tools/deps build bench
+	+$(MAKE) all $(LIVE_HELP)
+	BUILD=$(BUILD) tools/bench
+
+C_SRC = $(wildcard engine/*.c engine/link/*.c shim/*.c tools/*.c)
+SCRIPTS := tools/demo tools/deps tests/run tests/live/run $(wildcard tests/live/*.sh) .ci/run
+lint:
+	tools/deps build lint
+	shellcheck -x -P tests/live -S warning $(SCRIPTS)
+	mandoc -Tlint -Wwarning tools/mytcp.1
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck --enable=warning,performance,portability -D_GNU_SOURCE $(C_SRC)
+	clang-tidy --quiet $(C_SRC) -- -std=gnu11 -D_GNU_SOURCE -DMYTCP_VERSION='"$(VERSION)"'
+
+deps:
+	tools/deps build demo check
+
+clean:
+	rm -rf build build-* tools/mytcp
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,154 @@
+/* accept.c - the meaning of accept().
+ *
+ * The driver connects an engine end to our AF_UNIX listener once per
+ * established TCP connection. Its name says which, its credentials that it is
+ * the driver's; whoever else connects is turned away. The first byte through
+ * the new pair is ours: it keeps the engine end's queue from being empty (see
+ * DESIGN.md, the byte that stays), and an fd that travels with it tells the
+ * driver that it is none of the program's.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "fdtab.h"
+#include "names.h"
+#include "sockcall.h"
+
+/* Sends the marker. An fd must exist while it is sent: -EMFILE. */
+static int send_marker(int fd)
+{
+	char byte = 0, ctl[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1,
+			     .msg_control = ctl, .msg_controllen = sizeof(ctl)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int err, mark = eventfd(0, EFD_CLOEXEC);
+
+	if (mark < 0)
+		return -errno;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &mark, sizeof(int));
+	err = real()->sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno
+									 : 0;
+	real()->close(mark);
+	/* Reset already: the program finds out by its first read or write. */
+	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
+}
+
+/* Is the peer of fd, whose name is n, an engine end of listener's owner? */
+static bool from_driver(const struct sock *listener, int fd, const struct name *n)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	struct name own;
+
+	if (!name_decode(&listener->name, listener->name_len, &own) ||
+	    n->kind != NAME_ENGINE || n->owner_pid != own.owner_pid ||
+	    memcmp(n->stack, own.stack, sizeof(n->stack)) != 0)
+		return false;
+	return real()->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       cred.pid == listener->owner;
+}
+
+/* The sock of an accepted connection: the driver's own, if the driver is this
+ * process's and has not forgotten it, which it does when it was reset. */
+static struct sock *accepted_sock(struct sock *listener, const struct name *n)
+{
+	bool mine = sock_is_mine(listener);
+	struct sock *s = mine ? sock_by_id(n->sock_id) : NULL;
+
+	if (s)
+		return s;
+	s = sock_new(listener->family);
+	if (!s)
+		return NULL;
+	s->owner = listener->owner;
+	s->local = n->flow.local;
+	s->remote = n->flow.remote;
+	atomic_store(&s->err, mine ? ECONNRESET : 0);
+	atomic_store(&s->state, mine ? SOCK_CLOSED : SOCK_CONNECTED);
+	return s;
+}
+
+/* Linux's clone of a listening socket takes over every option. */
+static void inherit(const struct sock *listener, int listen_fd, struct sock *s,
+		    int fd)
+{
+	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT};
+	unsigned i;
+
+	s->opts = listener->opts;
+	memcpy(s->extra, listener->extra, sizeof(s->extra));
+	if (!atomic_load(&listener->timeouts))
+		return;
+	atomic_store(&s->timeouts, true);
+	for (i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
+		char val[sizeof(struct timeval)];
+		socklen_t len = sizeof(val);
+
+		if (real()->getsockopt(listen_fd, SOL_SOCKET, opts[i], val, &len) == 0)
+			real()->setsockopt(fd, SOL_SOCKET, opts[i], val, len);
+	}
+}
+
+/* Makes fd, connected to the engine end called n, a socket of ours. Returns fd
+ * or, with fd closed, an error. */
+static int adopt(struct sock *listener, int listen_fd, int fd,
+		 const struct name *n)
+{
+	struct sock *s = accepted_sock(listener, n);
+	struct stat st;
+	int err;
+
+	if (!s || fstat(fd, &st) != 0) {
+		err = -ENOBUFS;
+		goto fail;
+	}
+	atomic_store(&s->ino, st.st_ino);
+	sock_pin_sndbuf(fd);
+	err = send_marker(fd);
+	if (err)
+		goto fail;
+	inherit(listener, listen_fd, s, fd);
+	return sock_attach(fd, s);
+fail:
+	if (s)
+		sock_put(s);
+	real()->close(fd);
+	return err;
+}
+
+int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
+		int flags)
+{
+	struct sockaddr_un sun;
+	socklen_t sun_len;
+	struct name n;
+	int conn;
+
+	if (addr && (!len || (int)*len < 0))
+		return len ? -EINVAL : -EFAULT;
+	for (;;) {
+		if (sock_fd_limit_reached(fd))
+			return -EMFILE;
+		sun_len = sizeof(sun);
+		conn = real()->accept4(fd, (struct sockaddr *)&sun, &sun_len, flags);
+		if (conn < 0)
+			return -errno;
+		if (atomic_load(&s->backlog_full) && sock_is_mine(s))
+			driver_accept_kick(s);
+		if (name_decode(&sun, sun_len, &n) && from_driver(s, conn, &n))
+			break;
+		real()->close(conn);
+	}
+	conn = adopt(s, fd, conn, &n);
+	if (conn >= 0 && addr)
+		sock_copy_addr(&n.flow.remote, addr, len);
+	return conn;
+}

@@ -1,0 +1,490 @@
+/* conn.c - owns what a connection does between its two sides.
+ *
+ * Facts arrive from both sides and are only noted; conn_step() then does what
+ * the facts allow, in the order of a byte's way. So it does not matter in which
+ * order two facts arrive, nor whether one is told twice.
+ *
+ * The app's side (the engine end of the pair):
+ *
+ *   bytes queued             into the send buffer, as far as it has room
+ *   SHUT_WR                  the rest, then FIN
+ *   SHUT_RD                  received data is discarded, nothing is closed
+ *   last copy closed         the rest, then FIN; the engine finishes alone
+ *   ... with unread data, or with data of ours that never got there, or with
+ *       SO_LINGER 0          RST at once (RFC 2525 2.17)
+ *   has read                 the receive queue, as far as the pair has room
+ *
+ * TCP's side (events of the tcb):
+ *
+ *   ESTABLISHED              SOCK_CONNECTED, then the filler is drained
+ *   ERROR before that        SOCK_FAILED, then the engine end is closed
+ *   READABLE                 into the pair, as far as it has room
+ *   WRITABLE                 more from the pair
+ *   PEER_CLOSED              all received data, then EOF
+ *   ERROR                    SOCK_CLOSED; all received data, then the engine
+ *                            end is closed with a byte unread: ECONNRESET
+ *   ... after PEER_CLOSED    all received data, then a clean end, and EPIPE
+ *   CLOSED                   once the app has got its EOF: a clean end
+ *
+ * An app end that was closed and one that is shut in both directions look alike
+ * (EPOLLHUP). Both directions are shut also when the app has used SHUT_WR and we
+ * have passed on EOF; see hup_means_gone().
+ *
+ * Invariants: over, or s and port are referred to; tcb is NULL only when over or
+ * failed; fd is watched exactly while listener is NULL and the conn is not over;
+ * the queue of a connection that is not over is not emptied once its first byte
+ * was seen.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "listener.h"
+#include "pair.h"
+
+/* ---- birth and death ------------------------------------------------------- */
+
+struct conn *conn_new(struct stack *st)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->h.kind = HANDLE_CONN;
+	c->st = st;
+	c->fd = -1;
+	c->next = st->conns;
+	if (c->next)
+		c->next->prev = c;
+	st->conns = c;
+	return c;
+}
+
+int conn_watch(struct conn *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
+				 .data.ptr = c};
+
+	return epoll_ctl(c->st->pairs_fd, EPOLL_CTL_ADD, c->fd, &ev) ? -errno : 0;
+}
+
+static void unlink_conn(struct conn *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->st->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->next = c->st->dead;
+	c->st->dead = c;
+}
+
+void conn_end(struct conn *c)
+{
+	struct stack *st = c->st;
+
+	c->over = true;
+	if (c->tcb)
+		tcp_release(c->tcb, st->now_us);
+	c->tcb = NULL;
+	if (c->fd >= 0)
+		close(c->fd); /* which takes it out of the epoll set */
+	c->fd = -1;
+	if (c->listener)
+		c->listener->limbo = NULL;
+	c->listener = NULL;
+	if (c->port)
+		port_put(&st->ports, c->port);
+	c->port = NULL;
+	binding_free(st, c->binding);
+	c->binding = NULL;
+	if (c->s) {
+		if (c->s->driver == &c->h)
+			c->s->driver = NULL;
+		sock_put(c->s);
+	}
+	c->s = NULL;
+	unlink_conn(c);
+}
+
+void conn_free_dead(struct stack *st)
+{
+	struct conn *c;
+
+	while ((c = st->dead)) {
+		st->dead = c->next;
+		free(c);
+	}
+}
+
+/* Only from SOCK_CONNECTED: the hooks may have made s a fresh socket already. */
+static void tell_closed(struct conn *c)
+{
+	enum sock_state state = SOCK_CONNECTED;
+
+	atomic_compare_exchange_strong(&c->s->state, &state, SOCK_CLOSED);
+}
+
+void conn_reset(struct conn *c)
+{
+	if (c->tcb)
+		tcp_abort(c->tcb, c->st->now_us);
+	if (c->s)
+		tell_closed(c);
+	conn_end(c);
+}
+
+void conn_forget(struct sock *s)
+{
+	struct conn *c = s->driver;
+
+	if (c && c->h.kind == HANDLE_CONN && c->sock_id != atomic_load(&s->id))
+		conn_end(c);
+}
+
+/* The program may try again, from the address that it has bound. */
+void conn_connect_failed(struct conn *c, int err)
+{
+	struct sock *s = c->s;
+
+	s->driver = c->binding;
+	c->binding = NULL;
+	atomic_store(&s->err, err);
+	atomic_store(&s->state, SOCK_FAILED);
+	conn_end(c);
+}
+
+/* ---- questions --------------------------------------------------------------- */
+
+static bool readable(const struct conn *c)
+{
+	struct iovec iov[2];
+
+	return c->tcb && tcp_recv_iov(c->tcb, iov) > 0;
+}
+
+static bool sends(const struct conn *c)
+{
+	return c->tcb && !c->connecting && !c->fin_queued && !c->failed;
+}
+
+/* Before the first byte is known for what it is, the queue is not touched. */
+static bool takes(const struct conn *c)
+{
+	return sends(c) && c->bytes_in && !c->mark_due && !c->app_reset;
+}
+
+static bool receives(const struct conn *c)
+{
+	return c->tcb && !c->connecting && !c->app_gone && !c->app_reset;
+}
+
+static bool fin_due(const struct conn *c)
+{
+	return sends(c) && c->app_eof && !c->bytes_in;
+}
+
+static bool eof_due(const struct conn *c)
+{
+	return receives(c) && c->peer_fin && !c->eof_passed && !c->failed &&
+	       !readable(c);
+}
+
+/* The app closed for good: does TCP answer with RST instead of FIN? */
+static bool reset_due(const struct conn *c)
+{
+	const struct sock_opts *o = &c->s->opts;
+
+	return c->app_reset ||
+	       (c->app_gone && (readable(c) || (o->linger && !o->linger_s)));
+}
+
+/* EPOLLHUP: both directions of the pair are shut. Without a shutdown() of the
+ * program that explains it, every copy of the app end is closed. */
+static bool hup_means_gone(const struct conn *c)
+{
+	bool to_app = c->eof_passed || atomic_load(&c->s->shut_rd);
+
+	return c->process_closed || !to_app || !atomic_load(&c->s->shut_wr);
+}
+
+/* ---- the app's side ---------------------------------------------------------- */
+
+static void note_bits(struct conn *c, unsigned bits)
+{
+	if (bits & EPOLLERR && pair_error(c->fd) == ECONNRESET)
+		c->app_reset = true;
+	if (bits & (EPOLLHUP | EPOLLRDHUP) && !c->writers_stopped)
+		c->app_eof = true;
+	if (bits & EPOLLHUP && hup_means_gone(c))
+		c->app_gone = true;
+	if (bits & EPOLLOUT)
+		c->pair_full = false;
+	c->bytes_in = true;
+}
+
+/* The first byte of an accepted app end is the accept hook's mark; without
+ * hooks, in a process that inherited the listener, it is data. */
+static void look_for_mark(struct conn *c)
+{
+	if (!pair_queued(c->fd)) {
+		c->bytes_in = false; /* until the next edge */
+		return;
+	}
+	c->mark_due = false;
+	if (pair_starts_with_mark(c->fd))
+		c->held = 1;
+}
+
+static void take_bytes(struct conn *c)
+{
+	uint32_t queued = pair_queued(c->fd);
+	uint32_t fresh = queued > c->held ? queued - c->held : 0;
+
+	while (fresh) {
+		struct iovec iov[2];
+		int n = tcp_send_iov(c->tcb, fresh, iov);
+		ssize_t got;
+
+		if (n <= 0)
+			return; /* until TCP_EV_WRITABLE or TCP_EV_ERROR */
+		got = pair_take(c->fd, &c->held, fresh, iov, n);
+		if (got <= 0)
+			break; /* the queue does not hold what it said */
+		tcp_send_commit(c->tcb, got, c->st->now_us);
+		fresh -= got;
+	}
+	c->bytes_in = false; /* until the next edge */
+}
+
+static void discard(struct conn *c)
+{
+	struct iovec iov[2];
+	int n;
+
+	while ((n = tcp_recv_iov(c->tcb, iov)) > 0)
+		tcp_recv_done(c->tcb, iov[0].iov_len + (n > 1 ? iov[1].iov_len : 0),
+			      c->st->now_us);
+}
+
+static void give_failed(struct conn *c, int err)
+{
+	if (err == -EPIPE) {
+		note_bits(c, pair_bits(c->fd));
+		c->app_deaf = !c->app_gone && !c->app_reset;
+	} else if (err == -ECONNRESET) {
+		c->app_reset = true; /* the kernel has told it to us only now */
+	} else {
+		c->pair_full = true;
+	}
+}
+
+static void give_bytes(struct conn *c)
+{
+	struct iovec iov[2];
+	ssize_t n;
+
+	while (receives(c) && !c->pair_full && !c->app_deaf) {
+		n = tcp_recv_iov(c->tcb, iov);
+		if (n <= 0)
+			return;
+		n = pair_give(c->fd, iov, n);
+		if (n > 0)
+			tcp_recv_done(c->tcb, n, c->st->now_us);
+		else
+			give_failed(c, n);
+	}
+	if (receives(c) && c->app_deaf)
+		discard(c);
+}
+
+/* Asks the epoll set for what we wait for, and only that: an app that reads
+ * should not wake us for every chunk. */
+static void update_watch(struct conn *c)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
+				 .data.ptr = c};
+
+	if (c->over || c->watch_out == c->pair_full)
+		return;
+	c->watch_out = c->pair_full;
+	if (c->watch_out)
+		ev.events |= EPOLLOUT;
+	epoll_ctl(c->st->pairs_fd, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* ---- TCP's side ---------------------------------------------------------------- */
+
+static void established(struct conn *c)
+{
+	if (!c->connecting)
+		return;
+	c->connecting = false;
+	atomic_store(&c->s->state, SOCK_CONNECTED);
+	if (c->filler) {
+		pair_skip(c->fd, c->filler - 1);
+		c->held = 1;
+	}
+	c->bytes_in = true;
+}
+
+static void tcp_failed(struct conn *c)
+{
+	int err = tcp_error(c->tcb);
+
+	if (c->connecting) {
+		conn_connect_failed(c, err);
+		return;
+	}
+	/* As Linux reports a RST in CLOSE-WAIT: the peer had said all it had. */
+	if (err == ECONNRESET && c->peer_fin)
+		err = EPIPE;
+	c->failed = true;
+	atomic_store(&c->s->err, err);
+	tell_closed(c);
+	if (c->listener)
+		conn_end(c); /* the app has not seen it yet */
+}
+
+/* The app gets what was received before the failure; meanwhile its writes must
+ * not wait for room that nobody makes. */
+static void finish_failed(struct conn *c)
+{
+	if (readable(c)) {
+		if (!c->writers_stopped)
+			shutdown(c->fd, SHUT_RD);
+		c->writers_stopped = true;
+		return;
+	}
+	if (c->tcb)
+		tcp_release(c->tcb, c->st->now_us);
+	c->tcb = NULL;
+	/* Before the mark is there, closing would look like a clean end. */
+	if (c->mark_due)
+		return;
+	if (c->peer_fin)
+		pair_skip(c->fd, pair_queued(c->fd));
+	conn_end(c);
+}
+
+static void finish_clean(struct conn *c)
+{
+	tell_closed(c);
+	pair_skip(c->fd, c->held);
+	conn_end(c);
+}
+
+static void finish(struct conn *c)
+{
+	if (reset_due(c))
+		conn_reset(c);
+	else if (c->app_gone && (c->fin_queued || c->failed))
+		finish_clean(c);
+	else if (c->failed)
+		finish_failed(c);
+	else if (c->finished && c->fin_queued && c->eof_passed)
+		finish_clean(c);
+}
+
+void conn_step(struct conn *c)
+{
+	if (c->over || c->listener)
+		return;
+	if (c->mark_due && c->bytes_in)
+		look_for_mark(c);
+	if (takes(c))
+		take_bytes(c);
+	if (fin_due(c)) {
+		tcp_shutdown(c->tcb, c->st->now_us);
+		c->fin_queued = true;
+	}
+	give_bytes(c);
+	if (eof_due(c)) {
+		shutdown(c->fd, SHUT_WR);
+		c->eof_passed = true;
+	}
+	if (!c->connecting)
+		finish(c);
+	update_watch(c);
+}
+
+/* ---- facts and commands ---------------------------------------------------------- */
+
+void conn_tcp_event(struct conn *c, unsigned what)
+{
+	if (c->over)
+		return;
+	if (what & TCP_EV_ESTABLISHED)
+		established(c);
+	if (what & TCP_EV_PEER_CLOSED)
+		c->peer_fin = true;
+	if (what & TCP_EV_CLOSED)
+		c->finished = true;
+	if (what & TCP_EV_ERROR)
+		tcp_failed(c);
+	conn_step(c);
+}
+
+void conn_pair_event(struct conn *c, unsigned bits)
+{
+	if (c->over || c->listener)
+		return;
+	/* As in Linux: shutdown() in SYN-SENT ends the attempt; so does close(). */
+	if (c->connecting && bits & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) {
+		conn_connect_failed(c, ECONNRESET);
+		return;
+	}
+	note_bits(c, bits);
+	conn_step(c);
+}
+
+void conn_process_closed(struct conn *c)
+{
+	c->process_closed = true;
+	if (!c->over && !c->listener)
+		conn_pair_event(c, pair_bits(c->fd));
+}
+
+void conn_set_opts(struct conn *c, const struct sock_opts *opts)
+{
+	struct tcp_opts tcp;
+
+	if (c->tcb && opts->tcp.rcvbuf_bytes != c->opts.tcp.rcvbuf_bytes)
+		pair_setup(c->fd, conn_pair_sndbuf(opts));
+	c->opts = *opts;
+	if (!c->tcb)
+		return;
+	stack_tcp_opts(c->st, opts, &tcp);
+	tcp_set_opts(c->tcb, &tcp, c->st->now_us);
+}
+
+static uint32_t untaken(const struct conn *c)
+{
+	uint32_t queued = c->connecting || c->fd < 0 ? 0 : pair_queued(c->fd);
+
+	return queued > c->held ? queued - c->held : 0;
+}
+
+int conn_status(const struct conn *c, struct tcp_status *status)
+{
+	if (!c->tcb)
+		return -ENOTCONN;
+	tcp_status(c->tcb, status);
+	status->notsent_bytes += untaken(c);
+	return 0;
+}
+
+bool conn_unsent(const struct conn *c)
+{
+	struct tcp_status status;
+
+	if (conn_status(c, &status) != 0 || c->failed)
+		return false;
+	return status.unacked_bytes || status.notsent_bytes ||
+	       (c->app_gone && !c->fin_queued);
+}

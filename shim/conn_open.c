@@ -1,0 +1,241 @@
+/* conn_open.c - how a connection comes to be: routes, ports and pairs for
+ * active and passive opens. What it does from then on is in conn.c.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../engine/addr.h"
+#include "listener.h"
+#include "nofile.h"
+#include "pair.h"
+
+uint32_t conn_pair_sndbuf(const struct sock_opts *opts)
+{
+	uint32_t want = opts->tcp.rcvbuf_bytes;
+
+	return want && want < PAIR_SNDBUF_BYTES ? want : PAIR_SNDBUF_BYTES;
+}
+
+/* ---- active -------------------------------------------------------------------- */
+
+/* "Any" as a destination is this host, as it is for the kernel. */
+static struct endpoint destination(const struct endpoint *remote)
+{
+	static const uint8_t v4[4] = {127, 0, 0, 1};
+	static const struct ip_addr v6 = {.b = {[15] = 1}};
+	struct endpoint to = *remote;
+
+	if (addr_is_any(&to.addr))
+		to.addr = addr_is_v4(&to.addr) ? addr_from_v4(v4) : v6;
+	return to;
+}
+
+/* Where to connect from, if the program has not said: "any" of the right kind. */
+static struct ip_addr source(const struct conn *c, const struct ip_addr *to)
+{
+	static const uint8_t v4[4];
+	static const struct ip_addr v6;
+	struct ip_addr any = addr_is_v4(to) ? addr_from_v4(v4) : v6;
+	const struct endpoint *bound;
+
+	if (!c->binding)
+		return any;
+	bound = guard_local(c->binding->port->guard);
+	return addr_is_any(&bound->addr) ? any : bound->addr;
+}
+
+static int open_on(struct conn *c, struct port *p, struct flow *flow,
+		   const struct tcp_path *path)
+{
+	struct stack *st = c->st;
+	struct tcp_opts opts;
+	int err;
+
+	stack_tcp_opts(st, &c->opts, &opts);
+	flow->local.port = guard_local(p->guard)->port;
+	err = tcp_open(st->engine, flow, path, &opts, c, st->now_us, &c->tcb);
+	if (err)
+		return err;
+	port_get(&st->ports, p);
+	port_note_remote(p, &flow->remote, st->now_us);
+	c->port = p;
+	return 0;
+}
+
+static int open_bound(struct conn *c, struct flow *flow,
+		      const struct tcp_path *path)
+{
+	struct port *p = c->binding->port;
+	int err = guard_listen(p->guard);
+
+	if (!err)
+		err = open_on(c, p, flow, path);
+	return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
+}
+
+static int open_anywhere(struct conn *c, struct flow *flow,
+			 const struct tcp_path *path)
+{
+	struct stack *st = c->st;
+	struct port *p;
+	int err;
+
+	p = ports_pick(&st->ports, flow, c->opts.ifindex, st->now_us);
+	err = p ? open_on(c, p, flow, path) : -EADDRINUSE;
+	if (err != -EADDRINUSE)
+		return err;
+	err = ports_ephemeral(&st->ports, &flow->local.addr, c->opts.ifindex, &p);
+	if (err)
+		return err;
+	err = open_on(c, p, flow, path);
+	port_put(&st->ports, p);
+	return err;
+}
+
+static int open_active(struct conn *c, const struct endpoint *remote)
+{
+	struct flow flow = {.remote = destination(remote)};
+	struct tcp_path path = {0};
+	int err;
+
+	if (!flow.remote.port)
+		return -ECONNREFUSED; /* nobody can listen there */
+	flow.local.addr = source(c, &flow.remote.addr);
+	err = link_route(c->st->link, &flow.remote.addr, c->opts.ifindex,
+			 &flow.local.addr, &path);
+	if (!err)
+		err = c->binding ? open_bound(c, &flow, &path)
+				 : open_anywhere(c, &flow, &path);
+	if (err)
+		return err;
+	c->s->local = flow.local;
+	c->s->remote = flow.remote;
+	return conn_watch(c);
+}
+
+/* The socket, if nothing is in the way; or a negative errno. */
+static int new_active(struct stack *st, struct sock *s, int fd, struct conn **out)
+{
+	struct handle *h;
+	struct conn *c;
+
+	conn_forget(s);
+	h = s->driver;
+	if (h && h->kind != HANDLE_BINDING)
+		return -EISCONN;
+	c = conn_new(st);
+	if (!c)
+		return -ENOMEM;
+	c->fd = fd;
+	c->s = sock_get(s);
+	c->sock_id = atomic_load(&s->id);
+	c->binding = (struct binding *)h;
+	c->opts = s->opts;
+	c->connecting = true;
+	c->filler = pair_queued(fd);
+	s->driver = &c->h;
+	pair_setup(fd, conn_pair_sndbuf(&c->opts));
+	*out = c;
+	return 0;
+}
+
+int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote)
+{
+	int fd = visitors_claim(&st->visitors, &s->name, s->name_len);
+	struct conn *c;
+	int err;
+
+	err = fd < 0 ? fd : new_active(st, s, fd, &c);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		atomic_store(&s->state, SOCK_FAILED);
+		return err == -EMFILE || err == -ENFILE ? -ENOBUFS : err;
+	}
+	err = open_active(c, remote);
+	if (err) {
+		conn_connect_failed(c, 0);
+		return err;
+	}
+	atomic_store(&s->state, SOCK_CONNECTING);
+	return 0;
+}
+
+/* ---- passive --------------------------------------------------------------------- */
+
+struct conn *conn_incoming(struct listener *l, int *err)
+{
+	struct conn *c = conn_new(l->st);
+
+	*err = c ? 0 : -ENOMEM;
+	if (!c)
+		return NULL;
+	c->tcb = tcp_accept(l->tcb, c);
+	if (!c->tcb) {
+		conn_end(c);
+		return NULL;
+	}
+	c->s = sock_new(l->s->family);
+	if (!c->s) {
+		*err = -ENOMEM;
+		conn_reset(c);
+		return NULL;
+	}
+	c->sock_id = atomic_load(&c->s->id);
+	c->opts = l->opts;
+	c->port = l->binding->port;
+	port_get(&l->st->ports, c->port);
+	c->mark_due = true;
+	c->listener = l;
+	c->s->opts = l->opts;
+	c->s->local = tcp_flow(c->tcb)->local;
+	c->s->remote = tcp_flow(c->tcb)->remote;
+	c->s->driver = &c->h;
+	atomic_store(&c->s->state, SOCK_CONNECTED);
+	return c;
+}
+
+/* An engine end whose name tells the addresses to whoever accepts it. */
+static int new_engine_end(struct conn *c)
+{
+	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct sockaddr_un name;
+	socklen_t len = stack_name(c->st, NAME_ENGINE, c->sock_id,
+				   tcp_flow(c->tcb), &name);
+	int fd = socket(AF_UNIX, type, 0), err;
+
+	if (fd < 0 && errno == EMFILE && nofile_raise())
+		fd = socket(AF_UNIX, type, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&name, len) != 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	pair_setup(fd, conn_pair_sndbuf(&c->opts));
+	c->fd = fd;
+	return 0;
+}
+
+int conn_pair(struct conn *c)
+{
+	const struct listener *to = c->listener;
+	int err = c->fd < 0 ? new_engine_end(c) : 0;
+
+	if (err)
+		return err;
+	if (connect(c->fd, (const struct sockaddr *)&to->name, to->name_len) != 0)
+		return -errno;
+	c->listener = NULL;
+	if (conn_watch(c) != 0) {
+		conn_reset(c);
+		return 0;
+	}
+	c->bytes_in = true;
+	conn_step(c);
+	return 0;
+}

@@ -1,0 +1,223 @@
+/* connect.c - the meaning of connect().
+ *
+ * While a TCP connection is being opened, its app end is connected to the
+ * engine end but full: it cannot be written to, so poll() and a blocking write
+ * wait. Full means a few bytes, because the app end's SO_SNDBUF is 1 meanwhile.
+ * The driver takes the filler out when the connection is there; then the first
+ * of us who comes by makes the send buffer large (sock_settle()).
+ *
+ * s->connecting is Linux's SS_CONNECTING: from the first connect() until some
+ * connect() has told the program how it ended. Who sets it owns the first half
+ * of the work.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <fcntl.h>
+
+#include "../engine/addr.h"
+#include "driver.h"
+#include "fdtab.h"
+#include "sockcall.h"
+
+/* What setsockopt() takes for the 425984 bytes that getsockopt() then says. */
+#define PINNED_SNDBUF 212992
+
+void sock_pin_sndbuf(int fd)
+{
+	int set = PINNED_SNDBUF, is = 0;
+	socklen_t len = sizeof(is);
+
+	real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &set, sizeof(set));
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &is, &len) != 0 ||
+	    is >= 2 * PINNED_SNDBUF)
+		return;
+	/* The host's wmem_max is lower than usual. */
+	real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &set, sizeof(set));
+}
+
+void sock_settle_slow(struct sock *s, int fd)
+{
+	int saved = errno;
+
+	if (atomic_load(&s->state) == SOCK_CONNECTING ||
+	    !fdtab_is_current(fd, s) || !atomic_exchange(&s->filled, false))
+		return;
+	sock_pin_sndbuf(fd);
+	errno = saved;
+}
+
+/* Connects the app end to the driver's listener. Its backlog may be full of
+ * other threads' sockets; the driver takes them, so waiting is short, also for
+ * a program that said O_NONBLOCK. */
+static int connect_pair(int fd)
+{
+	struct sockaddr_un sun;
+	socklen_t len = driver_listener_name(&sun);
+	int flags, err;
+
+	if (real()->connect(fd, (struct sockaddr *)&sun, len) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EINTR)
+		return -errno;
+	flags = real()->fcntl(fd, F_GETFL);
+	real()->fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	do {
+		err = real()->connect(fd, (struct sockaddr *)&sun, len) == 0
+			      ? 0 : -errno;
+	} while (err == -EINTR);
+	real()->fcntl(fd, F_SETFL, flags);
+	return err;
+}
+
+/* Makes the connected app end unwritable. */
+static int fill(struct sock *s, int fd)
+{
+	int small = 1;
+
+	if (real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) != 0)
+		return -errno;
+	atomic_store(&s->filled, true);
+	while (real()->send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+static int begin(struct sock *s, int fd, const struct endpoint *remote)
+{
+	int err;
+
+	atomic_store(&s->err, 0);
+	sock_make_name(s, NAME_APP);
+	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) != 0)
+		return -errno;
+	err = connect_pair(fd);
+	if (err)
+		return err;
+	err = fill(s, fd);
+	if (err)
+		return err;
+	return driver_connect(s, remote);
+}
+
+/* How the attempt ended, which is hereby told. -EALREADY: it has not ended. */
+static int outcome(struct sock *s, int fd)
+{
+	enum sock_state state = atomic_load(&s->state);
+	int err;
+
+	switch (state) {
+	case SOCK_CONNECTED:
+		sock_settle(s, fd);
+		atomic_store(&s->connecting, false);
+		return 0;
+	case SOCK_FAILED:
+	case SOCK_CLOSED:
+		err = sock_take_err(s, fd, 0);
+		sock_rebirth(s, fd);
+		return err ? -err : -ECONNABORTED;
+	default:
+		return -EALREADY;
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* SO_SNDTIMEO in milliseconds, -1 for none. */
+static int64_t send_timeout_ms(int fd)
+{
+	struct timeval t = {0};
+	socklen_t len = sizeof(t);
+
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, &len) != 0 ||
+	    (t.tv_sec == 0 && t.tv_usec == 0))
+		return -1;
+	return (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
+}
+
+/* Sleeps until the attempt has ended. A signal ends it with EINTR whether or not
+ * its handler has SA_RESTART: only the kernel knows that. */
+static int wait_outcome(struct sock *s, int fd)
+{
+	int64_t timeout = send_timeout_ms(fd), end = now_ms() + timeout, left = -1;
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int err;
+
+	while ((err = outcome(s, fd)) == -EALREADY) {
+		if (timeout >= 0) {
+			left = end - now_ms();
+			if (left <= 0)
+				return -EINPROGRESS;
+		}
+		if (poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) < 0)
+			return -errno;
+		if (p.revents & POLLNVAL)
+			return -EBADF;
+	}
+	return err;
+}
+
+static bool is_idle(struct sock *s)
+{
+	return atomic_load(&s->state) == SOCK_FRESH &&
+	       !atomic_load(&s->connecting);
+}
+
+static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
+			 socklen_t len)
+{
+	struct endpoint remote;
+	struct sockaddr_in sin;
+	int err;
+
+	if (atomic_load(&s->state) != SOCK_FRESH)
+		return -EISCONN;
+	if (len < sizeof(sin))
+		return -EINVAL;
+	memcpy(&sin, addr, sizeof(sin));
+	if (sin.sin_family != AF_INET)
+		return -EAFNOSUPPORT;
+	err = sock_own(s);
+	if (err)
+		return err;
+	if (atomic_exchange(&s->connecting, true))
+		return -EALREADY;
+	remote.addr = addr_from_v4(&sin.sin_addr);
+	remote.port = ntohs(sin.sin_port);
+	err = begin(s, fd, &remote);
+	if (err)
+		sock_rebirth(s, fd);
+	return err;
+}
+
+int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
+		 socklen_t len)
+{
+	int err;
+
+	if (len > sizeof(struct sockaddr_storage) ||
+	    len < sizeof(addr->sa_family))
+		return -EINVAL;
+	if (!addr)
+		return -EFAULT;
+	if (addr->sa_family == AF_UNSPEC)
+		return is_idle(s) ? 0 : sock_undo(s, fd);
+	if (atomic_load(&s->connecting)) {
+		err = outcome(s, fd);
+		return err == -EALREADY && !sock_nonblocking(fd)
+			       ? wait_outcome(s, fd) : err;
+	}
+	err = connect_first(s, fd, addr, len);
+	if (err)
+		return err;
+	/* Even if it has ended by now: that comes by poll(), as with Linux. */
+	return sock_nonblocking(fd) ? -EINPROGRESS : wait_outcome(s, fd);
+}

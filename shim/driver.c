@@ -1,0 +1,462 @@
+/* driver.c - owns the driver's thread: how it starts, how the program's threads
+ * talk to it, and how it ends.
+ *
+ * The driver has an fd table of its own, so the program's threads share no
+ * eventfd with it that they could write to: the number could be any file of the
+ * program's. A second small thread in the driver's table, the bell, sleeps on a
+ * futex that the program's threads can reach, and wakes the loop.
+ *
+ * Invariants: state is RUNNING exactly while the queue is open and somebody
+ * will answer; pid is the process that started the thread; stack is touched by
+ * the driver's thread alone once that runs.
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config.h"
+#include "conn.h"
+#include "listener.h"
+#include "real.h"
+#include "stack.h"
+
+#define STACK_BYTES (256 * 1024)
+#define BELL_STACK_BYTES (64 * 1024)
+
+enum { NONE, STARTING, RUNNING };
+#define PENDING 1u /* not a result, which is 0 or a negative errno */
+
+static struct {
+	atomic_uint state;    /* futex */
+	atomic_uint result;   /* futex: of the thread's start, PENDING before */
+	atomic_uint rung;     /* futex: counts the calls of ring() */
+	atomic_bool bell_ends;
+	atomic_bool complained;
+	pid_t pid;
+	pthread_t thread;
+	uint8_t id[16];
+	struct command_queue queue;
+	struct stack *stack;
+	struct command drain; /* here and not on a stack, see driver_drain() */
+	atomic_bool draining;
+} driver;
+
+/* One line on standard error, once in the life of a process. */
+__attribute__((format(printf, 1, 2)))
+static void complain(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+	int n;
+
+	if (atomic_exchange(&driver.complained, true))
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n >= (int)sizeof(line))
+		n = sizeof(line) - 1;
+	if (n > 0 && real()->write(STDERR_FILENO, line, n) < 0)
+		return; /* nowhere to say it */
+}
+
+/* ---- threads --------------------------------------------------------------------- */
+
+static void ring(void)
+{
+	atomic_fetch_add(&driver.rung, 1);
+	futex_wake_all(&driver.rung);
+}
+
+/* Ordinary scheduling and a small stack, whatever the program uses. Called with
+ * all signals blocked, which the thread inherits (by pthread_sigmask(): glibc's
+ * own signals must get through). */
+static int spawn(pthread_t *thread, size_t stack_bytes, void *(*fn)(void *arg))
+{
+	const struct sched_param other = {.sched_priority = 0};
+	pthread_attr_t attr;
+	int err;
+
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &other);
+	pthread_attr_setstacksize(&attr, stack_bytes);
+	err = pthread_create(thread, &attr, fn, NULL);
+	pthread_attr_destroy(&attr);
+	if (err == EINVAL) /* large thread-local data leave no room in the stack */
+		err = pthread_create(thread, NULL, fn, NULL);
+	return -err;
+}
+
+static void *bell_main(void *arg)
+{
+	unsigned seen = 0;
+
+	(void)arg;
+	real_only = true;
+	pthread_setname_np(pthread_self(), "mytcp-bell");
+	while (!atomic_load(&driver.bell_ends)) {
+		futex_wait(&driver.rung, seen);
+		if (atomic_load(&driver.rung) == seen)
+			continue;
+		seen = atomic_load(&driver.rung);
+		loop_wake(driver.stack->loop);
+	}
+	return NULL;
+}
+
+/* An fd table of our own, with none of the program's files. The numbers of the
+ * standard streams are taken by something that takes no data, so that libc's
+ * last words do not go into a socket of ours; with a trace on standard error,
+ * that stays. */
+static int own_fds(struct stack *st)
+{
+	bool keep_stderr = strcmp(st->cfg.trace, "-") == 0;
+	int sink, fd;
+
+	if (close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0)
+		return -errno;
+	sink = epoll_create1(EPOLL_CLOEXEC);
+	if (sink < 0)
+		return -errno;
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fd != sink && !(fd == STDERR_FILENO && keep_stderr))
+			dup3(sink, fd, O_CLOEXEC);
+	if (sink > STDERR_FILENO)
+		close(sink);
+	return ladder_open(&st->ladder, st->cfg.trace);
+}
+
+static void refuse_commands(void)
+{
+	struct command *c = commands_close(&driver.queue), *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		command_done(c, -ESRCH);
+	}
+}
+
+static void *driver_main(void *arg)
+{
+	struct stack *st = driver.stack;
+	pthread_t bell;
+	int err;
+
+	(void)arg;
+	real_only = true;
+	pthread_setname_np(pthread_self(), "mytcp");
+	err = own_fds(st);
+	if (!err)
+		err = stack_open(st);
+	if (!err)
+		err = spawn(&bell, BELL_STACK_BYTES, bell_main);
+	atomic_store(&driver.result, (unsigned)err);
+	futex_wake_all(&driver.result);
+	if (!err) {
+		stack_run(st);
+		refuse_commands();
+		atomic_store(&driver.bell_ends, true);
+		ring();
+		pthread_join(bell, NULL);
+	}
+	stack_free(st);
+	return NULL;
+}
+
+/* ---- start ------------------------------------------------------------------------ */
+
+static int configure(struct config *cfg)
+{
+	char why[256];
+	int err;
+
+	config_defaults(cfg);
+	err = config_from_env(cfg, environ, why, sizeof(why));
+	if (err) {
+		complain("mytcp: %s\n", why);
+		return -EINVAL;
+	}
+	cfg->engine.trace = *cfg->trace != '\0';
+	if (getrandom(cfg->engine.seed, sizeof(cfg->engine.seed), 0) < 0 ||
+	    getrandom(driver.id, sizeof(driver.id), 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static void explain(int err, const struct config *cfg)
+{
+	if (err == -EPERM)
+		complain("mytcp: no permission for raw sockets: run as root, "
+			 "or give the program CAP_NET_RAW\n");
+	else if (err == -ENOSYS)
+		complain("mytcp: this kernel is too old: Linux 5.9 is needed\n");
+	else if (*cfg->trace && strcmp(cfg->trace, "-") != 0)
+		complain("mytcp: cannot start with the trace going to %s: %s\n",
+			 cfg->trace, strerror(-err));
+	else
+		complain("mytcp: cannot start: %s\n", strerror(-err));
+}
+
+/* Signals are blocked here; the new threads inherit that. */
+static int run_thread(void)
+{
+	int err;
+
+	atomic_store(&driver.result, PENDING);
+	atomic_store(&driver.bell_ends, false);
+	atomic_store(&driver.rung, 0);
+	commands_open(&driver.queue);
+	err = spawn(&driver.thread, STACK_BYTES, driver_main);
+	if (err) {
+		stack_free(driver.stack);
+		return err;
+	}
+	while (atomic_load(&driver.result) == PENDING)
+		futex_wait(&driver.result, PENDING);
+	err = (int)atomic_load(&driver.result);
+	if (err)
+		pthread_join(driver.thread, NULL);
+	return err;
+}
+
+static int start(void)
+{
+	struct config *cfg = malloc(sizeof(*cfg));
+	sigset_t all, old;
+	int err, cancel;
+
+	if (!cfg)
+		return -ENOMEM;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = configure(cfg);
+	if (!err) {
+		driver.pid = getpid();
+		driver.stack = stack_new(cfg, driver.id, &driver.queue);
+		err = driver.stack ? run_thread() : -ENOMEM;
+	}
+	if (err)
+		explain(err, cfg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_setcancelstate(cancel, NULL);
+	free(cfg);
+	return err;
+}
+
+int driver_start(void)
+{
+	int saved = errno, err;
+	unsigned seen;
+
+	for (;;) {
+		seen = NONE;
+		if (atomic_compare_exchange_strong(&driver.state, &seen, STARTING))
+			break;
+		if (seen == RUNNING)
+			return driver.pid == getpid() ? 0 : -ESRCH;
+		futex_wait(&driver.state, STARTING);
+	}
+	err = start();
+	atomic_store(&driver.state, err ? NONE : RUNNING);
+	futex_wake_all(&driver.state);
+	errno = saved;
+	return err;
+}
+
+bool driver_is_mine(void)
+{
+	return atomic_load(&driver.state) == RUNNING && driver.pid == getpid();
+}
+
+/* The memory of the parent's driver is left alone: its thread, which is not
+ * here, may have been anywhere in it. */
+void driver_forget(void)
+{
+	atomic_store(&driver.complained, false);
+	atomic_store(&driver.draining, false);
+	atomic_store(&driver.state, NONE);
+}
+
+const uint8_t *driver_stack_id(void)
+{
+	return driver.id;
+}
+
+socklen_t driver_listener_name(struct sockaddr_un *sun)
+{
+	struct name n = {.kind = NAME_DRIVER, .owner_pid = driver.pid};
+
+	memcpy(n.stack, driver.id, sizeof(n.stack));
+	return name_encode(&n, sun);
+}
+
+/* ---- commands -------------------------------------------------------------------------- */
+
+struct call {
+	struct command c; /* first */
+	struct sock *s;
+	const struct endpoint *endpoint;
+	struct tcp_status *status;
+	int backlog;
+};
+
+/* Signals are blocked meanwhile: a handler that left by longjmp() would leave
+ * the driver with a command in a stack frame that is gone. */
+static int call(struct call *c, void (*run)(struct stack *st, struct command *c))
+{
+	sigset_t all, old;
+	int result = -ESRCH;
+
+	if (!driver_is_mine())
+		return -ESRCH;
+	c->c.run = run;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (commands_put(&driver.queue, &c->c)) {
+		ring();
+		result = command_wait(&c->c);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return result;
+}
+
+static void run_bind(struct stack *st, struct command *c)
+{
+	struct call *k = (struct call *)c;
+
+	command_done(c, stack_bind(st, k->s, k->endpoint));
+}
+
+static void run_listen(struct stack *st, struct command *c)
+{
+	struct call *k = (struct call *)c;
+
+	command_done(c, listener_open(st, k->s, k->backlog));
+}
+
+static void run_connect(struct stack *st, struct command *c)
+{
+	struct call *k = (struct call *)c;
+
+	command_done(c, conn_connect(st, k->s, k->endpoint));
+}
+
+static void run_accept_kick(struct stack *st, struct command *c)
+{
+	struct handle *h = ((struct call *)c)->s->driver;
+
+	(void)st;
+	if (h && h->kind == HANDLE_LISTENER)
+		listener_pump((struct listener *)h);
+	command_done(c, 0);
+}
+
+static void run_closed(struct stack *st, struct command *c)
+{
+	stack_closed(st, ((struct call *)c)->s);
+	command_done(c, 0);
+}
+
+static void run_abort(struct stack *st, struct command *c)
+{
+	struct handle *h = ((struct call *)c)->s->driver;
+
+	(void)st;
+	if (h && h->kind == HANDLE_CONN)
+		conn_reset((struct conn *)h);
+	command_done(c, 0);
+}
+
+static void run_set_opts(struct stack *st, struct command *c)
+{
+	stack_set_opts(st, ((struct call *)c)->s);
+	command_done(c, 0);
+}
+
+static void run_status(struct stack *st, struct command *c)
+{
+	struct call *k = (struct call *)c;
+
+	command_done(c, stack_status(st, k->s, k->status));
+}
+
+int driver_bind(struct sock *s, const struct endpoint *local)
+{
+	return call(&(struct call){.s = s, .endpoint = local}, run_bind);
+}
+
+int driver_listen(struct sock *s, int backlog)
+{
+	return call(&(struct call){.s = s, .backlog = backlog}, run_listen);
+}
+
+int driver_connect(struct sock *s, const struct endpoint *remote)
+{
+	return call(&(struct call){.s = s, .endpoint = remote}, run_connect);
+}
+
+void driver_accept_kick(struct sock *listener)
+{
+	call(&(struct call){.s = listener}, run_accept_kick);
+}
+
+void driver_closed(struct sock *s)
+{
+	call(&(struct call){.s = s}, run_closed);
+}
+
+void driver_abort(struct sock *s)
+{
+	call(&(struct call){.s = s}, run_abort);
+}
+
+void driver_set_opts(struct sock *s)
+{
+	call(&(struct call){.s = s}, run_set_opts);
+}
+
+int driver_status(struct sock *s, struct tcp_status *status)
+{
+	return call(&(struct call){.s = s, .status = status}, run_status);
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/* Not through call(): it may take long, and signals must come through. The
+ * command is static, in case one of their handlers does not come back here. */
+void driver_drain(void)
+{
+	int cancel, saved = errno;
+
+	if (!driver_is_mine() || atomic_exchange(&driver.draining, true))
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	driver.drain.run = drain_start;
+	if (commands_put(&driver.queue, &driver.drain)) {
+		ring();
+		command_wait(&driver.drain);
+		pthread_join(driver.thread, NULL);
+		atomic_store(&driver.state, NONE);
+	}
+	pthread_setcancelstate(cancel, NULL);
+	atomic_store(&driver.draining, false);
+	errno = saved;
+}

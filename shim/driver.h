@@ -1,0 +1,57 @@
+/* driver.h - the thread that owns the engine, as the program's threads see it.
+ *
+ * Theory of operation
+ *
+ * One thread per process runs one libev loop around one engine and one link.
+ * It has its own fd table. The program's threads talk to it through the pairs
+ * (data) and through the commands below: each is put on a lock-free queue, the
+ * loop is woken by ev_async, and the caller sleeps on a futex until the driver
+ * has carried it out. They may be called from signal handlers and do not touch
+ * errno; they return 0 or a negative errno value.
+ */
+#ifndef MYTCP_DRIVER_H
+#define MYTCP_DRIVER_H
+
+#include "names.h"
+#include "sock.h"
+
+/* Starts the thread if this process has none yet; waits until it is ready.
+ * -EPERM: no CAP_NET_RAW; -EINVAL: a MYTCP_ variable is wrong (the reason was
+ * printed on stderr, once); other errors of thread creation. */
+int driver_start(void);
+/* Does this process own a running driver? Cheap; false after fork(). */
+bool driver_is_mine(void);
+/* In the child of a fork: forget the parent's driver. */
+void driver_forget(void);
+
+/* The 16 bytes in all names of this stack, and the name to connect app ends to. */
+const uint8_t *driver_stack_id(void);
+socklen_t driver_listener_name(struct sockaddr_un *sun);
+
+/* bind(2): reserves the port with a guard; s->local gets the result. */
+int driver_bind(struct sock *s, const struct endpoint *local);
+/* listen(2): the app end is an AF_UNIX listener named s->name already. Binds to
+ * an ephemeral port if bind() was not called. Again: changes the backlog.
+ * On success state is SOCK_LISTENING. */
+int driver_listen(struct sock *s, int backlog);
+/* connect(2): the app end, named s->name, is connected to the driver's listener
+ * and filled already. On success state is SOCK_CONNECTING, or further. On error
+ * the engine end is closed again and state is SOCK_FAILED. */
+int driver_connect(struct sock *s, const struct endpoint *remote);
+/* After accept(2) on a listener whose backlog_full is set. */
+void driver_accept_kick(struct sock *listener);
+/* The process has closed its last fd of s (after the real close()): an AF_UNIX
+ * listener that nobody else holds stops listening. */
+void driver_closed(struct sock *s);
+/* RST now: close() with SO_LINGER and a time of 0. */
+void driver_abort(struct sock *s);
+/* s->opts have changed. */
+void driver_set_opts(struct sock *s);
+/* TCP_INFO, SIOCOUTQ ... -ENOTCONN when there is no connection any more. */
+int driver_status(struct sock *s, struct tcp_status *st);
+/* At exit, the process's fds of ours being closed: returns when all that was
+ * written and every FIN is acknowledged, or after MYTCP_LINGER without any
+ * progress. Stops the driver. */
+void driver_drain(void);
+
+#endif

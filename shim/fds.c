@@ -1,0 +1,148 @@
+/* fds.c - keeps the fd table true to what the program does with its fds.
+ *
+ * An entry is taken out before the fd is closed, and put in after it was made:
+ * a thread that races with that sees a plain fd, never another's socket.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "fdtab.h"
+#include "nofile.h"
+#include "sockcall.h"
+
+static _Atomic rlim_t asked_soft; /* set by the program since it was raised */
+static atomic_bool asked;
+
+/* s has lost its last fd in this process; before and after the real close(). */
+static void before_last_close(struct sock *s)
+{
+	if (s->opts.linger && s->opts.linger_s == 0 && sock_is_mine(s) &&
+	    atomic_load(&s->state) == SOCK_CONNECTED)
+		driver_abort(s);
+}
+
+static void after_last_close(struct sock *s)
+{
+	/* The driver knows nothing of a socket that was never used. */
+	if (atomic_load(&s->state) == SOCK_FRESH && !s->bound)
+		return;
+	if (sock_is_mine(s) && driver_is_mine())
+		driver_closed(s);
+}
+
+rlim_t sock_soft_limit(void)
+{
+	return atomic_load(&asked) ? atomic_load(&asked_soft)
+				   : driver_nofile_soft();
+}
+
+void sock_set_soft_limit(rlim_t soft)
+{
+	atomic_store(&asked_soft, soft);
+	atomic_store(&asked, true);
+}
+
+static bool beyond_limit(int fd)
+{
+	return driver_nofile_raised() && (rlim_t)fd >= sock_soft_limit();
+}
+
+bool sock_fd_limit_reached(int any_fd)
+{
+	int fd;
+
+	if (!driver_nofile_raised())
+		return false;
+	fd = real()->fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == EMFILE;
+	real()->close(fd);
+	return beyond_limit(fd);
+}
+
+/* Makes s (with the caller's reference) the entry of fd, which is open. */
+static void enter(int fd, struct sock *s)
+{
+	bool last;
+	struct sock *old = fdtab_swap(fd, s, &last);
+
+	if (!old)
+		return;
+	if (last) {
+		before_last_close(old);
+		after_last_close(old);
+	}
+	sock_put(old);
+}
+
+int sock_attach(int fd, struct sock *s)
+{
+	int err = 0;
+
+	if (beyond_limit(fd))
+		err = -EMFILE;
+	else if (fdtab_reserve(fd) != 0)
+		err = -ENOMEM;
+	if (err)
+		real()->close(fd);
+	if (err || !fdtab_is_mine())
+		sock_put(s);
+	else
+		enter(fd, s);
+	return err ? err : fd;
+}
+
+void sock_replaced(int newfd)
+{
+	if (fdtab_peek(newfd) && fdtab_is_mine())
+		enter(newfd, NULL);
+}
+
+int sock_close(int fd)
+{
+	struct sock *s;
+	bool last;
+	int r;
+
+	if (!fdtab_is_mine())
+		return real()->close(fd) == 0 ? 0 : -errno;
+	s = fdtab_swap(fd, NULL, &last);
+	if (s && last)
+		before_last_close(s);
+	r = real()->close(fd) == 0 ? 0 : -errno;
+	if (s && last)
+		after_last_close(s);
+	if (s)
+		sock_put(s);
+	return r;
+}
+
+int sock_dup_done(struct sock *s, int newfd)
+{
+	/* fd may have been closed and reused since s was looked up. */
+	if (!fdtab_is_current(newfd, s))
+		return newfd;
+	return sock_attach(newfd, sock_get(s));
+}
+
+void sock_close_all(void)
+{
+	int fd;
+
+	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL))
+		sock_close(fd);
+}
+
+void sock_close_range(unsigned first, unsigned last)
+{
+	int fd;
+
+	if (first > INT_MAX || !fdtab_is_mine())
+		return;
+	for (fd = fdtab_next(first, NULL); fd >= 0 && (unsigned)fd <= last;
+	     fd = fdtab_next(fd + 1, NULL))
+		sock_close(fd);
+}

@@ -1,0 +1,93 @@
+/* hooks_fd.c - the program's calls that make, copy and close fds. Owns nothing.
+ *
+ * Fds that are none of ours are the kernel's business, except that a number
+ * which one of these calls gives out can have no stale entry in the table.
+ */
+#include "hooks.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+EXPORT int close(int fd)
+{
+	int saved = errno;
+
+	if (!fdtab_peek(fd))
+		return real()->close(fd);
+	return hook_result(saved, sock_close(fd));
+}
+
+/* newfd is what a real call of the dup family returned for fd. */
+static int dup_done(int fd, int newfd)
+{
+	struct hook h;
+
+	if (newfd < 0 || newfd == fd)
+		return newfd;
+	if (hook_enter(&h, fd))
+		return hook_leave(&h, sock_dup_done(h.s, newfd));
+	sock_replaced(newfd);
+	return newfd;
+}
+
+EXPORT int dup(int fd)
+{
+	return dup_done(fd, real()->dup(fd));
+}
+
+EXPORT int dup2(int fd, int newfd)
+{
+	return dup_done(fd, real()->dup2(fd, newfd));
+}
+
+EXPORT int dup3(int fd, int newfd, int flags)
+{
+	return dup_done(fd, real()->dup3(fd, newfd, flags));
+}
+
+static bool is_dup(int cmd)
+{
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;
+}
+
+EXPORT int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+	int r;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	r = real()->fcntl(fd, cmd, arg);
+	return is_dup(cmd) ? dup_done(fd, r) : r;
+}
+
+EXPORT int fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+	int r;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	r = real()->fcntl64(fd, cmd, arg);
+	return is_dup(cmd) ? dup_done(fd, r) : r;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!real_only && first <= last && !(flags & CLOSE_RANGE_CLOEXEC))
+		sock_close_range(first, last);
+	return real()->close_range(first, last, flags);
+}
+
+EXPORT void closefrom(int first)
+{
+	if (!real_only)
+		sock_close_range(first < 0 ? 0 : first, ~0u);
+	real()->closefrom(first);
+}

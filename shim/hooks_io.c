@@ -1,0 +1,296 @@
+/* hooks_io.c - the program's calls that move bytes. Owns nothing.
+ *
+ * They cost nothing but the real call while that succeeds. Receiving ones try
+ * it first and look at the fd only when it failed; sending ones must know
+ * before, for SIGPIPE. Addresses and ancillary data are kept from the pair,
+ * where they would mean something: TCP ignores them.
+ */
+#undef _FORTIFY_SOURCE
+#include "hooks.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/sendfile.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+
+/* ---- receiving ---------------------------------------------------------- */
+
+EXPORT ssize_t read(int fd, void *buf, size_t n)
+{
+	return io_received(fd, real()->read(fd, buf, n));
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	return io_received(fd, real()->readv(fd, iov, n));
+}
+
+/* Flags with which the pair does not do what TCP does. */
+#define UNUSUAL (MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)
+
+static ssize_t receive_unusual(int fd, size_t n, int flags)
+{
+	int err = io_check_receive(flags);
+
+	if (err)
+		return hook_fail(err);
+	return io_received(fd, io_discard(fd, n, flags));
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	if (flags & UNUSUAL && fdtab_peek(fd))
+		return receive_unusual(fd, n, flags);
+	return io_received(fd, real()->recv(fd, buf, n, flags));
+}
+
+EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
+			__SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	struct hook h;
+	ssize_t r;
+
+	if (!addr.__sockaddr__ || !hook_enter(&h, fd)) {
+		if (fdtab_peek(fd))
+			return recv(fd, buf, n, flags);
+		return real()->recvfrom(fd, buf, n, flags, addr.__sockaddr__, len);
+	}
+	hook_leave(&h, 0);
+	r = recv(fd, buf, n, flags);
+	if (r >= 0 && len)
+		*len = 0;
+	return r;
+}
+
+static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
+{
+	struct msghdr bare = *msg;
+	size_t i, n = 0;
+	ssize_t r;
+
+	bare.msg_name = NULL;
+	if (flags & UNUSUAL) {
+		for (i = 0; i < msg->msg_iovlen; i++)
+			n += msg->msg_iov[i].iov_len;
+		r = receive_unusual(fd, n, flags);
+		bare.msg_controllen = 0;
+		bare.msg_flags = 0;
+	} else {
+		r = io_received(fd, real()->recvmsg(fd, &bare, flags));
+	}
+	if (r < 0)
+		return r;
+	if (msg->msg_name)
+		msg->msg_namelen = 0;
+	msg->msg_controllen = bare.msg_controllen;
+	msg->msg_flags = bare.msg_flags;
+	return r;
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct hook h;
+
+	if (!fdtab_peek(fd))
+		return real()->recvmsg(fd, msg, flags);
+	if (!msg->msg_name && !(flags & UNUSUAL))
+		return io_received(fd, real()->recvmsg(fd, msg, flags));
+	if (!hook_enter(&h, fd))
+		return real()->recvmsg(fd, msg, flags);
+	hook_leave(&h, 0);
+	return receive_msg(fd, msg, flags);
+}
+
+static bool past(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > end->tv_sec ||
+	       (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
+		    struct timespec *timeout)
+{
+	struct timespec end = {0};
+	unsigned i;
+
+	if (!fdtab_peek(fd))
+		return real()->recvmmsg(fd, vec, n, flags, timeout);
+	if (timeout) {
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec += timeout->tv_sec +
+			      (end.tv_nsec + timeout->tv_nsec) / 1000000000;
+		end.tv_nsec = (end.tv_nsec + timeout->tv_nsec) % 1000000000;
+	}
+	for (i = 0; i < n && i < IOV_MAX; i++) {
+		ssize_t r = recvmsg(fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
+
+		if (r < 0)
+			return i ? (int)i : -1;
+		vec[i].msg_len = r;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (timeout && past(&end))
+			return i + 1;
+	}
+	return i;
+}
+
+/* What _FORTIFY_SOURCE makes of them; they never return when n > size. */
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
+		       struct sockaddr *addr, socklen_t *len);
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t size)
+{
+	return n > size ? real()->__read_chk(fd, buf, n, size) : read(fd, buf, n);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+{
+	return n > size ? real()->__recv_chk(fd, buf, n, size, flags)
+			: recv(fd, buf, n, flags);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
+			      struct sockaddr *addr, socklen_t *len)
+{
+	return n > size ? real()->__recvfrom_chk(fd, buf, n, size, flags, addr, len)
+			: recvfrom(fd, buf, n, flags, addr, len);
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	struct sock *s = fdtab_peek(fd);
+	ssize_t r;
+
+	if (!s)
+		return real()->send(fd, buf, n, flags);
+	if (io_check_send(flags))
+		return hook_fail(io_check_send(flags));
+	sock_settle(s, fd);
+	r = real()->send(fd, buf, n, flags | MSG_NOSIGNAL);
+	return io_sent(fd, r, flags);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t n)
+{
+	struct sock *s = fdtab_peek(fd);
+	ssize_t r;
+
+	if (!s)
+		return real()->write(fd, buf, n);
+	sock_settle(s, fd);
+	r = real()->send(fd, buf, n, MSG_NOSIGNAL);
+	return io_is_stale(r) ? real()->write(fd, buf, n) : io_sent(fd, r, 0);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n};
+	struct sock *s = fdtab_peek(fd);
+	ssize_t r;
+
+	if (!s || n < 0 || n > IOV_MAX)
+		return real()->writev(fd, iov, n);
+	sock_settle(s, fd);
+	r = real()->sendmsg(fd, &msg, MSG_NOSIGNAL);
+	return io_is_stale(r) ? real()->writev(fd, iov, n) : io_sent(fd, r, 0);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
+		      __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	struct hook h;
+
+	if (!addr.__sockaddr__)
+		return send(fd, buf, n, flags);
+	if (!hook_enter(&h, fd))
+		return real()->sendto(fd, buf, n, flags, addr.__sockaddr__, len);
+	hook_leave(&h, 0);
+	return send(fd, buf, n, flags);
+}
+
+static ssize_t send_msg(struct sock *s, int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr bare = {.msg_iov = msg->msg_iov,
+			      .msg_iovlen = msg->msg_iovlen};
+
+	if (io_check_send(flags))
+		return hook_fail(io_check_send(flags));
+	sock_settle(s, fd);
+	return io_sent(fd, real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL), flags);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct sock *s = fdtab_peek(fd);
+	struct hook h;
+
+	if (!s)
+		return real()->sendmsg(fd, msg, flags);
+	if (msg->msg_name || msg->msg_controllen) {
+		if (!hook_enter(&h, fd))
+			return real()->sendmsg(fd, msg, flags);
+		hook_leave(&h, 0);
+	}
+	return send_msg(s, fd, msg, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
+{
+	unsigned i;
+
+	if (!fdtab_peek(fd))
+		return real()->sendmmsg(fd, vec, n, flags);
+	for (i = 0; i < n && i < IOV_MAX; i++) {
+		ssize_t r = sendmsg(fd, &vec[i].msg_hdr, flags);
+
+		if (r < 0)
+			return i ? (int)i : -1;
+		vec[i].msg_len = r;
+	}
+	return i;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)
+{
+	struct io_sigpipe p;
+	ssize_t r;
+
+	if (!io_begin_splice(&p, out))
+		return real()->sendfile(out, in, off, n);
+	r = real()->sendfile(out, in, off, n);
+	return io_end_splice(&p, out, r);
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *off, size_t n)
+{
+	struct io_sigpipe p;
+	ssize_t r;
+
+	if (!io_begin_splice(&p, out))
+		return real()->sendfile64(out, in, off, n);
+	r = real()->sendfile64(out, in, off, n);
+	return io_end_splice(&p, out, r);
+}
+
+EXPORT ssize_t splice(int in, off64_t *off_in, int out, off64_t *off_out, size_t n,
+		      unsigned flags)
+{
+	struct io_sigpipe p;
+	ssize_t r;
+
+	if (!io_begin_splice(&p, out))
+		return io_received(in, real()->splice(in, off_in, out, off_out, n, flags));
+	r = real()->splice(in, off_in, out, off_out, n, flags);
+	return io_end_splice(&p, out, r);
+}

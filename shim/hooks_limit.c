@@ -1,0 +1,103 @@
+/* hooks_limit.c - the program's calls about RLIMIT_NOFILE, which the driver may
+ * have raised for itself: the program sees its own. Owns nothing.
+ */
+#include "hooks.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "nofile.h"
+
+/* Is it the limit that is not what the program believes? */
+static bool is_ours(int resource)
+{
+	return resource == RLIMIT_NOFILE && !real_only && driver_nofile_raised();
+}
+
+static bool is_self(pid_t pid)
+{
+	return pid == 0 || pid == getpid();
+}
+
+/* The kernel's soft limit stays at the hard one. */
+static int set_nofile(const struct rlimit64 *set, struct rlimit64 *old)
+{
+	struct rlimit64 wide = {.rlim_cur = set->rlim_max,
+				.rlim_max = set->rlim_max};
+	rlim_t before = sock_soft_limit();
+
+	if (set->rlim_cur > set->rlim_max)
+		return hook_fail(-EINVAL);
+	if (real()->prlimit64(0, RLIMIT_NOFILE, &wide, old) != 0)
+		return -1;
+	sock_set_soft_limit(set->rlim_cur);
+	if (old)
+		old->rlim_cur = before;
+	return 0;
+}
+
+EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource,
+		     const struct rlimit64 *set, struct rlimit64 *old)
+{
+	int r;
+
+	if (!is_ours(resource) || !is_self(pid))
+		return real()->prlimit64(pid, resource, set, old);
+	if (set)
+		return set_nofile(set, old);
+	r = real()->prlimit64(pid, resource, NULL, old);
+	if (r == 0 && old)
+		old->rlim_cur = sock_soft_limit();
+	return r;
+}
+
+_Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "the same");
+
+EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource,
+		   const struct rlimit *set, struct rlimit *old)
+{
+	return prlimit64(pid, resource, (const struct rlimit64 *)set,
+			 (struct rlimit64 *)old);
+}
+
+EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *lim)
+{
+	return is_ours(resource) ? prlimit(0, resource, NULL, lim)
+				 : real()->getrlimit(resource, lim);
+}
+
+EXPORT int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *lim)
+{
+	return is_ours(resource) ? prlimit64(0, resource, NULL, lim)
+				 : real()->getrlimit64(resource, lim);
+}
+
+EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *lim)
+{
+	return is_ours(resource) ? prlimit(0, resource, lim, NULL)
+				 : real()->setrlimit(resource, lim);
+}
+
+EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *lim)
+{
+	return is_ours(resource) ? prlimit64(0, resource, lim, NULL)
+				 : real()->setrlimit64(resource, lim);
+}
+
+static int soft_as_int(void)
+{
+	rlim_t soft = sock_soft_limit();
+
+	return soft > INT_MAX ? INT_MAX : (int)soft;
+}
+
+EXPORT int getdtablesize(void)
+{
+	return is_ours(RLIMIT_NOFILE) ? soft_as_int() : real()->getdtablesize();
+}
+
+EXPORT long sysconf(int name)
+{
+	return name == _SC_OPEN_MAX && is_ours(RLIMIT_NOFILE) ? soft_as_int()
+							      : real()->sysconf(name);
+}

@@ -1,0 +1,61 @@
+/* init.c - owns what happens when the library is loaded, the process forks, and
+ * the process ends.
+ */
+#include "init.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "fdtab.h"
+#include "sockcall.h"
+
+static atomic_bool stdio_used;
+
+void init_note_stdio(void)
+{
+	atomic_store(&stdio_used, true);
+}
+
+void init_leave(void)
+{
+	if (!driver_is_mine() || !fdtab_is_mine())
+		return;
+	sock_close_all();
+	driver_drain();
+}
+
+/* exit() flushes stdio after our destructor, when our fds are closed. Only
+ * streams that can be ours are flushed earlier: flushing waits for a thread that
+ * is reading from one. */
+static void flush_stdio(void)
+{
+	if (atomic_load(&stdio_used))
+		fflush(NULL);
+	else if (fdtab_peek(STDOUT_FILENO))
+		fflush(stdout);
+}
+
+static void forked_child(void)
+{
+	fdtab_set_owner();
+	driver_forget();
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+	real();
+	fdtab_set_owner();
+	pthread_atfork(NULL, NULL, forked_child);
+	at_quick_exit(init_leave);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	if (driver_is_mine() && fdtab_is_mine())
+		flush_stdio();
+	init_leave();
+}

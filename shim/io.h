@@ -1,0 +1,55 @@
+/* io.h - TCP's errors in place of the pair's, for the calls that move bytes.
+ *
+ * The kernel has done the call on the app end; r and errno are what it said. A
+ * success is passed on as it is. These return as the call does: -1 and errno.
+ * They need no reference: they take one when there is something to decide.
+ */
+#ifndef MYTCP_IO_H
+#define MYTCP_IO_H
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include "fdtab.h"
+
+ssize_t io_receive_failed(int fd);
+ssize_t io_send_failed(int fd, bool signal);
+
+static inline ssize_t io_received(int fd, ssize_t r)
+{
+	return r >= 0 || !fdtab_peek(fd) ? r : io_receive_failed(fd);
+}
+
+/* After a call with MSG_NOSIGNAL; flags are those that the program gave. */
+static inline ssize_t io_sent(int fd, ssize_t r, int flags)
+{
+	return r >= 0 ? r : io_send_failed(fd, !(flags & MSG_NOSIGNAL));
+}
+
+/* Did send() fail because fd has become something else than a socket? */
+static inline bool io_is_stale(ssize_t r)
+{
+	return r < 0 && errno == ENOTSOCK;
+}
+
+/* Flags that mean something else, or nothing, on the pair. 0 or a negative
+ * errno value. */
+int io_check_receive(int flags);
+int io_check_send(int flags);
+
+/* recv() with MSG_TRUNC: TCP throws the bytes away. */
+ssize_t io_discard(int fd, size_t n, int flags);
+
+/* Around calls that cannot be told MSG_NOSIGNAL: holds SIGPIPE back, and takes
+ * away the one that the call has raised. false: out is none of ours. */
+struct io_sigpipe {
+	sigset_t old;
+	bool pending; /* before the call */
+};
+bool io_begin_splice(struct io_sigpipe *p, int out);
+/* r: of the call, which comes between. */
+ssize_t io_end_splice(const struct io_sigpipe *p, int out, ssize_t r);
+
+#endif

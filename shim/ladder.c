@@ -1,0 +1,82 @@
+/* ladder.c - owns the trace's fd and collects lines into large writes.
+ *
+ * A reader who does not keep up may hold the driver for a moment, but not for
+ * ever: lines that cannot be written in time are lost.
+ */
+#include "ladder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WRITE_PATIENCE_MS 200
+
+int ladder_open(struct ladder *l, const char *to)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	l->fd = -1;
+	if (!*to)
+		return 0;
+	if (strcmp(to, "-") == 0)
+		l->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		l->fd = open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (l->fd < 0)
+		return -errno;
+	l->style.color = isatty(l->fd) && !(no_color && *no_color);
+	return 0;
+}
+
+static void flush(struct ladder *l)
+{
+	size_t at = 0;
+
+	while (at < l->used) {
+		struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+		ssize_t n = write(l->fd, l->buf + at, l->used - at);
+
+		if (n > 0)
+			at += n;
+		else if (errno != EAGAIN || poll(&p, 1, WRITE_PATIENCE_MS) != 1)
+			break;
+	}
+	l->used = 0;
+}
+
+static void add(struct ladder *l, const struct trace_rec *rec)
+{
+	if (l->used + 2 * TRACE_LINE_MAX > sizeof(l->buf))
+		flush(l);
+	if (rec->conn > 1)
+		l->style.numbered = true;
+	if (!l->started) {
+		l->started = true;
+		l->style.start_us = rec->time_us;
+		l->used += trace_header(&l->style, l->buf, TRACE_LINE_MAX);
+	}
+	l->used += trace_line(rec, &l->style, l->buf + l->used,
+			      sizeof(l->buf) - l->used);
+}
+
+void ladder_print(struct ladder *l, struct engine *e)
+{
+	struct trace_rec rec;
+
+	if (l->fd < 0)
+		return;
+	while (engine_trace(e, &rec))
+		add(l, &rec);
+	if (l->used)
+		flush(l);
+}
+
+void ladder_close(struct ladder *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}

@@ -1,0 +1,24 @@
+/* ladder.h - where the driver's trace goes.
+ */
+#ifndef MYTCP_LADDER_H
+#define MYTCP_LADDER_H
+
+#include "trace.h"
+
+struct ladder {
+	int fd; /* -1: no trace */
+	struct trace_style style;
+	bool started;
+	size_t used;
+	char buf[16 * TRACE_LINE_MAX];
+};
+
+/* to: as in struct config: "" is off, "-" standard error, else a file that is
+ * created, or continued. Called while fd 2 is still the program's. 0 or a
+ * negative errno. */
+int ladder_open(struct ladder *l, const char *to);
+/* Writes what the engine has recorded. */
+void ladder_print(struct ladder *l, struct engine *e);
+void ladder_close(struct ladder *l);
+
+#endif

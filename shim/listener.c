@@ -1,0 +1,227 @@
+/* listener.c - owns listening sockets: the engine's queue of established
+ * connections is emptied into the queue of the app's AF_UNIX listener.
+ *
+ * The kernel's backlog decides how many wait there; one more is kept in limbo,
+ * the rest stays in the engine. The app's listener may be held by other
+ * processes than ours, and closing it makes no noise at our end. So whether it
+ * is still there is asked by trying to bind a socket to its name.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../engine/addr.h"
+
+#define BACKLOG_MAX 4096 /* net.core.somaxconn's default */
+
+/* Linux takes 0 as 1, and what is negative or huge as the maximum. */
+static int sane_backlog(int backlog)
+{
+	if (backlog < 0 || backlog > BACKLOG_MAX)
+		return BACKLOG_MAX;
+	return backlog ? backlog : 1;
+}
+
+/* ---- opening --------------------------------------------------------------------- */
+
+static int bind_anywhere(struct stack *st, struct sock *s)
+{
+	static const uint8_t v4[4];
+	struct endpoint any = {.port = 0};
+
+	if (s->family == AF_INET)
+		any.addr = addr_from_v4(v4);
+	return stack_bind(st, s, &any);
+}
+
+static int start(struct listener *l, int backlog)
+{
+	struct stack *st = l->st;
+	struct guard *g = l->binding->port->guard;
+	struct tcp_opts opts;
+	int err;
+
+	err = guard_listen(g);
+	if (err)
+		return err;
+	stack_tcp_opts(st, &l->opts, &opts);
+	err = tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
+			 st->now_us, &l->tcb);
+	if (err)
+		return err;
+	l->binding->port->listened = true;
+	return 0;
+}
+
+static struct listener *new_listener(struct stack *st, struct sock *s)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->h.kind = HANDLE_LISTENER;
+	l->st = st;
+	l->s = sock_get(s);
+	l->binding = s->driver;
+	l->opts = s->opts;
+	l->name = s->name;
+	l->name_len = s->name_len;
+	l->next = st->listeners;
+	if (l->next)
+		l->next->prev = l;
+	st->listeners = l;
+	s->driver = &l->h;
+	return l;
+}
+
+static void free_listener(struct listener *l)
+{
+	if (l->prev)
+		l->prev->next = l->next;
+	else
+		l->st->listeners = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	sock_put(l->s);
+	free(l);
+}
+
+static int make(struct stack *st, struct sock *s, int backlog)
+{
+	struct listener *l = new_listener(st, s);
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	err = start(l, backlog);
+	if (err) {
+		s->driver = l->binding;
+		free_listener(l);
+		return err;
+	}
+	s->local = *guard_local(l->binding->port->guard);
+	atomic_store(&s->state, SOCK_LISTENING);
+	return 0;
+}
+
+int listener_open(struct stack *st, struct sock *s, int backlog)
+{
+	struct handle *h;
+	int err;
+
+	conn_forget(s);
+	h = s->driver;
+	if (h && h->kind == HANDLE_LISTENER) {
+		tcp_set_backlog(((struct listener *)h)->tcb, sane_backlog(backlog));
+		return 0;
+	}
+	if (h && h->kind != HANDLE_BINDING)
+		return -EINVAL;
+	err = h ? 0 : bind_anywhere(st, s);
+	if (err)
+		return err;
+	err = make(st, s, sane_backlog(backlog));
+	if (err && !h) {
+		binding_free(st, s->driver);
+		s->driver = NULL;
+	}
+	return err;
+}
+
+/* ---- connections -------------------------------------------------------------- */
+
+static void block(struct listener *l)
+{
+	l->blocked = true;
+	stack_retry_soon(l->st);
+}
+
+static int offer(struct listener *l)
+{
+	int err = conn_pair(l->limbo);
+
+	if (err != -EAGAIN)
+		return err;
+	/* The app may have called accept() just before it could see this. */
+	atomic_store(&l->s->backlog_full, true);
+	return conn_pair(l->limbo);
+}
+
+void listener_pump(struct listener *l)
+{
+	int err = 0;
+
+	l->blocked = false;
+	for (;;) {
+		if (!l->limbo)
+			l->limbo = conn_incoming(l, &err);
+		if (!l->limbo)
+			break;
+		err = offer(l);
+		if (err)
+			break;
+		l->limbo = NULL;
+		atomic_store(&l->s->backlog_full, false);
+	}
+	if (err == -ECONNREFUSED)
+		listener_stop(l); /* the app's listener is closed or shut down */
+	else if (err)
+		block(l);
+}
+
+/* ---- the end -------------------------------------------------------------------- */
+
+void listener_stop(struct listener *l)
+{
+	struct stack *st = l->st;
+
+	if (l->limbo)
+		conn_reset(l->limbo);
+	tcp_release(l->tcb, st->now_us);
+	binding_free(st, l->binding);
+	if (l->s->driver == &l->h)
+		l->s->driver = NULL;
+	free_listener(l);
+}
+
+/* Accepted app ends bear the listener's address but do not hold its name. */
+static bool app_listener_exists(const struct listener *l)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool taken;
+
+	if (fd < 0)
+		return true; /* cannot tell: asked again later */
+	taken = bind(fd, (const struct sockaddr *)&l->name, l->name_len) != 0;
+	close(fd);
+	return taken;
+}
+
+void listener_check(struct listener *l)
+{
+	if (!l->process_closed)
+		return;
+	if (app_listener_exists(l))
+		stack_upkeep_later(l->st);
+	else
+		listener_stop(l);
+}
+
+void listener_process_closed(struct listener *l)
+{
+	l->process_closed = true;
+	listener_check(l);
+}
+
+void listener_set_opts(struct listener *l, const struct sock_opts *opts)
+{
+	struct tcp_opts tcp;
+
+	l->opts = *opts;
+	stack_tcp_opts(l->st, opts, &tcp);
+	tcp_set_opts(l->tcb, &tcp, l->st->now_us);
+}

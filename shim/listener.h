@@ -1,0 +1,39 @@
+/* listener.h - a listening tcb <-> the app's AF_UNIX listener.
+ *
+ * It lives while anybody holds the app's listener.
+ */
+#ifndef MYTCP_LISTENER_H
+#define MYTCP_LISTENER_H
+
+#include "conn.h"
+
+struct listener {
+	struct handle h; /* HANDLE_LISTENER; must be first */
+	struct listener *next, *prev;
+	struct stack *st;
+	struct sock *s;        /* referred to */
+	struct tcb *tcb;
+	struct binding *binding;
+	struct sock_opts opts; /* for the connections to come */
+	struct sockaddr_un name; /* of the app's listener */
+	socklen_t name_len;
+	struct conn *limbo;    /* accepted, waits for room in the app's queue */
+	bool blocked;          /* try again soon */
+	bool process_closed;   /* this process has closed its fds */
+};
+
+/* listen(2); see driver_listen(). */
+int listener_open(struct stack *st, struct sock *s, int backlog);
+/* Offers waiting connections to the app until there are none or its queue is
+ * full. May end the listener. */
+void listener_pump(struct listener *l);
+void listener_set_opts(struct listener *l, const struct sock_opts *opts);
+/* This process has closed its fds: stops unless somebody else holds the app's
+ * listener. */
+void listener_process_closed(struct listener *l);
+/* For those that only others held: stops if they are gone now. */
+void listener_check(struct listener *l);
+/* Stops listening; connections that wait are reset. */
+void listener_stop(struct listener *l);
+
+#endif

@@ -1,0 +1,95 @@
+/* names.c - owns the layout of our AF_UNIX names.
+ *
+ * A name is a NUL (the abstract namespace), the text "mytcp", the kind, and
+ * fixed-size fields in the byte order of the host, which both sides share. Its
+ * length is the kind's: a name of any other length is not ours.
+ */
+#include "names.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define PREFIX "\0mytcp"
+#define PREFIX_LEN (sizeof(PREFIX) - 1)
+
+struct wire_endpoint {
+	uint8_t addr[16];
+	uint16_t port;
+} __attribute__((packed));
+
+struct wire_name {
+	char prefix[PREFIX_LEN];
+	uint8_t kind;
+	uint8_t stack[16];
+	int32_t owner_pid;
+	uint64_t sock_id;
+	struct wire_endpoint local, remote;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct wire_name) <=
+	       sizeof(((struct sockaddr_un *)0)->sun_path), "it fits");
+
+/* How much of struct wire_name a kind uses; 0: there is no such kind. */
+static size_t wire_len(uint8_t kind)
+{
+	switch (kind) {
+	case NAME_DRIVER:
+		return offsetof(struct wire_name, sock_id);
+	case NAME_APP:
+	case NAME_LISTEN:
+		return offsetof(struct wire_name, local);
+	case NAME_ENGINE:
+		return sizeof(struct wire_name);
+	}
+	return 0;
+}
+
+static void endpoint_encode(const struct endpoint *e, struct wire_endpoint *w)
+{
+	memcpy(w->addr, e->addr.b, sizeof(w->addr));
+	w->port = e->port;
+}
+
+static void endpoint_decode(const struct wire_endpoint *w, struct endpoint *e)
+{
+	memcpy(e->addr.b, w->addr, sizeof(w->addr));
+	e->port = w->port;
+}
+
+socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
+{
+	struct wire_name w = {.kind = n->kind, .owner_pid = n->owner_pid,
+			      .sock_id = n->sock_id};
+	size_t len = wire_len(w.kind);
+
+	memcpy(w.prefix, PREFIX, PREFIX_LEN);
+	memcpy(w.stack, n->stack, sizeof(w.stack));
+	endpoint_encode(&n->flow.local, &w.local);
+	endpoint_encode(&n->flow.remote, &w.remote);
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	memcpy(sun->sun_path, &w, len);
+	return offsetof(struct sockaddr_un, sun_path) + len;
+}
+
+bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n)
+{
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	struct wire_name w = {0};
+
+	if (len <= head + PREFIX_LEN || len > head + sizeof(w) ||
+	    sun->sun_family != AF_UNIX)
+		return false;
+	memcpy(&w, sun->sun_path, len - head);
+	if (memcmp(w.prefix, PREFIX, PREFIX_LEN) != 0 ||
+	    len - head != wire_len(w.kind))
+		return false;
+	memset(n, 0, sizeof(*n));
+	n->kind = w.kind;
+	memcpy(n->stack, w.stack, sizeof(w.stack));
+	n->owner_pid = w.owner_pid;
+	n->sock_id = w.sock_id;
+	endpoint_decode(&w.local, &n->flow.local);
+	endpoint_decode(&w.remote, &n->flow.remote);
+	return true;
+}

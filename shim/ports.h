@@ -1,0 +1,69 @@
+/* ports.h - the local ports in use: one guard each, shared by many connections.
+ *
+ * A port is referred to by the sockets bound to it and by the connections that
+ * use it. When nobody refers to it any more it may still be needed, by
+ * connections that their users have released and by TIME-WAIT: it stays, idle,
+ * until the engine has no use for it.
+ */
+#ifndef MYTCP_PORTS_H
+#define MYTCP_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../engine/link/link.h"
+#include "sock.h"
+
+struct port {
+	struct port *next, *prev;
+	struct guard *guard;
+	unsigned refs;     /* connections and sockets */
+	unsigned owners;   /* of these: sockets bound to it */
+	uint32_t ifindex;
+	bool listened;     /* a listener has used it */
+	bool pooled;       /* opened for connect(): others may share it */
+	uint32_t pool_at;
+	/* Remotes connected to, one bit for the hash of each: in the present
+	 * minute and the one before. */
+	uint64_t remotes, old_remotes;
+	uint64_t minute;
+};
+
+struct port_list {
+	struct port *first, *last;
+};
+
+struct ports {
+	struct link *link;
+	struct engine *engine;
+	struct port_list busy, idle; /* refs > 0; refs == 0 */
+	struct port **pool;
+	uint32_t pool_n, pool_max;
+};
+
+/* bind(2), port 0 included, with the reuse flags of opts. *out is referred to
+ * and owned. An own port that only lingers is taken over if opts.reuseaddr. */
+int ports_bind(struct ports *ps, const struct endpoint *local,
+	       const struct sock_opts *opts, struct port **out);
+/* A new port for connections from src, referred to; it keeps the kernel quiet
+ * already. -EADDRNOTAVAIL: there are no more. */
+int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
+		    uint32_t ifindex, struct port **out);
+/* A port at random that ports_ephemeral() has opened for flow's local address
+ * and that was not used with its remote endpoint lately, or NULL: either there
+ * is none, or it is better to open one more (RFC 6056: the next port should be
+ * hard to guess). Not referred to. */
+struct port *ports_pick(struct ports *ps, const struct flow *flow,
+			uint32_t ifindex, uint64_t now_us);
+/* A connection to this remote uses p. */
+void port_note_remote(struct port *p, const struct endpoint *remote,
+		      uint64_t now_us);
+void port_get(struct ports *ps, struct port *p);
+void port_put(struct ports *ps, struct port *p);
+/* The socket that is bound to it lets go. */
+void port_disown(struct ports *ps, struct port *p);
+/* Gives idle ports back to the kernel; looks at a bounded number of them. */
+void ports_collect(struct ports *ps);
+void ports_free(struct ports *ps); /* all of them, whoever uses them */
+
+#endif

@@ -1,0 +1,351 @@
+/* sock.c - the meaning of socket, bind, listen, shutdown, ioctl and the two
+ * getXname calls.
+ *
+ * The state of a socket is split. What the kernel's AF_UNIX socket, the app end,
+ * knows by itself (is it connected, what is queued, who waits) is left to it.
+ * What only TCP has (addresses, errors, the reasons why a call is refused) is
+ * in struct sock. An AF_UNIX socket cannot go back to being unconnected or stop
+ * listening as a TCP socket can, so these are "rebirths": a new app end takes
+ * the place of the old one behind all its fds.
+ */
+#include "sockcall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../engine/addr.h"
+#include "driver.h"
+#include "fdtab.h"
+
+bool sock_is_mine(const struct sock *s)
+{
+	return s->owner == getpid();
+}
+
+int sock_own(struct sock *s)
+{
+	int err;
+
+	if (sock_is_mine(s))
+		return 0;
+	if (s->bound || atomic_load(&s->state) != SOCK_FRESH || !fdtab_is_mine())
+		return -EOPNOTSUPP;
+	err = driver_start();
+	if (!err)
+		s->owner = getpid();
+	return err;
+}
+
+bool sock_nonblocking(int fd)
+{
+	int flags = real()->fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+static void remember_inode(struct sock *s, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0)
+		atomic_store(&s->ino, st.st_ino);
+}
+
+int sock_socket(int type)
+{
+	int fd, err = driver_start();
+	struct sock *s;
+
+	if (err)
+		return err;
+	if (!fdtab_is_mine())
+		return -ENOBUFS; /* vfork: the table is the parent's */
+	fd = real()->socket(AF_UNIX, type, 0);
+	if (fd < 0)
+		return -errno;
+	s = sock_new(AF_INET);
+	if (!s) {
+		real()->close(fd);
+		return -ENOBUFS;
+	}
+	sock_opts_init(s);
+	remember_inode(s, fd);
+	return sock_attach(fd, s);
+}
+
+void sock_make_name(struct sock *s, enum name_kind kind)
+{
+	struct name n = {.kind = kind, .owner_pid = getpid(), .sock_id = s->id};
+
+	memcpy(n.stack, driver_stack_id(), sizeof(n.stack));
+	s->name_len = name_encode(&n, &s->name);
+}
+
+/* ---- rebirth ------------------------------------------------------------ */
+
+/* What a program can have set on the app end itself. */
+static void copy_file_state(int from, int to)
+{
+	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT};
+	struct f_owner_ex owner;
+	unsigned i;
+
+	for (i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
+		char val[sizeof(struct timeval)];
+		socklen_t len = sizeof(val);
+
+		if (real()->getsockopt(from, SOL_SOCKET, opts[i], val, &len) == 0)
+			real()->setsockopt(to, SOL_SOCKET, opts[i], val, len);
+	}
+	if (real()->fcntl(from, F_GETOWN_EX, &owner) == 0 && owner.pid)
+		real()->fcntl(to, F_SETOWN_EX, &owner);
+	real()->fcntl(to, F_SETSIG, real()->fcntl(from, F_GETSIG));
+	real()->fcntl(to, F_SETFL, real()->fcntl(from, F_GETFL));
+}
+
+/* A fresh app end behind every fd of s. */
+static int replace_app_end(struct sock *s, int fd)
+{
+	int at, fresh = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fresh < 0)
+		return -errno;
+	copy_file_state(fd, fresh);
+	remember_inode(s, fresh);
+	for (at = fdtab_next(0, s); at >= 0; at = fdtab_next(at + 1, s)) {
+		int flags = real()->fcntl(at, F_GETFD);
+
+		/* Closed behind our back: not ours to open again. */
+		if (flags < 0)
+			continue;
+		real()->dup3(fresh, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	}
+	real()->close(fresh);
+	return 0;
+}
+
+int sock_rebirth(struct sock *s, int fd)
+{
+	int err = replace_app_end(s, fd);
+
+	if (err)
+		return err;
+	sock_renew_id(s);
+	atomic_store(&s->err, 0);
+	atomic_store(&s->filled, false);
+	atomic_store(&s->backlog_full, false);
+	atomic_store(&s->shut_rd, false);
+	atomic_store(&s->shut_wr, false);
+	s->remote = (struct endpoint){.addr = addr_from_v4(&(struct in_addr){0})};
+	if (!s->bound)
+		s->local = s->remote;
+	atomic_store(&s->state, SOCK_FRESH);
+	atomic_store(&s->connecting, false);
+	return 0;
+}
+
+int sock_undo(struct sock *s, int fd)
+{
+	enum sock_state state = atomic_load(&s->state);
+	struct endpoint local = s->local;
+	int err;
+
+	if (!sock_is_mine(s))
+		return -EOPNOTSUPP;
+	if (state != SOCK_LISTENING)
+		driver_abort(s);
+	err = replace_app_end(s, fd);
+	if (err)
+		return err;
+	/* Nobody holds the old one now; the driver lets go, also of the port. */
+	driver_closed(s);
+	err = s->bound ? driver_bind(s, &local) : 0;
+	if (err && err != -EINVAL) /* EINVAL: it has kept the port */
+		s->bound = false;
+	err = sock_rebirth(s, fd);
+	/* Linux's tcp_disconnect() */
+	if (!err && (state == SOCK_CONNECTED || state == SOCK_CONNECTING))
+		atomic_store(&s->err, ECONNRESET);
+	return err;
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+int sock_copy_addr(const struct endpoint *e, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_port = htons(e->port)};
+
+	if (!addr || !len)
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	memcpy(&sin.sin_addr, &e->addr.b[12], 4);
+	memcpy(addr, &sin, *len < sizeof(sin) ? *len : sizeof(sin));
+	*len = sizeof(sin);
+	return 0;
+}
+
+int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
+{
+	return sock_copy_addr(&s->local, addr, len);
+}
+
+int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len)
+{
+	if (atomic_load(&s->state) != SOCK_CONNECTED)
+		return -ENOTCONN;
+	return sock_copy_addr(&s->remote, addr, len);
+}
+
+/* ---- bind, listen, shutdown --------------------------------------------- */
+
+int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct endpoint local;
+	struct sockaddr_in sin;
+	int err;
+
+	if (!addr)
+		return -EFAULT;
+	if (len < sizeof(sin) || len > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	memcpy(&sin, addr, sizeof(sin));
+	/* Old programs leave the family zero. */
+	if (sin.sin_family != AF_INET &&
+	    (sin.sin_family != AF_UNSPEC || sin.sin_addr.s_addr != INADDR_ANY))
+		return -EAFNOSUPPORT;
+	err = sock_own(s);
+	if (err)
+		return err;
+	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
+	    atomic_load(&s->connecting))
+		return -EINVAL;
+	local.addr = addr_from_v4(&sin.sin_addr);
+	local.port = ntohs(sin.sin_port);
+	err = driver_bind(s, &local);
+	if (!err)
+		s->bound = true;
+	return err;
+}
+
+/* Makes the app end a listener and tells the driver. */
+static int start_listening(struct sock *s, int fd, int backlog)
+{
+	int err;
+
+	sock_make_name(s, NAME_LISTEN);
+	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) != 0 ||
+	    real()->listen(fd, backlog) != 0)
+		err = -errno;
+	else
+		err = driver_listen(s, backlog);
+	if (!err) {
+		s->bound = true;
+		return 0;
+	}
+	sock_rebirth(s, fd);
+	return err;
+}
+
+int sock_listen(struct sock *s, int fd, int backlog)
+{
+	/* The kernel takes it as unsigned and cuts it. */
+	int n = (unsigned)backlog > SOMAXCONN ? SOMAXCONN : backlog;
+	int err = sock_own(s);
+
+	if (err)
+		return err;
+	if (atomic_load(&s->connecting))
+		return -EINVAL;
+	switch (atomic_load(&s->state)) {
+	case SOCK_FRESH:
+		return start_listening(s, fd, n);
+	case SOCK_LISTENING:
+		if (real()->listen(fd, n) != 0)
+			return -errno;
+		return driver_listen(s, n);
+	default:
+		return -EINVAL;
+	}
+}
+
+int sock_shutdown(struct sock *s, int fd, int how)
+{
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	switch (atomic_load(&s->state)) {
+	case SOCK_LISTENING:
+		if (how == SHUT_WR)
+			return 0;
+		/* Wakes threads that wait in accept(): EINVAL there. */
+		real()->shutdown(fd, SHUT_RD);
+		return sock_is_mine(s) ? sock_undo(s, fd) : 0;
+	case SOCK_CONNECTING:
+		return sock_undo(s, fd);
+	case SOCK_CONNECTED:
+		break;
+	default:
+		return -ENOTCONN;
+	}
+	sock_settle(s, fd);
+	if (how != SHUT_WR)
+		atomic_store(&s->shut_rd, true);
+	if (how != SHUT_RD)
+		atomic_store(&s->shut_wr, true);
+	return real()->shutdown(fd, how) == 0 ? 0 : -errno;
+}
+
+/* ---- ioctl -------------------------------------------------------------- */
+
+static int unsent(struct sock *s, unsigned long request, int *out)
+{
+	struct tcp_status st;
+	int err;
+
+	if (atomic_load(&s->state) == SOCK_LISTENING)
+		return -EINVAL;
+	err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+	if (err && err != -ENOTCONN)
+		return err;
+	*out = err ? 0 : (int)st.notsent_bytes;
+	if (!err && request == SIOCOUTQ)
+		*out += (int)st.unacked_bytes;
+	return 0;
+}
+
+/* Requests about interfaces and addresses, which any IP socket answers. */
+static int ask_ip_socket(unsigned long request, void *arg)
+{
+	int fd = real()->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = real()->ioctl(fd, request, arg) < 0 ? -errno : 0;
+	real()->close(fd);
+	return err;
+}
+
+int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
+{
+	int r;
+
+	switch (request) {
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+		return unsent(s, request, arg);
+	case SIOCATMARK:
+		*(int *)arg = 0;
+		return 0;
+	}
+	if (request >= SIOCADDRT && request <= SIOCPROTOPRIVATE)
+		return ask_ip_socket(request, arg);
+	r = real()->ioctl(fd, request, arg);
+	return r < 0 ? -errno : r;
+}

@@ -1,0 +1,106 @@
+/* sock.h - a TCP socket of the program, as its threads and the driver share it.
+ *
+ * Theory of operation
+ *
+ * To the kernel the program's socket is an AF_UNIX stream socket, the "app
+ * end"; the driver holds the other, the "engine end". A struct sock stands for
+ * the open file description: every fd that is a dup of it shares one. The app's
+ * threads (hooks -> sock.c) own the app end and the fields marked "app"; the
+ * driver thread (driver.c, conn.c) owns the engine end, the tcb and the fields
+ * marked "driver". Fields marked atomic are read by both.
+ *
+ * References: one per entry in the fd table, one for a hook that works with it,
+ * one of the driver's while the engine end, the tcb or the listener lives. The
+ * memory of a struct sock is reused for another one only, never unmapped: the
+ * atomic fields may be read without a reference, by those who can live with
+ * another socket's values (the data path, see io.c).
+ *
+ * After fork() the child's copy of a struct sock describes a socket that it
+ * shares but whose driver runs elsewhere: owner != getpid(). Such a socket gets
+ * the kernel's own calls and no command to a driver.
+ *
+ * Order: the driver stores err before state, and both before what the app end
+ * shows of it (drained filler, closed engine end). An app that was woken by the
+ * app end thus finds them.
+ */
+#ifndef MYTCP_SOCK_H
+#define MYTCP_SOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "../engine/engine.h"
+
+enum sock_state {
+	SOCK_FRESH,      /* app end unconnected; perhaps bound to an address */
+	SOCK_LISTENING,
+	SOCK_CONNECTING, /* app end connected and filled, so not writable */
+	SOCK_CONNECTED,
+	SOCK_FAILED,     /* connect failed; connect() may be tried again */
+	SOCK_CLOSED,     /* was connected; reset, timed out, or both sides done */
+};
+
+/* What setsockopt() has set and the driver must know; app. Values that only
+ * getsockopt() gives back are kept by sockopt.c in sock.extra. In tcp, a zero
+ * means the stack's default. */
+struct sock_opts {
+	struct tcp_opts tcp;
+	bool reuseaddr, reuseport, v6only;
+	bool linger;          /* SO_LINGER l_onoff */
+	int linger_s;
+	uint32_t ifindex;     /* SO_BINDTODEVICE */
+};
+
+#define SOCK_EXTRA_MAX 80
+
+struct sock {
+	atomic_uint refs;     /* 0: free */
+	atomic_uint next_free; /* pool: index + 1 */
+	uint32_t index;       /* pool */
+	uint32_t generation;  /* pool */
+
+	_Atomic uint64_t id;  /* never reused in a process; changes when a failed
+				 connect() gives the socket a new app end */
+	pid_t owner;
+	int family;           /* AF_INET or AF_INET6 */
+	_Atomic enum sock_state state; /* app until listen or connect, then driver */
+	atomic_int err;       /* pending SO_ERROR, positive; driver sets, app takes */
+	atomic_bool filled;   /* app: app end is filled and its SO_SNDBUF small; see
+				 sock_settle() */
+	atomic_bool backlog_full; /* driver: tell it after the next accept() */
+	atomic_bool shut_rd, shut_wr; /* app: shutdown() was called */
+	atomic_bool connecting; /* app: connect() began and has not told the program
+				 how it ended: Linux's SS_CONNECTING */
+	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO or SO_RCVLOWAT is set
+				 on the app end */
+	atomic_uint fds;      /* fdtab: entries in the fd table */
+	_Atomic ino_t ino;    /* app: inode of the app end */
+	bool bound;           /* app: local was given by bind() */
+	struct endpoint local, remote; /* as getsockname and getpeername say; written
+				 by the driver before it stores state, or under
+				 a command */
+	struct sock_opts opts;
+	int extra[SOCK_EXTRA_MAX]; /* sockopt.c */
+	struct sockaddr_un name; /* app end's AF_UNIX name, if it has one */
+	socklen_t name_len;
+	void *driver;         /* driver: struct conn or struct listener */
+};
+
+/* All of these may be called from signal handlers and by any thread. */
+
+/* A new one with one reference, known by its id; NULL when out of memory. */
+struct sock *sock_new(int family);
+struct sock *sock_get(struct sock *s); /* one more reference; returns s */
+/* A reference if s is not free; the caller has none. */
+bool sock_try_get(struct sock *s);
+void sock_put(struct sock *s);         /* one less; frees */
+/* Gives s, to which the caller has a reference, another id. */
+void sock_renew_id(struct sock *s);
+/* The one with this id, with a reference for the caller, or NULL. */
+struct sock *sock_by_id(uint64_t id);
+
+#endif

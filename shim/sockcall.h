@@ -1,0 +1,102 @@
+/* sockcall.h - the meaning of the socket calls on a TCP socket of ours.
+ *
+ * Each function is the call of its name with its arguments checked as Linux
+ * does; it returns what the call returns, or a negative errno value, and may
+ * change errno. fd is one of the program's fds for s, to which the caller has a
+ * reference. All may be called from signal handlers.
+ */
+#ifndef MYTCP_SOCKCALL_H
+#define MYTCP_SOCKCALL_H
+
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "names.h"
+#include "sock.h"
+
+/* May s be given to the driver of this process? Not in a forked child. */
+bool sock_is_mine(const struct sock *s);
+/* Makes it so: a forked child may take a socket that is as socket() made it.
+ * -EOPNOTSUPP: the driver of s is another process's. */
+int sock_own(struct sock *s);
+
+/* sock.c */
+int sock_socket(int type);
+int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int sock_listen(struct sock *s, int fd, int backlog);
+int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
+int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len);
+int sock_shutdown(struct sock *s, int fd, int how);
+int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
+
+/* Copies the address of e as the kernel does: as much as *len allows, and *len
+ * becomes the whole size. */
+int sock_copy_addr(const struct endpoint *e, struct sockaddr *addr, socklen_t *len);
+/* The abstract name of kind, for the app end of s; kept in s->name. */
+void sock_make_name(struct sock *s, enum name_kind kind);
+/* A fresh app end behind every fd of s, which becomes as socket() made it but
+ * for options and bind(). The driver has nothing of s but what bind() made. */
+int sock_rebirth(struct sock *s, int fd);
+/* The same when the driver has a listener or a connection: that ends, with RST
+ * where TCP has one. */
+int sock_undo(struct sock *s, int fd);
+/* Is O_NONBLOCK set? */
+bool sock_nonblocking(int fd);
+
+/* accept.c */
+int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
+		int flags);
+
+/* connect.c */
+int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
+		 socklen_t len);
+/* The app end's send buffer becomes large for good (see DESIGN.md, the byte that
+ * stays). */
+void sock_pin_sndbuf(int fd);
+/* The same for a socket that has been connecting, when it no longer is. To be
+ * called before every write, cheap. Needs no reference. */
+void sock_settle_slow(struct sock *s, int fd);
+static inline void sock_settle(struct sock *s, int fd)
+{
+	if (atomic_load_explicit(&s->filled, memory_order_acquire))
+		sock_settle_slow(s, fd);
+}
+
+/* fds.c: entries of the fd table. Those that return an fd return the negative
+ * errno value of the real call if it fails. */
+
+/* Makes the new fd an entry for s and takes over a reference to it. On error
+ * (no memory, or fd is beyond the program's RLIMIT_NOFILE) closes fd. */
+int sock_attach(int fd, struct sock *s);
+/* Would the next fd be beyond the program's own RLIMIT_NOFILE, where the driver
+ * has raised the process's? any_fd is open. */
+bool sock_fd_limit_reached(int any_fd);
+/* The soft RLIMIT_NOFILE as the program believes it to be, while the driver has
+ * raised the process's; and what the program sets it to then. */
+rlim_t sock_soft_limit(void);
+void sock_set_soft_limit(rlim_t soft);
+int sock_close(int fd);
+/* newfd has become another file without a close(): its entry goes. */
+void sock_replaced(int newfd);
+/* After a successful dup of fd, s's, to newfd. */
+int sock_dup_done(struct sock *s, int newfd);
+/* At exit: closes every fd of ours. */
+void sock_close_all(void);
+void sock_close_range(unsigned first, unsigned last);
+
+/* sockopt.c */
+int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
+		    socklen_t *len);
+int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
+		    socklen_t len);
+void sock_opts_init(struct sock *s);
+
+/* io.c */
+
+/* Takes the pending error of s, 0: none. native: the error that the app end
+ * itself gave; it counts only if the owner, who would know better, is another
+ * process. */
+int sock_take_err(struct sock *s, int fd, int native);
+
+#endif

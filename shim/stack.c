@@ -1,0 +1,453 @@
+/* stack.c - owns the engine, the link and the loop, and moves work between
+ * them.
+ *
+ * The work of one turn is bounded: packets are taken in batches, and after each
+ * batch the ACKs and data that follow from it leave (RFC 9293 3.10.7.4 wants
+ * the ACKs of a batch combined). The kernel is asked only so many times a
+ * second who owns a stray segment; strays beyond that go unanswered.
+ */
+#include "stack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../engine/addr.h"
+#include "conn.h"
+#include "listener.h"
+
+#define RECV_BATCH 64
+#define RECV_ROUNDS 8
+#define ICMP_BATCH 16
+#define SEND_BATCH 32
+#define PAIR_BATCH 64
+#define REFUSE_PER_S 200
+#define RETRY_US 20000u
+#define UPKEEP_US 2000000u
+
+static uint64_t clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * (uint64_t)1000000 + ts.tv_nsec / 1000;
+}
+
+/* ---- packets in ---------------------------------------------------------------- */
+
+static struct flow flow_of(const struct engine_pkt_in *pkt)
+{
+	const uint8_t *tcp = pkt->tcp;
+
+	return (struct flow){
+		.local = {.addr = pkt->dst, .port = tcp[2] << 8 | tcp[3]},
+		.remote = {.addr = pkt->src, .port = tcp[0] << 8 | tcp[1]},
+	};
+}
+
+/* A segment for nobody we know may be for somebody the kernel knows. */
+static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
+{
+	const uint8_t rst = 0x04;
+	struct flow flow;
+
+	if (pkt->tcp_len_bytes < 20 || pkt->tcp[13] & rst)
+		return false;
+	if (st->now_us - st->refuse_us >= 1000000) {
+		st->refuse_us = st->now_us;
+		st->refuse_n = 0;
+	}
+	if (st->refuse_n >= REFUSE_PER_S)
+		return false;
+	st->refuse_n++;
+	flow = flow_of(pkt);
+	return link_kernel_owns(st->link, &flow) == 0;
+}
+
+static void arrive(struct stack *st, const struct engine_pkt_in *pkt)
+{
+	enum drop d = engine_input(st->engine, pkt, st->now_us);
+
+	if ((d == DROP_CLOSED || d == DROP_LISTEN_ACK) &&
+	    is_ours_to_refuse(st, pkt))
+		engine_refuse(st->engine, pkt, st->now_us);
+}
+
+static void take_icmp(struct stack *st)
+{
+	struct engine_icmp msgs[ICMP_BATCH];
+	int n = link_recv_icmp(st->link, msgs, ICMP_BATCH), i;
+
+	for (i = 0; i < n; i++)
+		engine_icmp(st->engine, &msgs[i], st->now_us);
+}
+
+/* ---- what follows from it -------------------------------------------------------- */
+
+static void tell(const struct engine_event *ev)
+{
+	const struct handle *h = ev->user;
+
+	if (h->kind == HANDLE_CONN)
+		conn_tcp_event(ev->user, ev->what);
+	else if (h->kind == HANDLE_LISTENER && ev->what & TCP_EV_INCOMING &&
+		 !((struct listener *)ev->user)->blocked)
+		listener_pump(ev->user);
+}
+
+static void send_all(struct stack *st)
+{
+	struct engine_pkt_out pkts[SEND_BATCH];
+	int n;
+
+	/* Payloads point into send buffers: nothing may come between these two. */
+	while ((n = engine_output(st->engine, pkts, SEND_BATCH, st->now_us)) > 0) {
+		link_send(st->link, pkts, n);
+		ladder_print(&st->ladder, st->engine);
+	}
+}
+
+static void run_commands(struct stack *st)
+{
+	struct command *c = commands_take(st->commands), *next;
+
+	for (; c; c = next) {
+		next = c->next; /* c is its caller's again after run() */
+		c->run(st, c);
+	}
+}
+
+static void settle(struct stack *st)
+{
+	struct engine_event ev;
+
+	do {
+		run_commands(st);
+		ladder_print(&st->ladder, st->engine);
+		while (engine_event(st->engine, &ev))
+			tell(&ev);
+		send_all(st);
+	} while (atomic_load(&st->commands->head));
+	ladder_print(&st->ladder, st->engine);
+	conn_free_dead(st);
+}
+
+static uint64_t min_us(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void set_deadline(struct stack *st)
+{
+	uint64_t at = min_us(engine_deadline(st->engine),
+			     min_us(st->retry_us, st->upkeep_us));
+
+	if (st->drain.waiting)
+		at = min_us(at, drain_deadline_us(st));
+	if (at == ENGINE_NEVER)
+		loop_no_deadline(st->loop);
+	else
+		loop_set_deadline(st->loop, clock_us(), at);
+}
+
+/* ---- the loop's calls -------------------------------------------------------------- */
+
+static void on_settle(void *arg)
+{
+	struct stack *st = arg;
+
+	settle(st);
+	if (st->ports.idle.first || st->visitors.first)
+		stack_upkeep_later(st);
+	if (st->drain.waiting)
+		drain_check(st);
+	set_deadline(st);
+}
+
+static void on_packets(void *arg)
+{
+	struct engine_pkt_in pkts[RECV_BATCH];
+	struct stack *st = arg;
+	int round, n = RECV_BATCH, i;
+
+	st->now_us = clock_us();
+	take_icmp(st);
+	for (round = 0; round < RECV_ROUNDS && n == RECV_BATCH; round++) {
+		n = link_recv(st->link, pkts, RECV_BATCH);
+		for (i = 0; i < n; i++)
+			arrive(st, &pkts[i]);
+		settle(st);
+		st->now_us = clock_us();
+	}
+}
+
+static void on_pairs(void *arg)
+{
+	struct epoll_event evs[PAIR_BATCH];
+	struct stack *st = arg;
+	int n, i;
+
+	st->now_us = clock_us();
+	n = epoll_wait(st->pairs_fd, evs, PAIR_BATCH, 0);
+	for (i = 0; i < n; i++)
+		conn_pair_event(evs[i].data.ptr, evs[i].events);
+}
+
+static void on_visitors(void *arg)
+{
+	struct stack *st = arg;
+
+	st->now_us = clock_us();
+	visitors_accept(&st->visitors);
+}
+
+static void on_woken(void *arg)
+{
+	struct stack *st = arg;
+
+	st->now_us = clock_us(); /* on_settle() runs the commands */
+}
+
+static void retry_blocked(struct stack *st)
+{
+	struct listener *l, *next;
+
+	st->retry_us = ENGINE_NEVER;
+	for (l = st->listeners; l; l = next) {
+		next = l->next;
+		if (l->blocked)
+			listener_pump(l);
+	}
+}
+
+static void upkeep(struct stack *st)
+{
+	struct listener *l, *next;
+
+	st->upkeep_us = ENGINE_NEVER;
+	ports_collect(&st->ports);
+	visitors_sweep(&st->visitors);
+	for (l = st->listeners; l; l = next) {
+		next = l->next;
+		listener_check(l);
+	}
+}
+
+static void on_expired(void *arg)
+{
+	struct stack *st = arg;
+
+	st->now_us = clock_us();
+	if (engine_deadline(st->engine) <= st->now_us)
+		engine_expire(st->engine, st->now_us);
+	if (st->retry_us <= st->now_us)
+		retry_blocked(st);
+	if (st->upkeep_us <= st->now_us)
+		upkeep(st);
+}
+
+void stack_retry_soon(struct stack *st)
+{
+	st->retry_us = min_us(st->retry_us, st->now_us + RETRY_US);
+}
+
+void stack_upkeep_later(struct stack *st)
+{
+	if (st->upkeep_us == ENGINE_NEVER)
+		st->upkeep_us = st->now_us + UPKEEP_US;
+}
+
+/* ---- birth and death ---------------------------------------------------------------- */
+
+struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
+			struct command_queue *commands)
+{
+	struct stack *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->cfg = *cfg;
+	memcpy(st->id, id, sizeof(st->id));
+	st->commands = commands;
+	st->visitors.fd = st->pairs_fd = st->ladder.fd = -1;
+	st->retry_us = st->upkeep_us = ENGINE_NEVER;
+	st->now_us = clock_us();
+	return st;
+}
+
+static int open_loop(struct stack *st)
+{
+	const struct loop_calls calls = {.woken = on_woken, .expired = on_expired,
+					 .settle = on_settle, .arg = st};
+	int fds[LINK_FDS_MAX], n = link_fds(st->link, fds), err = 0, i;
+
+	st->loop = loop_new(&calls);
+	if (!st->loop)
+		return -ENOMEM;
+	for (i = 0; i < n && !err; i++)
+		err = loop_watch(st->loop, fds[i], on_packets, st);
+	if (!err)
+		err = loop_watch(st->loop, st->pairs_fd, on_pairs, st);
+	if (!err)
+		err = loop_watch(st->loop, st->visitors.fd, on_visitors, st);
+	return err;
+}
+
+int stack_open(struct stack *st)
+{
+	struct sockaddr_un name;
+	socklen_t len = stack_name(st, NAME_DRIVER, 0, NULL, &name);
+	int err;
+
+	err = link_open(&st->link, &st->cfg.link);
+	if (err)
+		return err;
+	st->engine = engine_new(&st->cfg.engine, st->now_us);
+	if (!st->engine)
+		return -ENOMEM;
+	st->ports.link = st->link;
+	st->ports.engine = st->engine;
+	st->pairs_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (st->pairs_fd < 0)
+		return -errno;
+	err = visitors_open(&st->visitors, &name, len);
+	if (err)
+		return err;
+	return open_loop(st);
+}
+
+void stack_run(struct stack *st)
+{
+	loop_run(st->loop);
+}
+
+static void abort_all(struct stack *st)
+{
+	while (st->listeners) {
+		listener_stop(st->listeners);
+		send_all(st);
+	}
+	while (st->conns) {
+		conn_reset(st->conns);
+		send_all(st);
+	}
+	conn_free_dead(st);
+}
+
+void stack_free(struct stack *st)
+{
+	if (st->engine)
+		abort_all(st);
+	ports_free(&st->ports);
+	visitors_close(&st->visitors);
+	loop_free(st->loop);
+	if (st->pairs_fd >= 0)
+		close(st->pairs_fd);
+	if (st->engine)
+		engine_free(st->engine);
+	if (st->link)
+		link_close(st->link);
+	ladder_close(&st->ladder);
+	free(st);
+}
+
+/* ---- for all ---------------------------------------------------------------------- */
+
+socklen_t stack_name(const struct stack *st, enum name_kind kind,
+		     uint64_t sock_id, const struct flow *flow,
+		     struct sockaddr_un *sun)
+{
+	struct name n = {.kind = kind, .owner_pid = getpid(), .sock_id = sock_id};
+
+	memcpy(n.stack, st->id, sizeof(n.stack));
+	if (flow)
+		n.flow = *flow;
+	return name_encode(&n, sun);
+}
+
+void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
+		    struct tcp_opts *out)
+{
+	struct tcp_opts defaults;
+
+	tcp_opts_defaults(st->engine, &defaults);
+	*out = o->tcp;
+	if (!out->sndbuf_bytes)
+		out->sndbuf_bytes = defaults.sndbuf_bytes;
+	if (!out->rcvbuf_bytes)
+		out->rcvbuf_bytes = defaults.rcvbuf_bytes;
+}
+
+void binding_free(struct stack *st, struct binding *b)
+{
+	if (!b)
+		return;
+	port_disown(&st->ports, b->port);
+	free(b);
+}
+
+int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
+{
+	struct binding *b;
+	int err;
+
+	conn_forget(s);
+	if (s->driver)
+		return -EINVAL;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->h.kind = HANDLE_BINDING;
+	err = ports_bind(&st->ports, local, &s->opts, &b->port);
+	if (err) {
+		free(b);
+		return err;
+	}
+	s->driver = &b->h;
+	s->local = *guard_local(b->port->guard);
+	return 0;
+}
+
+void stack_closed(struct stack *st, struct sock *s)
+{
+	struct handle *h = s->driver;
+
+	if (!h)
+		return;
+	if (h->kind == HANDLE_CONN) {
+		conn_process_closed(s->driver);
+	} else if (h->kind == HANDLE_LISTENER) {
+		listener_process_closed(s->driver);
+	} else {
+		binding_free(st, s->driver);
+		s->driver = NULL;
+	}
+}
+
+void stack_set_opts(struct stack *st, struct sock *s)
+{
+	struct handle *h = s->driver;
+
+	(void)st;
+	if (h && h->kind == HANDLE_CONN)
+		conn_set_opts(s->driver, &s->opts);
+	else if (h && h->kind == HANDLE_LISTENER)
+		listener_set_opts(s->driver, &s->opts);
+}
+
+int stack_status(struct stack *st, struct sock *s, struct tcp_status *status)
+{
+	struct handle *h = s->driver;
+
+	(void)st;
+	if (h && h->kind == HANDLE_CONN)
+		return conn_status(s->driver, status);
+	if (!h || h->kind != HANDLE_LISTENER)
+		return -ENOTCONN;
+	tcp_status(((struct listener *)s->driver)->tcb, status);
+	return 0;
+}

@@ -1,0 +1,114 @@
+/* stack.h - what the driver's thread works on: one engine, one link, and the
+ * program's sockets between them. Private to the driver's files; everything
+ * here is called in the driver's thread unless it says otherwise.
+ *
+ * Order of work: facts come in (packets, edges of engine ends, commands,
+ * timers), then stack_settle() lets the engine's events and output follow from
+ * them, before the thread sleeps. Objects that end while others may still point
+ * at them (the batch of edges at hand) are freed at the end of stack_settle().
+ */
+#ifndef MYTCP_STACK_H
+#define MYTCP_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "command.h"
+#include "config.h"
+#include "ladder.h"
+#include "loop.h"
+#include "names.h"
+#include "ports.h"
+#include "sock.h"
+#include "visitors.h"
+
+/* What sock.driver and the user pointer of a tcb point at: the first member of
+ * each of these. */
+enum handle_kind {
+	HANDLE_BINDING,  /* struct binding: bound, neither connected nor listening */
+	HANDLE_CONN,     /* struct conn */
+	HANDLE_LISTENER, /* struct listener */
+};
+
+struct handle {
+	enum handle_kind kind;
+};
+
+/* bind(2) was called. A connection or listener that comes of it keeps it. */
+struct binding {
+	struct handle h;
+	struct port *port; /* owned */
+};
+
+struct conn;
+struct listener;
+
+struct drain {
+	struct command *waiting; /* driver_drain()'s, or NULL */
+	uint64_t progress_us;    /* when it was last seen */
+	struct engine_stats seen; /* at the last look */
+};
+
+struct stack {
+	struct config cfg;
+	uint8_t id[16];
+	struct command_queue *commands;
+
+	struct engine *engine;
+	struct link *link;
+	struct loop *loop;
+	struct ladder ladder;
+	struct ports ports;
+	struct visitors visitors;
+	int pairs_fd; /* epoll set of all engine ends, edge-triggered */
+
+	struct conn *conns, *dead;
+	struct listener *listeners;
+
+	uint64_t now_us;      /* monotonic; renewed by every callback of the loop */
+	uint64_t retry_us;    /* when blocked listeners try again, or ENGINE_NEVER */
+	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
+	uint64_t refuse_us;   /* start of the second that refuse_n counts */
+	unsigned refuse_n;    /* questions to the kernel in this second */
+	struct drain drain;
+};
+
+/* In the starter's thread. Takes the configuration; NULL: out of memory. */
+struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
+			struct command_queue *commands);
+/* In the driver's thread, which has its own fd table: opens everything.
+ * 0 or a negative errno; the stack is to be freed in both cases. */
+int stack_open(struct stack *st);
+void stack_run(struct stack *st); /* until loop_stop() */
+/* Connections that are still there are aborted. */
+void stack_free(struct stack *st);
+
+/* A blocked listener wants to be tried again soon. */
+void stack_retry_soon(struct stack *st);
+/* Something has to be looked after every now and then. */
+void stack_upkeep_later(struct stack *st);
+
+/* The name of something of this stack; flow may be NULL. */
+socklen_t stack_name(const struct stack *st, enum name_kind kind,
+		     uint64_t sock_id, const struct flow *flow,
+		     struct sockaddr_un *sun);
+/* Options for the engine: the socket's where set, else the stack's. */
+void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
+		    struct tcp_opts *out);
+void binding_free(struct stack *st, struct binding *b); /* b may be NULL */
+
+/* Both sides know these. All of them are for commands. */
+int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local);
+void stack_closed(struct stack *st, struct sock *s);
+void stack_set_opts(struct stack *st, struct sock *s);
+int stack_status(struct stack *st, struct sock *s, struct tcp_status *status);
+
+/* drain.c */
+void drain_start(struct stack *st, struct command *c);
+/* Ends the loop when there is nothing left to wait for. */
+void drain_check(struct stack *st);
+/* When drain_check() will not wait any longer. */
+uint64_t drain_deadline_us(const struct stack *st);
+
+#endif

@@ -1,0 +1,136 @@
+/* visitors.c - owns the private listener and the engine ends nobody claimed.
+ *
+ * Invariant: every visitor's process was this one when it connected
+ * (SO_PEERCRED). A visitor leaves by being claimed, or when its app end is gone.
+ */
+#include "visitors.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nofile.h"
+
+struct visitor {
+	struct visitor *next;
+	int fd;
+	socklen_t len;
+	struct sockaddr_un name; /* of the app end */
+};
+
+int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
+		  socklen_t len)
+{
+	int err;
+
+	v->first = NULL;
+	v->n = 0;
+	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (v->fd < 0)
+		return -errno;
+	if (bind(v->fd, (const struct sockaddr *)sun, len) == 0 &&
+	    listen(v->fd, SOMAXCONN) == 0)
+		return 0;
+	err = -errno;
+	close(v->fd);
+	v->fd = -1;
+	return err;
+}
+
+void visitors_close(struct visitors *v)
+{
+	struct visitor *one;
+
+	while ((one = v->first)) {
+		v->first = one->next;
+		close(one->fd);
+		free(one);
+	}
+	v->n = 0;
+	if (v->fd >= 0)
+		close(v->fd);
+	v->fd = -1;
+}
+
+static bool from_this_process(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       cred.pid == getpid();
+}
+
+static int accept_one(struct visitors *v)
+{
+	int fd = accept4(v->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 && errno == EMFILE && nofile_raise())
+		fd = accept4(v->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int visitors_accept(struct visitors *v)
+{
+	struct visitor *one;
+	int fd;
+
+	while ((fd = accept_one(v)) >= 0) {
+		one = from_this_process(fd) ? malloc(sizeof(*one)) : NULL;
+		if (!one) {
+			close(fd);
+			continue;
+		}
+		one->fd = fd;
+		one->len = sizeof(one->name);
+		if (getpeername(fd, (struct sockaddr *)&one->name, &one->len)) {
+			close(fd);
+			free(one);
+			continue;
+		}
+		one->next = v->first;
+		v->first = one;
+		v->n++;
+	}
+	return fd == -EAGAIN ? 0 : fd;
+}
+
+static int take_out(struct visitors *v, struct visitor **at)
+{
+	struct visitor *one = *at;
+	int fd = one->fd;
+
+	*at = one->next;
+	v->n--;
+	free(one);
+	return fd;
+}
+
+int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
+		   socklen_t len)
+{
+	int err = visitors_accept(v);
+	struct visitor **at;
+
+	for (at = &v->first; *at; at = &(*at)->next)
+		if ((*at)->len == len && memcmp(&(*at)->name, name, len) == 0)
+			return take_out(v, at);
+	return err ? err : -ENOENT;
+}
+
+void visitors_sweep(struct visitors *v)
+{
+	struct visitor **at = &v->first;
+
+	while (*at) {
+		struct pollfd p = {.fd = (*at)->fd};
+
+		if (poll(&p, 1, 0) == 1 && p.revents & POLLHUP)
+			close(take_out(v, at));
+		else
+			at = &(*at)->next;
+	}
+}

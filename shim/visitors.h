@@ -1,0 +1,34 @@
+/* visitors.h - app ends that are connected to the driver's private listener and
+ * whose connect command has not come yet.
+ *
+ * The listener's name is unguessable, and only this process is let in.
+ */
+#ifndef MYTCP_VISITORS_H
+#define MYTCP_VISITORS_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct visitor;
+
+struct visitors {
+	int fd; /* the private listener */
+	struct visitor *first;
+	unsigned n;
+};
+
+/* Listens under the name. 0 or a negative errno. */
+int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
+		  socklen_t len);
+void visitors_close(struct visitors *v);
+/* Lets in everybody who waits. 0, or the errno that ended it early. */
+int visitors_accept(struct visitors *v);
+/* The engine end of the app end with this name, now the caller's: a
+ * non-blocking fd, or a negative errno (-ENOENT: there is none). */
+int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
+		   socklen_t len);
+/* Forgets those whose app end was closed without a command. */
+void visitors_sweep(struct visitors *v);
+
+#endif

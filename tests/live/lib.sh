@@ -1,0 +1,240 @@
+# shellcheck shell=bash disable=SC2034 # variables for the tests
+# lib.sh - what the live tests share: two hosts, sides, programs, checks.
+#
+# A test is a function. `both NAME FUNCTION` and `matrix NAME FUNCTION` register
+# it: alone, or for every combination of who runs on our TCP and where. For each
+# run there are two hosts, the network namespaces a and b, joined by a veth pair;
+# server and client live on b and a, or both on a (loopback). In the function
+#
+#     server CMD...   client CMD...   run it there, on our TCP or the kernel's
+#     start CMD...    runs one of these in the background, pid in $STARTED
+#     $SRV            the server's address as the client sees it
+#
+# It fails when a command fails (set -e). What it started is ended by pid, and
+# the hosts are removed, whatever happens. The current directory is a new one.
+#
+# MYTCP: the launcher; set but empty, everything runs on the kernel's TCP, which
+# shows whether a test itself is right.
+
+# Debian's own programs, which other users may run too.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$(cd "$ROOT" && realpath "${BUILD:-build}")
+LIVE=$ROOT/tests/live
+MYTCP=${MYTCP-$BUILD/mytcp}
+FULL=${FULL-} # not empty: sizes as large as the promises are
+A=mytcp-$$-a
+B=mytcp-$$-b
+ADDR_A=10.77.0.1
+ADDR_B=10.77.0.2
+
+CASES=() # "name|seconds|function|client|server|place"
+
+# register NAME FUNCTION [SECONDS]: one run, our client and a kernel server.
+register() {
+	CASES+=("$1|${3:-30}|$2|ours|kernel|veth")
+}
+
+# matrix NAME FUNCTION [SECONDS]: every combination that has us in it.
+matrix() {
+	local pair place
+	for place in veth lo; do
+		for pair in "ours|kernel" "kernel|ours" "ours|ours"; do
+			CASES+=("$1: client ${pair%|*}, server ${pair#*|}, $place|${3:-30}|$2|$pair|$place")
+		done
+	done
+}
+
+# sides NAME FUNCTION [SECONDS]: as matrix, across the veth pair only.
+sides() {
+	local pair
+	for pair in "ours|kernel" "kernel|ours" "ours|ours"; do
+		CASES+=("$1: client ${pair%|*}, server ${pair#*|}|${3:-30}|$2|$pair|veth")
+	done
+}
+
+# ---- hosts ------------------------------------------------------------------
+
+net_up() {
+	ip netns add "$A"
+	ip netns add "$B"
+	ip -n "$A" link add va type veth peer name vb netns "$B"
+	ip -n "$A" address add $ADDR_A/24 dev va
+	ip -n "$B" address add $ADDR_B/24 dev vb
+	for i in "$A lo" "$A va" "$B lo" "$B vb"; do
+		ip -n "${i% *}" link set "${i#* }" up
+	done
+}
+
+net_down() {
+	local ns pids
+	for ns in "$A" "$B"; do
+		pids=$(ip netns pids "$ns" 2>/dev/null) || continue
+		# shellcheck disable=SC2086 # a list of pids
+		[ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
+		ip netns delete "$ns" 2>/dev/null || true
+	done
+}
+
+# on a|b CMD...: on that host, on the kernel's TCP.
+EXEC=
+on() {
+	local ns=$A
+	[ "$1" = a ] || ns=$B
+	shift
+	$EXEC ip netns exec "$ns" "$@"
+}
+
+# ours a|b CMD...: on that host, on our TCP.
+ours() {
+	local host=$1
+	shift
+	# shellcheck disable=SC2086 # no word when empty
+	on "$host" $MYTCP "$@"
+}
+
+needs_ours() {
+	[ -n "$MYTCP" ] || exit 77
+}
+
+# loss PERCENT: of all packets that arrive, on both hosts, at random. Before raw
+# sockets and the kernel's TCP get to see them.
+# Backoff of the retransmission timeout is bounded, where that can be set, else
+# bad luck takes minutes.
+loss() {
+	local host
+	export MYTCP_RTO_MAX_MS=3000
+	for host in a b; do
+		on $host sysctl -q -e -w net.ipv4.tcp_rto_max_ms=3000
+		rule $host "numgen random mod 1000 < $(($1 * 10)) drop"
+	done
+}
+
+# rule a|b RULE: an nftables rule for the packets that arrive there.
+rule() {
+	on "$1" nft "add table inet live"
+	on "$1" nft "add chain inet live input { type filter hook input priority 0; }"
+	on "$1" nft "add rule inet live input $2"
+}
+
+no_rules() {
+	on "$1" nft "delete table inet live"
+}
+
+# ---- sides ------------------------------------------------------------------
+
+side_setup() { # client server place
+	CLIENT=$1 SERVER=$2 SRV_HOST=b SRV=$ADDR_B
+	if [ "$3" = lo ]; then
+		SRV_HOST=a SRV=127.0.0.1
+	fi
+}
+
+client() {
+	if [ "$CLIENT" = ours ]; then ours a "$@"; else on a "$@"; fi
+}
+
+server() {
+	if [ "$SERVER" = ours ]; then ours $SRV_HOST "$@"; else on $SRV_HOST "$@"; fi
+}
+
+# start server|client|on|ours ARGS...: in the background. The subshell becomes
+# the program, so that its pid is the program's.
+start() {
+	(
+		EXEC="exec"
+		"$@"
+	) <&0 &
+	STARTED=$!
+}
+
+# finish PID: waits for it; its exit status.
+finish() {
+	wait "$1"
+}
+
+# stop PID: ends it and waits.
+stop() {
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+# wait_port PORT [HOST]: until something listens there.
+wait_port() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		if [ -n "$(on "${2:-$SRV_HOST}" ss -Hltn "sport = :$1")" ]; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	echo "nothing listens on port $1"
+	return 1
+}
+
+# eventually CMD...: retries for ten seconds.
+eventually() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		if "$@"; then
+			return 0
+		fi
+		sleep 0.1
+	done
+	echo "never happened: $*"
+	return 1
+}
+
+# ---- data and checks --------------------------------------------------------
+
+# data FILE SIZE: random bytes.
+data() {
+	head -c "$2" /dev/urandom >"$1"
+}
+
+same() {
+	cmp "$1" "$2"
+}
+
+fails() { # STATUS CMD...
+	local want=$1 got=0
+	shift
+	"$@" || got=$?
+	[ $got = "$want" ] || {
+		echo "exit status $got instead of $want: $*"
+		return 1
+	}
+}
+
+# expect WANT GOT [WHAT]
+expect() {
+	[ "$1" = "$2" ] || {
+		echo "${3:-value}: expected '$1', got '$2'"
+		return 1
+	}
+}
+
+# ---- captures ---------------------------------------------------------------
+
+# capture HOST FILE: from now on; CAPTURE is its pid.
+capture() {
+	local dev=va
+	[ "$1" = a ] || dev=vb
+	start on "$1" tcpdump -Z root -i $dev -B 16384 -s 128 -U --immediate-mode -w "$2" tcp 2>"$2.log"
+	CAPTURE=$STARTED
+	eventually grep -q 'listening on' "$2.log"
+}
+
+capture_end() {
+	sleep 0.3
+	stop "$CAPTURE"
+}
+
+# fields FILE FILTER FIELD...: one line per matching packet, blank separated.
+fields() {
+	local file=$1 filter=$2 f args=()
+	shift 2
+	for f in "$@"; do args+=(-e "$f"); done
+	tshark -r "$file" -o tcp.desegment_tcp_streams:FALSE -o tcp.relative_sequence_numbers:TRUE \
+		-Y "$filter" -T fields -E separator=' ' "${args[@]}" 2>/dev/null
+}

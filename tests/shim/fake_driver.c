@@ -1,0 +1,195 @@
+/* fake_driver.c - see fake_driver.h. */
+#include "fake_driver.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../../engine/addr.h"
+#include "../../shim/nofile.h"
+
+struct fake fake;
+static int private_listener = -1;
+static const uint8_t stack_id[16] = "a fake stack id";
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.engine_end = -1;
+}
+
+int driver_start(void)
+{
+	struct sockaddr_un sun;
+	socklen_t len = driver_listener_name(&sun);
+
+	if (fake.start_err)
+		return fake.start_err;
+	fake.mine = true;
+	if (private_listener >= 0)
+		return 0;
+	private_listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(private_listener, (struct sockaddr *)&sun, len) != 0 ||
+	    listen(private_listener, 16) != 0)
+		return -errno;
+	return 0;
+}
+
+bool driver_is_mine(void)
+{
+	return fake.mine;
+}
+
+void driver_forget(void)
+{
+	fake.mine = false;
+}
+
+const uint8_t *driver_stack_id(void)
+{
+	return stack_id;
+}
+
+socklen_t driver_listener_name(struct sockaddr_un *sun)
+{
+	struct name n = {.kind = NAME_DRIVER, .owner_pid = getpid()};
+
+	memcpy(n.stack, stack_id, sizeof(n.stack));
+	return name_encode(&n, sun);
+}
+
+int driver_bind(struct sock *s, const struct endpoint *local)
+{
+	fake.binds++;
+	s->local = *local;
+	if (!s->local.port)
+		s->local.port = 40000;
+	return 0;
+}
+
+int driver_listen(struct sock *s, int backlog)
+{
+	(void)backlog;
+	fake.listens++;
+	if (fake.listen_err)
+		return fake.listen_err;
+	if (!s->local.port)
+		s->local.port = 40001;
+	atomic_store(&s->state, SOCK_LISTENING);
+	return 0;
+}
+
+int driver_connect(struct sock *s, const struct endpoint *remote)
+{
+	int n = 0;
+
+	fake.connects++;
+	fake.remote = *remote;
+	fake.engine_end = accept(private_listener, NULL, NULL);
+	ioctl(fake.engine_end, FIONREAD, &n);
+	fake.filler = n;
+	if (fake.connect_err) {
+		close(fake.engine_end);
+		atomic_store(&s->state, SOCK_FAILED);
+		return fake.connect_err;
+	}
+	s->remote = *remote;
+	s->local.addr = addr_from_v4(&(struct in_addr){htonl(INADDR_LOOPBACK)});
+	s->local.port = 40002;
+	atomic_store(&s->state, SOCK_CONNECTING);
+	return 0;
+}
+
+void driver_accept_kick(struct sock *listener)
+{
+	(void)listener;
+	fake.kicks++;
+}
+
+void driver_closed(struct sock *s)
+{
+	(void)s;
+	fake.closed++;
+}
+
+void driver_abort(struct sock *s)
+{
+	(void)s;
+	fake.aborted++;
+}
+
+void driver_set_opts(struct sock *s)
+{
+	(void)s;
+	fake.opts++;
+}
+
+int driver_status(struct sock *s, struct tcp_status *st)
+{
+	(void)s;
+	*st = fake.status;
+	return 0;
+}
+
+void driver_drain(void)
+{
+	fake.drained++;
+}
+
+bool driver_nofile_raised(void)
+{
+	return fake.raised;
+}
+
+rlim_t driver_nofile_soft(void)
+{
+	return fake.soft;
+}
+
+void fake_established(struct sock *s, int fd)
+{
+	char scratch[64];
+
+	atomic_store(&s->state, SOCK_CONNECTED);
+	recv(fd, scratch, fake.filler - 1, MSG_DONTWAIT);
+}
+
+void fake_failed(struct sock *s, int fd, int err)
+{
+	atomic_store(&s->err, err);
+	atomic_store(&s->state, SOCK_FAILED);
+	close(fd);
+}
+
+void fake_died(struct sock *s, int fd, int err)
+{
+	atomic_store(&s->err, err);
+	atomic_store(&s->state, SOCK_CLOSED);
+	close(fd);
+}
+
+int fake_incoming(struct sock *listener, const struct endpoint *remote,
+		  struct sock **s)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct name n = {.kind = NAME_ENGINE, .owner_pid = getpid()};
+	struct sockaddr_un sun;
+	socklen_t len;
+
+	*s = sock_new(AF_INET);
+	(*s)->local = listener->local;
+	(*s)->remote = *remote;
+	atomic_store(&(*s)->state, SOCK_CONNECTED);
+	memcpy(n.stack, stack_id, sizeof(n.stack));
+	n.sock_id = (*s)->id;
+	n.flow.local = listener->local;
+	n.flow.remote = *remote;
+	len = name_encode(&n, &sun);
+	if (bind(fd, (struct sockaddr *)&sun, len) == 0 &&
+	    connect(fd, (struct sockaddr *)&listener->name, listener->name_len) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}

@@ -1,0 +1,35 @@
+/* fake_driver.h - driver.h without a driver: the test is the network.
+ *
+ * Commands are carried out in the caller's thread and noted; what TCP would do
+ * next happens when the test says so.
+ */
+#ifndef MYTCP_FAKE_DRIVER_H
+#define MYTCP_FAKE_DRIVER_H
+
+#include <sys/resource.h>
+
+#include "../../shim/driver.h"
+
+extern struct fake {
+	int start_err, connect_err, listen_err; /* what these commands answer */
+	int engine_end;          /* of the last driver_connect(), without its filler
+				    but for one byte */
+	unsigned connects, listens, binds, closed, aborted, kicks, opts, drained;
+	unsigned filler;         /* bytes that were in the pair */
+	struct endpoint remote;  /* of the last driver_connect() */
+	struct tcp_status status;
+	bool mine;               /* driver_is_mine() */
+	bool raised;             /* driver_nofile_raised() */
+	rlim_t soft;
+} fake;
+
+void fake_reset(void);
+/* TCP's events for s, whose engine end is fd. */
+void fake_established(struct sock *s, int fd);
+void fake_failed(struct sock *s, int fd, int err);  /* before that */
+void fake_died(struct sock *s, int fd, int err);    /* after that */
+/* A connection from remote for a listener; returns its engine end. */
+int fake_incoming(struct sock *listener, const struct endpoint *remote,
+		  struct sock **s);
+
+#endif

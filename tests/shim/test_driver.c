@@ -1,0 +1,402 @@
+/* test_driver.c - the driver's thread: start, commands, fork, limits, the end.
+ */
+#include "app.h"
+
+#include <dirent.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "../../shim/nofile.h"
+
+static int count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* How many threads of this process have this name. */
+static int threads_named(const char *name)
+{
+	char path[64], comm[32] = "";
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(d))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
+		f = fopen(path, "r");
+		if (f && fgets(comm, sizeof(comm), f)) {
+			comm[strcspn(comm, "\n")] = '\0';
+			n += strcmp(comm, name) == 0;
+		}
+		if (f)
+			fclose(f);
+	}
+	closedir(d);
+	return n;
+}
+
+static int our_threads(void)
+{
+	return threads_named("mytcp") + threads_named("mytcp-bell");
+}
+
+static void *start_it(void *result)
+{
+	*(int *)result = driver_start();
+	return NULL;
+}
+
+static void started_once_and_without_a_trace_in_the_program(void **state)
+{
+	int before = count_fds(), result[4], i;
+	pthread_t t[4];
+	sigset_t mask;
+
+	(void)state;
+	assert_false(driver_is_mine());
+	for (i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, start_it, &result[i]);
+	for (i = 0; i < 4; i++) {
+		pthread_join(t[i], NULL);
+		assert_int_equal(result[i], 0);
+	}
+	assert_true(driver_is_mine());
+	assert_int_equal(threads_named("mytcp"), 1);
+	assert_int_equal(count_fds(), before);
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	assert_false(sigismember(&mask, SIGINT));
+	assert_int_equal(driver_start(), 0);
+	assert_int_equal(threads_named("mytcp"), 1);
+}
+
+/* What a child says on standard error. Returns its exit status. */
+static int in_child(int (*fn)(void), char *said, size_t size)
+{
+	int out[2], status = -1;
+	ssize_t n, at = 0;
+	pid_t child;
+
+	assert_return_code(pipe2(out, O_CLOEXEC), errno);
+	child = fork();
+	if (child == 0) {
+		dup2(out[1], STDERR_FILENO);
+		driver_forget();
+		_exit(fn());
+	}
+	close(out[1]);
+	while ((n = read(out[0], said + at, size - 1 - at)) > 0)
+		at += n;
+	said[at] = '\0';
+	close(out[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int start_without_capability(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	if (syscall(SYS_capset, &h, none) != 0)
+		return 100;
+	if (driver_start() != -EPERM || driver_start() != -EPERM)
+		return 101;
+	return driver_is_mine() ? 102 : 0;
+}
+
+static void without_permission_it_says_so_once(void **state)
+{
+	char said[1024], *line;
+
+	(void)state;
+	assert_int_equal(in_child(start_without_capability, said, sizeof(said)), 0);
+	line = strchr(said, '\n');
+	assert_non_null(line);
+	assert_string_equal(line, "\n");
+	assert_non_null(strstr(said, "CAP_NET_RAW"));
+	assert_non_null(strstr(said, "root"));
+}
+
+static int start_with_a_wrong_setting(void)
+{
+	setenv("MYTCP_LINGER_MS", "soon", 1);
+	return driver_start() == -EINVAL && driver_start() == -EINVAL ? 0 : 101;
+}
+
+static void a_wrong_setting_is_said_once(void **state)
+{
+	char said[1024], *line;
+
+	(void)state;
+	assert_int_equal(in_child(start_with_a_wrong_setting, said, sizeof(said)), 0);
+	line = strchr(said, '\n');
+	assert_non_null(line);
+	assert_string_equal(line, "\n");
+	assert_non_null(strstr(said, "soon"));
+}
+
+static int start_with_a_bad_trace(void)
+{
+	setenv("MYTCP_TRACE", "/nonexistent/trace", 1);
+	return driver_start() == -ENOENT ? 0 : 101;
+}
+
+static void a_trace_that_cannot_be_written(void **state)
+{
+	char said[1024];
+
+	(void)state;
+	assert_int_equal(in_child(start_with_a_bad_trace, said, sizeof(said)), 0);
+	assert_non_null(strstr(said, "/nonexistent/trace"));
+}
+
+static int connect_with_trace(void)
+{
+	struct app a;
+
+	setenv("MYTCP_TRACE", "-", 1);
+	if (driver_start() != 0)
+		return 101;
+	a = app_connect(23000);
+	if (!put(a.fd, 0, 10))
+		return 102;
+	app_close(&a);
+	driver_drain();
+	return driver_is_mine() ? 103 : 0;
+}
+
+/* Also: the child of a fork has a driver of its own. */
+static void the_trace_goes_to_standard_error(void **state)
+{
+	int l = kernel_listen(23000, 1);
+	char said[16384];
+
+	(void)state;
+	/* The kernel's listener completes the handshake and takes the data. */
+	assert_int_equal(in_child(connect_with_trace, said, sizeof(said)), 0);
+	assert_non_null(strstr(said, "SYN-SENT -> ESTABLISHED"));
+	assert_non_null(strstr(said, "FIN"));
+	close(l);
+	assert_true(driver_is_mine());
+}
+
+static int use_the_parents_driver(void)
+{
+	struct sock *s = sock_new(AF_INET);
+	struct endpoint any = {.addr = addr_from_v4((uint8_t[4]){0})};
+
+	return !driver_is_mine() && driver_bind(s, &any) == -ESRCH &&
+	       driver_status(s, &(struct tcp_status){0}) == -ESRCH ? 0 : 101;
+}
+
+static void a_child_has_no_driver(void **state)
+{
+	char said[64];
+
+	(void)state;
+	assert_int_equal(in_child(use_the_parents_driver, said, sizeof(said)), 0);
+	assert_string_equal(said, "");
+}
+
+static void *bind_and_close(void *bad)
+{
+	struct endpoint any = {.addr = addr_from_v4((uint8_t[4]){0})};
+
+	for (int i = 0; i < 300; i++) {
+		struct sock *s = sock_new(AF_INET);
+
+		if (driver_bind(s, &any) != 0 || s->local.port == 0)
+			*(int *)bad += 1;
+		if (driver_bind(s, &any) != -EINVAL)
+			*(int *)bad += 1;
+		driver_closed(s);
+		sock_put(s);
+	}
+	return NULL;
+}
+
+static void commands_from_many_threads(void **state)
+{
+	pthread_t t[8];
+	int bad[8] = {0}, i;
+
+	(void)state;
+	assert_int_equal(driver_start(), 0);
+	errno = 4711;
+	for (i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, bind_and_close, &bad[i]);
+	for (i = 0; i < 8; i++) {
+		pthread_join(t[i], NULL);
+		assert_int_equal(bad[i], 0);
+	}
+	bind_and_close(&bad[0]);
+	assert_int_equal(errno, 4711);
+}
+
+static atomic_int alarms;
+
+static void on_alarm(int sig)
+{
+	struct sock *s = sock_new(AF_INET);
+	struct tcp_status st;
+
+	(void)sig;
+	if (driver_status(s, &st) == -ENOTCONN)
+		atomic_fetch_add(&alarms, 1);
+	sock_put(s);
+}
+
+static void commands_from_signal_handlers(void **state)
+{
+	struct timeval half_ms = {.tv_usec = 500};
+	struct itimerval often = {half_ms, half_ms}, never = {.it_value = {0}};
+	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART}, old;
+	int bad = 0;
+
+	(void)state;
+	sigaction(SIGALRM, &sa, &old);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (atomic_load(&alarms) < 50)
+		bind_and_close(&bad);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	assert_int_equal(bad, 0);
+}
+
+/* Guards are fds of the driver's only; the program's limit would stop them. */
+static void the_drivers_fds_do_not_count(void **state)
+{
+	enum { N = 80 };
+	struct endpoint any = {.addr = addr_from_v4((uint8_t[4]){0})};
+	struct rlimit lim, low;
+	struct sock *s[N];
+	int i;
+
+	(void)state;
+	assert_int_equal(driver_start(), 0);
+	getrlimit(RLIMIT_NOFILE, &lim);
+	assert_true(lim.rlim_max > N + 40);
+	low = (struct rlimit){.rlim_cur = 40, .rlim_max = lim.rlim_max};
+	assert_false(driver_nofile_raised());
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
+	assert_int_equal(driver_nofile_soft(), 40);
+	for (i = 0; i < N; i++) {
+		s[i] = sock_new(AF_INET);
+		assert_int_equal(driver_bind(s[i], &any), 0);
+	}
+	assert_true(driver_nofile_raised());
+	assert_int_equal(driver_nofile_soft(), 40);
+	for (i = 0; i < N; i++) {
+		driver_closed(s[i]);
+		sock_put(s[i]);
+	}
+}
+
+static void drain_waits_for_the_last_byte(void **state)
+{
+	const size_t total = 3 << 20;
+	int peer;
+	struct app a = app_and_peer(&peer);
+	pid_t reader = fork();
+
+	(void)state;
+	if (reader == 0) {
+		close(a.fd);
+		nap_ms(300);
+		_exit(!get(peer, 0, total) || recv(peer, &(char){0}, 1, 0) != 0);
+	}
+	close(peer);
+	send_pattern(a.fd, 0, total);
+	app_close(&a);
+	driver_drain();
+	assert_false(driver_is_mine());
+	/* A joined thread may still be seen for a moment. */
+	for (int i = 0; i < PATIENCE_MS && our_threads(); i++)
+		nap_ms(1);
+	assert_int_equal(our_threads(), 0);
+	expect_success(reader);
+	assert_int_equal(driver_bind(a.s, NULL), -ESRCH);
+	driver_drain(); /* nothing to do */
+	assert_int_equal(driver_start(), 0);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+static void drain_gives_up_without_progress(void **state)
+{
+	int peer;
+	struct app a = app_and_peer(&peer);
+	uint64_t began;
+
+	(void)state;
+	/* More than the peer's buffers take, and the peer does not read. */
+	fcntl(a.fd, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 200; i++) {
+		put(a.fd, 0, 100000);
+		nap_ms(1);
+	}
+	app_close(&a);
+	began = now_ms();
+	driver_drain();
+	assert_in_range(now_ms() - began, 1000, 3000);
+	close(peer);
+}
+
+static void drain_does_not_wait_for_children(void **state)
+{
+	int peer;
+	struct app a = app_and_peer(&peer);
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		char byte;
+
+		recv(a.fd, &byte, 1, 0);
+		_exit(errno != ECONNRESET);
+	}
+	send_pattern(a.fd, 0, 10);
+	app_close(&a);
+	driver_drain();
+	expect_success(child);
+	expect_pattern(peer, 0, 10);
+	expect_error(peer, ECONNRESET);
+	close(peer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(started_once_and_without_a_trace_in_the_program),
+		cmocka_unit_test(without_permission_it_says_so_once),
+		cmocka_unit_test(a_wrong_setting_is_said_once),
+		cmocka_unit_test(a_trace_that_cannot_be_written),
+		cmocka_unit_test(the_trace_goes_to_standard_error),
+		cmocka_unit_test(a_child_has_no_driver),
+		cmocka_unit_test(commands_from_many_threads),
+		cmocka_unit_test(commands_from_signal_handlers),
+		cmocka_unit_test(drain_waits_for_the_last_byte),
+		cmocka_unit_test(drain_gives_up_without_progress),
+		cmocka_unit_test(drain_does_not_wait_for_children),
+		cmocka_unit_test(the_drivers_fds_do_not_count),
+	};
+
+	setenv("MYTCP_LINGER_MS", "1000", 1);
+	return cmocka_run_group_tests(tests, new_network, stop_driver);
+}

@@ -1,0 +1,398 @@
+/* mytcp.c - the launcher: runs a program with libmytcp.so preloaded.
+ *
+ * Everything that would make the preload fail, or be ignored in silence, is
+ * checked first: the library, the settings, the right to open raw sockets, and
+ * what the program is (or, for a script, its interpreter). Then the launcher
+ * becomes the program. Each failure is one line on standard error and an exit
+ * status as env(1) has it: 127 no such program, 126 it cannot be executed, 1
+ * anything else.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <link.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../shim/config.h"
+
+enum { EXIT_PROBLEM = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NO_PROGRAM = 127 };
+
+static const char options[] =
+	"  --trace[=FILE]     print every segment and state change, on standard error\n"
+	"                     or into FILE\n"
+	"  --set NAME=VALUE   change a setting (as MYTCP_NAME in the environment)\n"
+	"  --help             print this\n"
+	"  --version          print the version\n";
+
+__attribute__((noreturn, format(printf, 2, 3)))
+static void fail(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("mytcp: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(status);
+}
+
+static void help(void)
+{
+	printf("usage: mytcp [options] PROGRAM [ARGS...]\n"
+	       "Runs PROGRAM with its TCP connections on libmytcp instead of the kernel's TCP.\n"
+	       "\n%s\nSettings, their defaults and what they mean:\n", options);
+	config_print(stdout);
+	printf("Numbers in _ms are milliseconds; switches take on and off.\n");
+}
+
+/* ---- options ------------------------------------------------------------ */
+
+static void put_env(const char *name, const char *value)
+{
+	if (setenv(name, value, 1) < 0)
+		fail(EXIT_PROBLEM, "%s", strerror(errno));
+}
+
+/* NAME=VALUE becomes MYTCP_NAME=VALUE. */
+static void set_knob(const char *arg)
+{
+	static struct config scratch;
+	const char *eq = arg ? strchr(arg, '=') : NULL;
+	char name[64], var[80], why[1024];
+
+	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(name))
+		fail(EXIT_PROBLEM, "--set needs NAME=VALUE; --help lists the names");
+	snprintf(name, sizeof(name), "%.*s", (int)(eq - arg), arg);
+	if (config_set(&scratch, name, eq + 1, why, sizeof(why)) < 0)
+		fail(EXIT_PROBLEM, "%s", why);
+	snprintf(var, sizeof(var), "MYTCP_%s", name);
+	for (char *p = var; *p; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	put_env(var, eq + 1);
+}
+
+/* Begins the file anew, and tells the program its absolute name: the program
+ * may change directory before its first socket. */
+static void set_trace(const char *file)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!file || !strcmp(file, "-")) {
+		put_env("MYTCP_TRACE", "-");
+		return;
+	}
+	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		fail(EXIT_PROBLEM, "cannot write the trace to \"%s\": %s", file, strerror(errno));
+	close(fd);
+	if (!realpath(file, path))
+		fail(EXIT_PROBLEM, "cannot resolve \"%s\": %s", file, strerror(errno));
+	put_env("MYTCP_TRACE", path);
+}
+
+/* Returns the index of PROGRAM in argv. */
+static int parse_options(int argc, char *argv[])
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		const char *o = argv[i];
+
+		if (!strcmp(o, "--")) {
+			i++;
+			break;
+		} else if (!strcmp(o, "--trace")) {
+			set_trace(NULL);
+		} else if (!strncmp(o, "--trace=", 8)) {
+			set_trace(o + 8);
+		} else if (!strcmp(o, "--set")) {
+			set_knob(argv[i + 1]);
+			i++;
+		} else if (!strncmp(o, "--set=", 6)) {
+			set_knob(o + 6);
+		} else if (!strcmp(o, "--help")) {
+			help();
+			exit(0);
+		} else if (!strcmp(o, "--version")) {
+			printf("mytcp %s\n", MYTCP_VERSION);
+			exit(0);
+		} else {
+			fail(EXIT_PROBLEM, "unknown option %s; possible: --trace[=FILE], "
+			     "--set NAME=VALUE, --help, --version", o);
+		}
+	}
+	if (i >= argc)
+		fail(EXIT_PROBLEM, "no PROGRAM given; usage: mytcp [options] PROGRAM [ARGS...]");
+	return i;
+}
+
+static void check_settings(void)
+{
+	static struct config c;
+	char why[1024];
+
+	config_defaults(&c);
+	if (config_from_env(&c, environ, why, sizeof(why)) < 0)
+		fail(EXIT_PROBLEM, "in the environment (MYTCP_...): %s", why);
+}
+
+/* ---- the library -------------------------------------------------------- */
+
+/* Beside the launcher (source tree), or where `make install` puts it. */
+static void find_library(char path[PATH_MAX])
+{
+	static const char *const places[] = {"libmytcp.so", "../lib/mytcp/libmytcp.so"};
+	char exe[PATH_MAX], file[PATH_MAX + 32];
+	const char *dir;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		fail(EXIT_PROBLEM, "cannot read /proc/self/exe (is /proc mounted?): %s",
+		     strerror(errno));
+	exe[n] = '\0';
+	dir = dirname(exe);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(file, sizeof(file), "%s/%s", dir, places[i]);
+		if (realpath(file, path))
+			return;
+	}
+	fail(EXIT_PROBLEM, "libmytcp.so is neither in %s nor in %s/../lib/mytcp; "
+	     "run make or make install", dir, dir);
+}
+
+/* First, and keeping what the user preloads. */
+static void preload(const char *lib)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *value;
+
+	if (strpbrk(lib, " :"))
+		fail(EXIT_PROBLEM, "LD_PRELOAD cannot express a blank or colon in a path: "
+		     "move or install %s elsewhere", lib);
+	if (asprintf(&value, "%s%s%s", lib, old && *old ? ":" : "", old ? old : "") < 0)
+		fail(EXIT_PROBLEM, "%s", strerror(ENOMEM));
+	put_env("LD_PRELOAD", value);
+	free(value);
+}
+
+/* ---- the right to open raw sockets -------------------------------------- */
+
+/* Capabilities that the launcher has from its file are lost in exec, unless
+ * they are ambient. With root the program gets its own. */
+static void pass_on_capability(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (geteuid() == 0 || syscall(SYS_capget, &head, data) < 0 ||
+	    !(data[0].permitted & (1u << CAP_NET_RAW)))
+		return;
+	data[0].effective |= 1u << CAP_NET_RAW;
+	data[0].inheritable |= 1u << CAP_NET_RAW;
+	if (syscall(SYS_capset, &head, data) < 0 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) < 0)
+		fail(EXIT_PROBLEM, "cannot pass CAP_NET_RAW on to the program: %s; "
+		     "run it as root", strerror(errno));
+}
+
+static void check_raw_socket(void)
+{
+	char exe[PATH_MAX];
+	ssize_t n;
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	if (errno != EPERM && errno != EACCES)
+		fail(EXIT_PROBLEM, "cannot open a raw socket: %s", strerror(errno));
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	fail(EXIT_PROBLEM, "raw sockets need CAP_NET_RAW: run mytcp as root, or once: "
+	     "sudo setcap cap_net_raw+ep %s", exe);
+}
+
+/* ---- the program -------------------------------------------------------- */
+
+/* As execvp(3) searches; sets path or fails. */
+static void find_program(const char *name, char path[PATH_MAX])
+{
+	const char *dir = getenv("PATH"), *end;
+	bool denied = false;
+	struct stat st;
+
+	if (strchr(name, '/')) {
+		snprintf(path, PATH_MAX, "%s", name);
+		if (stat(path, &st) < 0)
+			fail(errno == ENOENT || errno == ENOTDIR ? EXIT_NO_PROGRAM
+			     : EXIT_NOT_EXECUTABLE, "%s: %s", name, strerror(errno));
+		if (!S_ISREG(st.st_mode))
+			fail(EXIT_NOT_EXECUTABLE, "%s: not a program", name);
+		if (access(path, X_OK) < 0)
+			fail(EXIT_NOT_EXECUTABLE, "%s: %s", name, strerror(errno));
+		return;
+	}
+	for (dir = dir ? dir : "/bin:/usr/bin"; *name; dir = end + 1) {
+		end = strchrnul(dir, ':');
+		snprintf(path, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+			 end > dir ? "/" : "", name);
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			if (access(path, X_OK) == 0)
+				return;
+			denied = true;
+		}
+		if (!*end)
+			break;
+	}
+	if (denied)
+		fail(EXIT_NOT_EXECUTABLE, "%s: %s", name, strerror(EACCES));
+	fail(EXIT_NO_PROGRAM, "%s: no such program in PATH", name);
+}
+
+/* The dynamic loader ignores LD_PRELOAD for programs that gain rights. */
+static void check_rights(const char *path, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)))
+		fail(EXIT_PROBLEM, "%s is set%s: libraries cannot be preloaded into it; "
+		     "run a copy of it without that bit", path,
+		     st.st_mode & S_ISUID ? "uid" : "gid");
+	if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+		fail(EXIT_PROBLEM, "%s has file capabilities: libraries cannot be preloaded "
+		     "into it; run it as root, or a copy of it without them", path);
+}
+
+/* The name of the dynamic loader; false when the program has none. */
+static bool elf_interp(int fd, const ElfW(Ehdr) *eh, char *out, size_t size)
+{
+	ElfW(Phdr) ph;
+	ssize_t n;
+
+	for (unsigned i = 0; i < eh->e_phnum; i++) {
+		off_t at = (off_t)(eh->e_phoff + (size_t)i * eh->e_phentsize);
+
+		if (pread(fd, &ph, sizeof(ph), at) != sizeof(ph))
+			return false;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		n = pread(fd, out, ph.p_filesz < size ? ph.p_filesz : size - 1,
+			  (off_t)ph.p_offset);
+		out[n > 0 ? n : 0] = '\0';
+		return n > 0;
+	}
+	return false;
+}
+
+static uint16_t own_machine(void)
+{
+	ElfW(Ehdr) eh = {.e_machine = EM_NONE};
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, &eh, sizeof(eh), 0) != sizeof(eh))
+		fail(EXIT_PROBLEM, "cannot read /proc/self/exe");
+	close(fd);
+	return eh.e_machine;
+}
+
+static void check_elf(const char *path, int fd)
+{
+	char interp[256] = "";
+	ElfW(Ehdr) eh;
+
+	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh))
+		fail(EXIT_NOT_EXECUTABLE, "%s: truncated program", path);
+	if (eh.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
+	    eh.e_machine != own_machine())
+		fail(EXIT_PROBLEM, "%s is for another machine or word size than libmytcp; "
+		     "build libmytcp for it", path);
+	if (!elf_interp(fd, &eh, interp, sizeof(interp)))
+		fail(EXIT_PROBLEM, "%s is statically linked: no library can be preloaded into it; "
+		     "use a dynamically linked build", path);
+	if (strstr(interp, "ld-musl"))
+		fail(EXIT_PROBLEM, "%s is linked with musl: libmytcp works with glibc programs",
+		     path);
+	check_rights(path, fd);
+}
+
+/* The interpreter that a script's first line names, into path. */
+static void script_interpreter(const char *script, char *head, char path[PATH_MAX])
+{
+	char *name = head + 2 + strspn(head + 2, " \t");
+
+	name[strcspn(name, " \t\n")] = '\0';
+	if (!*name)
+		fail(EXIT_NOT_EXECUTABLE, "%s: no interpreter after #!", script);
+	if (access(name, F_OK) < 0)
+		fail(EXIT_NO_PROGRAM, "%s: its interpreter %s: %s", script, name,
+		     strerror(errno));
+	snprintf(path, PATH_MAX, "%s", name);
+}
+
+/* Follows scripts to the ELF program that will really run. What cannot be read
+ * is not judged: the kernel runs programs that may only be executed. */
+static void check_program(const char *program)
+{
+	char path[PATH_MAX], script[PATH_MAX], head[257];
+
+	snprintf(path, sizeof(path), "%s", program);
+	for (int depth = 0; depth < 5; depth++) { /* the kernel's limit */
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n;
+
+		if (fd < 0)
+			return;
+		n = read(fd, head, sizeof(head) - 1);
+		head[n > 0 ? n : 0] = '\0';
+		if (n >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG)) {
+			check_elf(path, fd);
+			close(fd);
+			return;
+		}
+		close(fd);
+		memcpy(script, path, sizeof(script));
+		if (!strncmp(head, "#!", 2))
+			script_interpreter(script, head, path);
+		else
+			strcpy(path, "/bin/sh"); /* as execvp() does */
+	}
+	fail(EXIT_NOT_EXECUTABLE, "%s: too many interpreters", program);
+}
+
+int main(int argc, char *argv[])
+{
+	int first = parse_options(argc, argv);
+	char lib[PATH_MAX], program[PATH_MAX];
+
+	check_settings();
+	find_library(lib);
+	find_program(argv[first], program);
+	check_program(program);
+	pass_on_capability();
+	check_raw_socket();
+	preload(lib);
+	if (!strchr(program, '/')) /* found through an empty entry of PATH */
+		snprintf(program, sizeof(program), "./%s", argv[first]);
+	execvp(program, argv + first);
+	fail(errno == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_EXECUTABLE, "%s: %s", argv[first],
+	     strerror(errno));
+}
