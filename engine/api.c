@@ -169,10 +169,12 @@ void tcp_abort(struct tcb *t, uint64_t now_us)
 	tcb_reap(t->e);
 }
 
-/* RFC 9293 3.6.1: has the peer sent what nobody will ever read? */
-static bool has_unread(const struct tcb *t)
+/* Has the peer sent what nobody will ever read, and can it still be told so
+ * (RFC 9293 3.6.1, SHLD-3)? In TIME-WAIT it believes that all is well. */
+static bool must_tell_of_unread(const struct tcb *t)
 {
-	return t->rcv.data.len_bytes || t->rcv.ooo.n;
+	return (t->rcv.data.len_bytes || t->rcv.ooo.n) && is_synchronized(t->state) &&
+	       t->state != TCPS_TIME_WAIT;
 }
 
 void tcp_release(struct tcb *t, uint64_t now_us)
@@ -184,9 +186,10 @@ void tcp_release(struct tcb *t, uint64_t now_us)
 	if (t->state == TCPS_CLOSED) {
 		LIST_REMOVE(&e->closed, t, queue);
 		LIST_PUSH(&e->dead, t, queue);
-	} else if (has_unread(t)) {
-		tcb_abort(t, now_us);
+	} else if (must_tell_of_unread(t)) {
+		tcb_reset(t, now_us);
 	} else {
+		ring_release(&t->rcv.data, &e->pool);
 		close_call(t, now_us);
 		if (t->state == TCPS_FIN_WAIT_2)
 			tcb_timer_set(t, TIMER_WAIT,

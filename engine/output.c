@@ -314,7 +314,7 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 		flags = SEG_FIN;
 		len--;
 	}
-	if (start + len == data_end(t))
+	if (len && start + len == data_end(t))
 		flags |= SEG_PSH;
 	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
 	t->e->stats.segs_retransmitted++;

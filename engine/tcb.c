@@ -183,6 +183,15 @@ void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us)
 	trace_state(t, from, now_us);
 }
 
+void tcb_reset(struct tcb *t, uint64_t now_us)
+{
+	engine_reply(t->e, &(struct reply){.flow = t->node.flow,
+					   .opts = t->opts,
+					   .flags = SEG_RST,
+					   .seq = t->snd.nxt});
+	tcb_fail(t, ECONNABORTED, now_us);
+}
+
 void tcb_abort(struct tcb *t, uint64_t now_us)
 {
 	switch (t->state) {
@@ -191,17 +200,14 @@ void tcb_abort(struct tcb *t, uint64_t now_us)
 	case TCPS_FIN_WAIT_1:
 	case TCPS_FIN_WAIT_2:
 	case TCPS_CLOSE_WAIT:
-		engine_reply(t->e, &(struct reply){.flow = t->node.flow,
-						   .opts = t->opts,
-						   .flags = SEG_RST,
-						   .seq = t->snd.nxt});
+		tcb_reset(t, now_us);
 		break;
-	case TCPS_CLOSED:
-		return; /* what ended it stays the reason */
+	case TCPS_CLOSED: /* what ended it stays the reason */
+		break;
 	default:
+		tcb_fail(t, ECONNABORTED, now_us);
 		break;
 	}
-	tcb_fail(t, ECONNABORTED, now_us);
 }
 
 void tcb_fail(struct tcb *t, int err, uint64_t now_us)

@@ -195,6 +195,8 @@ void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us);
 void tcb_set_iss(struct tcb *t, uint32_t iss);
 /* MTU and burst size, the window scale to offer, the MSS. */
 void tcb_set_path(struct tcb *t, const struct tcp_path *path);
+/* RST, CLOSED. */
+void tcb_reset(struct tcb *t, uint64_t now_us);
 /* ABORT, 3.10.5: RST where it says so, CLOSED. */
 void tcb_abort(struct tcb *t, uint64_t now_us);
 /* The connection ends: err (positive errno, or 0) for the user, CLOSED. */

@@ -156,7 +156,7 @@ static void refuse_commands(void)
 static void *driver_main(void *arg)
 {
 	struct stack *st = driver.stack;
-	pthread_t bell;
+	pthread_t bell = 0;
 	int err;
 
 	(void)arg;

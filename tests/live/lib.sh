@@ -99,13 +99,10 @@ needs_ours() {
 
 # loss PERCENT: of all packets that arrive, on both hosts, at random. Before raw
 # sockets and the kernel's TCP get to see them.
-# Backoff of the retransmission timeout is bounded, where that can be set, else
-# bad luck takes minutes.
 loss() {
 	local host
-	export MYTCP_RTO_MAX_MS=3000
+	export MYTCP_LINGER_MS=60000 # so many losses in a row do happen
 	for host in a b; do
-		on $host sysctl -q -e -w net.ipv4.tcp_rto_max_ms=3000
 		rule $host "numgen random mod 1000 < $(($1 * 10)) drop"
 	done
 }

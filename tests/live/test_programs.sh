@@ -159,10 +159,12 @@ socat_transfer() {
 }
 matrix socat socat_transfer
 
-# What comes in goes out again; half-close ends it.
+# What comes in goes out again; half-close ends it. In one process socat fills and
+# empties the pipe: writes larger than what poll() promises (PIPE_BUF) would let it
+# wait for itself.
 socat_echo() {
 	data file 3M
-	start server socat -t 20 TCP4-LISTEN:9000,reuseaddr PIPE
+	start server socat -b 4096 -t 20 TCP4-LISTEN:9000,reuseaddr PIPE
 	wait_port 9000
 	client socat -t 20 STDIO "TCP4:$SRV:9000" <file >got
 	same file got
