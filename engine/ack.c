@@ -74,11 +74,24 @@ static void release_buffer(struct tcb *t)
 	}
 }
 
+/* Is this the answer to a retransmission for which there was no need? Then the
+ * timestamp that it echoes is the first transmission's, and tells how long we
+ * have waited for an ACK that was lost, not how long the path is. */
+static bool answers_repetition(const struct segment *s,
+			       const struct sb_acked *res)
+{
+	return res->retransmitted && s->opt.sack_n &&
+	       seq_leq(s->opt.sack[0].end, s->ack) &&
+	       seq_geq(s->opt.sack[0].start, s->ack - res->acked_bytes);
+}
+
 static void take_rtt(struct tcb *t, const struct segment *s,
 		     const struct sb_acked *res, uint64_t now_us)
 {
 	if (res->sent_us)
 		rtt_sample(t, (uint32_t)(now_us - res->sent_us));
+	else if (answers_repetition(s, res))
+		rtt_sample(t, (uint32_t)(now_us - res->resent_us));
 	else if (res->retransmitted && res->acked_bytes && t->ts_ok &&
 		 s->opt.ts && s->opt.ts_ecr)
 		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);

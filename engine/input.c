@@ -259,6 +259,7 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
 		enter_time_wait(t, now_us); /* restart: the last ACK was lost */
 	if (seg_len(s)) {
+		note_duplicate(t, s->seq, s->seq + s->data_len_bytes);
 		t->ack_now = true;
 		tcb_want_output(t);
 	} else {

@@ -49,13 +49,30 @@ void update_mss(struct tcb *t)
 		cc_set_mss(&t->cc, t->snd.mss);
 }
 
+static bool dsack_due(const struct tcb *t)
+{
+	return t->rcv.dup.start != t->rcv.dup.end;
+}
+
 static unsigned sack_blocks(const struct tcb *t)
 {
-	unsigned max = t->ts_ok ? 3 : 4;
+	unsigned max = t->ts_ok ? 3 : 4, n = t->rcv.ooo.n + dsack_due(t);
 
 	if (!t->sack_ok)
 		return 0;
-	return t->rcv.ooo.n < max ? t->rcv.ooo.n : max;
+	return n < max ? n : max;
+}
+
+/* Up to n blocks; first what came twice (RFC 2883 4), then the most recent. */
+static void fill_sack(struct tcb *t, struct seg_options *opt, unsigned n)
+{
+	if (n && dsack_due(t)) {
+		opt->sack[0] = t->rcv.dup;
+		t->rcv.dup = (struct seq_range){0};
+		opt->sack_n = 1;
+	}
+	opt->sack_n += (uint8_t)reasm_sack(&t->rcv.ooo, opt->sack + opt->sack_n,
+					   n - opt->sack_n);
 }
 
 /* Beside data, SACK blocks take no more than half of a segment. */
@@ -108,7 +125,6 @@ static void finish_packet(struct tcb *t, struct engine_pkt_out *pkt,
 	struct engine *e = t->e;
 
 	pkt->hdr_len_bytes = segment_build(s, pkt->hdr);
-	pkt->mss_bytes = (uint16_t)effective_mss(t);
 	if (s->flags & SEG_ACK)
 		forget_due_acks(t);
 	t->stat_segs_out += segments_in(pkt);
@@ -130,21 +146,22 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		.wnd = rcv_offer(t, false),
 		.opt = {.wscale = -1},
 	};
+	uint32_t mss;
 
 	if (t->ts_ok) {
 		s.opt.ts = true;
 		s.opt.ts_val = ts_now(t, now_us);
 		s.opt.ts_ecr = t->rcv.ts_recent;
 	}
-	s.opt.sack_n = (uint8_t)reasm_sack(&t->rcv.ooo, s.opt.sack,
-					   len_bytes ? sack_blocks_with_data(t)
-						     : sack_blocks(t));
+	mss = effective_mss(t); /* with the blocks that it carries now */
+	fill_sack(t, &s.opt, len_bytes ? sack_blocks_with_data(t) : sack_blocks(t));
 	start_packet(t, pkt);
+	pkt->mss_bytes = (uint16_t)mss;
 	if (len_bytes) {
 		pkt->payload_len_bytes = len_bytes;
 		pkt->payload_iovs = ring_iov(&t->snd.data, seq - t->snd.data_seq,
 					     len_bytes, pkt->payload);
-		t->stat_data_out += (len_bytes + effective_mss(t) - 1) / effective_mss(t);
+		t->stat_data_out += (len_bytes + mss - 1) / mss;
 		t->stat_bytes_sent += len_bytes;
 		t->e->stats.bytes_out += len_bytes;
 		t->snd.last_us = now_us;
@@ -180,6 +197,7 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	s.opt.ts_val = ts_now(t, now_us);
 	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
 	start_packet(t, pkt);
+	pkt->mss_bytes = s.opt.mss;
 	finish_packet(t, pkt, &s, again ? "retransmission" : NULL, now_us);
 	if (again) {
 		t->stat_total_retrans++;

@@ -143,10 +143,13 @@ static uint32_t find(const struct scoreboard *sb, uint32_t seq)
 
 static void note_sample(struct sb_acked *res, const struct sent *r)
 {
-	if (r->flags & SENT_EVER_RETRANS)
+	if (r->flags & SENT_EVER_RETRANS) {
 		res->retransmitted = true;
-	else if (!(r->flags & SENT_SACKED) && r->sent_us > res->sent_us)
+		if (r->sent_us > res->resent_us)
+			res->resent_us = r->sent_us;
+	} else if (!(r->flags & SENT_SACKED) && r->sent_us > res->sent_us) {
 		res->sent_us = r->sent_us;
+	}
 }
 
 void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,

@@ -43,6 +43,7 @@ struct sb_acked {
 	uint64_t sent_us;      /* latest transmission time among the newly
 				  acknowledged or sacked that were sent once;
 				  0: none */
+	uint64_t resent_us;    /* the same among those sent again; 0: none */
 	bool advanced;         /* SND.UNA moved; set by the caller */
 	bool retransmitted;    /* some of the newly acknowledged were sent again */
 };

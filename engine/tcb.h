@@ -99,6 +99,7 @@ struct tcb {
 		uint32_t acked;      /* RCV.NXT as last sent: Last.ACK.sent */
 		struct ring data;    /* in order, then out of order */
 		struct reasm ooo;
+		struct seq_range dup; /* arrived twice: a DSACK is due if not empty */
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
 		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
 		uint64_t ts_recent_us;
@@ -301,6 +302,9 @@ uint64_t rto_backed_off_us(const struct tcb *t);
 
 enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us);
 void take_fin(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* Of the text [start, end), what lies below RCV.NXT came again: the next ACK
+ * says so (RFC 2883 4). */
+void note_duplicate(struct tcb *t, uint32_t start, uint32_t end);
 /* RCV.WND: what the peer may send from RCV.NXT on. */
 uint32_t rcv_wnd(const struct tcb *t);
 /* Moves the right edge as far as the buffer and silly window avoidance allow;

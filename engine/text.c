@@ -92,6 +92,13 @@ static void ack_text(struct tcb *t, uint32_t len_bytes, bool hole, uint64_t now_
 	tcb_want_output(t);
 }
 
+void note_duplicate(struct tcb *t, uint32_t start, uint32_t end)
+{
+	end = seq_min(end, t->rcv.nxt);
+	if (seq_lt(start, end))
+		t->rcv.dup = (struct seq_range){start, end};
+}
+
 static enum drop no_room(struct tcb *t)
 {
 	t->ack_now = true; /* what was not taken must come again */
@@ -113,6 +120,8 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 		return no_room(t);
 	if (added)
 		ring_put_at(&t->rcv.data, off, data, len_bytes);
+	if (!added)
+		t->rcv.dup = (struct seq_range){start, start + len_bytes};
 	t->ack_now = true; /* a duplicate ACK, RFC 5681 4.2 */
 	tcb_want_output(t);
 	return added ? DROP_NONE : DROP_DUPLICATE;

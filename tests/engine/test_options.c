@@ -245,6 +245,47 @@ static void sack_blocks_with_timestamps(void **state)
 	}
 }
 
+/* RFC 2883 4: what came twice is told once, in front of the other blocks. */
+static void duplicate_blocks(void **state)
+{
+	struct harness *h = with(state, false, true);
+
+	inject(h, ACK, 1, 1, WND, 300);
+	advance_ms(h, 100);
+	forget(h);
+	inject(h, ACK, 101, 1, WND, 100);
+	check_sack(expect(h, ACK, 1, 301, 0), 1, (uint32_t[]){101, 201});
+	inject(h, ACK, 501, 1, WND, 100);
+	check_sack(expect(h, ACK, 1, 301, 0), 1, (uint32_t[]){501, 601});
+	inject(h, ACK, 501, 1, WND, 50); /* a duplicate of what waits */
+	check_sack(expect(h, ACK, 1, 301, 0), 2,
+		   (uint32_t[]){501, 551, 501, 601});
+	assert_int_equal(app_read(h, 5000), 300);
+}
+
+/* The first transmission arrived, its ACK was lost. What the duplicate block
+ * answers is the second, and only that one's time is a round trip. */
+static void rtt_of_a_repetition(void **state)
+{
+	struct harness *h = with(state, true, true);
+	struct seg_options opt = {.wscale = -1, .ts = true, .sack_n = 1};
+	uint32_t first_ts, srtt;
+
+	srtt = status(h).srtt_us;
+	app_write(h, 100);
+	first_ts = expect(h, ACK, 1, 1, 100)->opt.ts_val;
+	time_to_segment_us(h, 10 * US_PER_S);
+	expect(h, ACK, 1, 1, 100);
+	advance_ms(h, 10);
+	opt.ts_val = h->ts_base + (uint32_t)(h->now_us / US_PER_MS);
+	opt.ts_ecr = first_ts;
+	opt.sack[0] = (struct seq_range){1, 101};
+	inject_opt(h, ACK, 1, 101, WND, 0, &opt);
+	assert_int_equal(status(h).unacked_bytes, 0);
+	assert_in_range(status(h).srtt_us, (srtt * 7 + 10000) / 8 - 1000,
+			(srtt * 7 + 10000) / 8 + 1000);
+}
+
 /* Data shares its segment with the blocks and still fits the MSS. */
 static void sack_blocks_on_data(void **state)
 {
@@ -381,6 +422,7 @@ int main(void)
 		TEST(missing_after_negotiation), TEST(unwanted_timestamps),
 		TEST(rtt_from_timestamps), TEST(sack_blocks),
 		TEST(sack_blocks_with_timestamps), TEST(sack_blocks_on_data),
+		TEST(duplicate_blocks), TEST(rtt_of_a_repetition),
 		TEST(no_sack_without_permission), TEST(unknown_options),
 		TEST(impossible_option_lengths), TEST(syn_options_elsewhere),
 		TEST(tiny_mss),
