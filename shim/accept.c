@@ -3,8 +3,8 @@
  * The driver connects an engine end to our AF_UNIX listener once per
  * established TCP connection. Its name says which, its credentials that it is
  * the driver's; whoever else connects is turned away. The first byte through
- * the new pair is ours: it keeps the engine end's queue from being empty (see
- * DESIGN.md, the byte that stays), and an fd that travels with it tells the
+ * the new pair is ours: it keeps the engine end's queue from being empty (see the
+ * byte that stays in README.md), and an fd that travels with it tells the
  * driver that it is none of the program's.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 #include "driver.h"
 #include "fdtab.h"
+#include "inaddr.h"
 #include "names.h"
 #include "sockcall.h"
 
@@ -149,6 +150,6 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 	}
 	conn = adopt(s, fd, conn, &n);
 	if (conn >= 0 && addr)
-		sock_copy_addr(&n.flow.remote, addr, len);
+		inaddr_put(s->family, &n.flow.remote, addr, len);
 	return conn;
 }

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <fcntl.h>
 
-#include "../engine/addr.h"
 #include "driver.h"
 #include "fdtab.h"
+#include "inaddr.h"
 #include "sockcall.h"
 
 /* What setsockopt() takes for the 425984 bytes that getsockopt() then says. */
@@ -175,23 +175,18 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 			 socklen_t len)
 {
 	struct endpoint remote;
-	struct sockaddr_in sin;
 	int err;
 
 	if (atomic_load(&s->state) != SOCK_FRESH)
 		return -EISCONN;
-	if (len < sizeof(sin))
-		return -EINVAL;
-	memcpy(&sin, addr, sizeof(sin));
-	if (sin.sin_family != AF_INET)
-		return -EAFNOSUPPORT;
-	err = sock_own(s);
+	err = inaddr_to_connect(s->family, s->opts.v6only, &s->local.addr, addr,
+				len, &remote);
+	if (!err)
+		err = sock_own(s);
 	if (err)
 		return err;
 	if (atomic_exchange(&s->connecting, true))
 		return -EALREADY;
-	remote.addr = addr_from_v4(&sin.sin_addr);
-	remote.port = ntohs(sin.sin_port);
 	err = begin(s, fd, &remote);
 	if (err)
 		sock_rebirth(s, fd);

@@ -7,11 +7,12 @@
 #include <sys/ioctl.h>
 
 /* Does the call ask for what this library is for? */
-static bool is_tcp(int type, int protocol)
+static bool is_tcp(int domain, int type, int protocol)
 {
 	const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-	return (type & ~flags) == SOCK_STREAM &&
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       (type & ~flags) == SOCK_STREAM &&
 	       (protocol == 0 || protocol == IPPROTO_TCP);
 }
 
@@ -19,11 +20,8 @@ EXPORT int socket(int domain, int type, int protocol)
 {
 	int saved = errno, fd;
 
-	if (!real_only && domain == AF_INET && is_tcp(type, protocol))
-		return hook_result(saved, sock_socket(type));
-	/* As on a host without IPv6: the kernel's TCP is no substitute. */
-	if (!real_only && domain == AF_INET6 && is_tcp(type, protocol))
-		return hook_fail(-EAFNOSUPPORT);
+	if (!real_only && is_tcp(domain, type, protocol))
+		return hook_result(saved, sock_socket(domain, type));
 	fd = real()->socket(domain, type, protocol);
 	if (fd >= 0)
 		sock_replaced(fd);

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../engine/addr.h"
+#include "inaddr.h"
 
 #define BACKLOG_MAX 4096 /* net.core.somaxconn's default */
 
@@ -30,11 +30,8 @@ static int sane_backlog(int backlog)
 
 static int bind_anywhere(struct stack *st, struct sock *s)
 {
-	static const uint8_t v4[4];
-	struct endpoint any = {.port = 0};
+	struct endpoint any = inaddr_any(s->family);
 
-	if (s->family == AF_INET)
-		any.addr = addr_from_v4(v4);
 	return stack_bind(st, s, &any);
 }
 
@@ -45,9 +42,6 @@ static int start(struct listener *l, int backlog)
 	struct tcp_opts opts;
 	int err;
 
-	err = guard_listen(g);
-	if (err)
-		return err;
 	stack_tcp_opts(st, &l->opts, &opts);
 	err = tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
 			 st->now_us, &l->tcb);
@@ -90,7 +84,7 @@ static void free_listener(struct listener *l)
 	free(l);
 }
 
-static int make(struct stack *st, struct sock *s, int backlog)
+static int make_listener(struct stack *st, struct sock *s, int backlog)
 {
 	struct listener *l = new_listener(st, s);
 	int err;
@@ -101,9 +95,21 @@ static int make(struct stack *st, struct sock *s, int backlog)
 	if (err) {
 		s->driver = l->binding;
 		free_listener(l);
-		return err;
 	}
-	s->local = *guard_local(l->binding->port->guard);
+	return err;
+}
+
+/* To a port that is IPv6's alone nobody comes: s keeps its mere binding. */
+static int make(struct stack *st, struct sock *s, int backlog)
+{
+	struct port *p = ((struct binding *)s->driver)->port;
+	int err = port_listen(p);
+
+	if (!err && port_hears(p))
+		err = make_listener(st, s, backlog);
+	if (err)
+		return err;
+	s->local = p->local;
 	atomic_store(&s->state, SOCK_LISTENING);
 	return 0;
 }

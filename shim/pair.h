@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* What a full direction of a pair takes, see DESIGN on SO_SNDBUF. */
+/* What a full direction of a pair takes, see README.md, the byte that stays. */
 #define PAIR_SNDBUF_BYTES 212992
 
 /* Prepares an engine end. sndbuf_bytes: as in setsockopt(SO_SNDBUF). */

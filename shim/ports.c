@@ -19,6 +19,8 @@
 #define POOL_MIN 16
 /* So many shared ports are tried before another one is opened. */
 #define PICK_TRIES 4
+/* So many times the kernel is asked for a port that is free in IPv6 too. */
+#define BIND_TRIES 8
 /* Idle ports looked at by one ports_collect(). */
 #define COLLECT_MAX 256
 
@@ -45,9 +47,14 @@ static void list_remove(struct port_list *l, struct port *p)
 		l->last = p->prev;
 }
 
+bool port_hears(const struct port *p)
+{
+	return addr_is_v4(&guard_local(p->guard)->addr);
+}
+
 static bool needed(const struct ports *ps, const struct port *p)
 {
-	return engine_port_in_use(ps->engine, guard_local(p->guard)->port);
+	return port_hears(p) && engine_port_in_use(ps->engine, guard_local(p->guard)->port);
 }
 
 static bool pool_add(struct ports *ps, struct port *p)
@@ -82,6 +89,7 @@ static void close_port(struct ports *ps, struct port *p)
 	if (p->pooled)
 		pool_remove(ps, p);
 	list_remove(&ps->idle, p);
+	guard_close(p->also_v6);
 	guard_close(p->guard);
 	free(p);
 }
@@ -124,6 +132,7 @@ static int new_port(struct ports *ps, const struct endpoint *local,
 	}
 	p->refs = 1;
 	p->ifindex = ifindex;
+	p->local = *guard_local(p->guard);
 	list_append(&ps->busy, p);
 	*out = p;
 	return 0;
@@ -157,31 +166,74 @@ static struct port *find_lingering(struct ports *ps, const struct endpoint *loca
 	return NULL;
 }
 
-int ports_bind(struct ports *ps, const struct endpoint *local,
-	       const struct sock_opts *opts, struct port **out)
+/* Holds the port of p in IPv6 too, unless the kernel has none. */
+static int reserve_v6(struct ports *ps, struct port *p, unsigned flags)
 {
+	const struct endpoint any = {.port = p->local.port};
+	int err = open_guard(ps, &any, p->ifindex, flags | GUARD_V6ONLY,
+			     &p->also_v6);
+
+	return err == -EAFNOSUPPORT ? 0 : err;
+}
+
+/* ports_bind(), once. */
+static int try_bind(struct ports *ps, const struct endpoint *local,
+		    const struct sock_opts *opts, struct port **out)
+{
+	static const uint8_t any_v4[4];
+	bool dual = !addr_is_v4(&local->addr) && !opts->v6only;
+	struct endpoint at = *local;
 	unsigned flags = (opts->reuseaddr ? GUARD_REUSEADDR : 0) |
 			 (opts->reuseport ? GUARD_REUSEPORT : 0) |
 			 (opts->v6only ? GUARD_V6ONLY : 0);
 	struct port *p = NULL;
-	int err;
+	int err = 0;
 
-	if (local->port) {
-		make_way(ps, local->port);
-		p = find_lingering(ps, local, opts->ifindex);
+	if (dual)
+		at.addr = addr_from_v4(any_v4);
+	if (at.port) {
+		make_way(ps, at.port);
+		p = find_lingering(ps, &at, opts->ifindex);
 		if (p && !opts->reuseaddr)
 			return -EADDRINUSE;
 	}
 	if (p) {
 		port_get(ps, p);
 	} else {
-		err = new_port(ps, local, opts->ifindex, flags, &p);
+		err = new_port(ps, &at, opts->ifindex, flags, &p);
 		if (err)
 			return err;
 	}
 	p->owners++;
-	*out = p;
-	return 0;
+	p->local.addr = local->addr;
+	if (dual)
+		err = reserve_v6(ps, p, flags);
+	if (err)
+		port_disown(ps, p);
+	else
+		*out = p;
+	return err;
+}
+
+int ports_bind(struct ports *ps, const struct endpoint *local,
+	       const struct sock_opts *opts, struct port **out)
+{
+	int tries = BIND_TRIES, err;
+
+	if (!addr_is_v4(&local->addr) && !addr_is_any(&local->addr))
+		return -EADDRNOTAVAIL;
+	/* The kernel's choice for IPv4 may be taken in IPv6. */
+	do
+		err = try_bind(ps, local, opts, out);
+	while (err == -EADDRINUSE && !local->port && --tries);
+	return err;
+}
+
+int port_listen(struct port *p)
+{
+	int err = p->also_v6 ? guard_listen(p->also_v6) : 0;
+
+	return err ? err : guard_listen(p->guard);
 }
 
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
@@ -277,8 +329,12 @@ void port_disown(struct ports *ps, struct port *p)
 {
 	/* Whoever listens here next shall find the port free, although
 	 * connections keep the guard. */
-	if (--p->owners == 0 && p->listened)
-		guard_linger(p->guard);
+	if (--p->owners == 0) {
+		guard_close(p->also_v6);
+		p->also_v6 = NULL;
+		if (p->listened)
+			guard_linger(p->guard);
+	}
 	port_put(ps, p);
 }
 

@@ -17,6 +17,8 @@
 struct port {
 	struct port *next, *prev;
 	struct guard *guard;
+	struct guard *also_v6; /* bound to IPv4 and IPv6 both: holds it in IPv6 */
+	struct endpoint local; /* as getsockname() shows it */
 	unsigned refs;     /* connections and sockets */
 	unsigned owners;   /* of these: sockets bound to it */
 	uint32_t ifindex;
@@ -41,10 +43,17 @@ struct ports {
 	uint32_t pool_n, pool_max;
 };
 
-/* bind(2), port 0 included, with the reuse flags of opts. *out is referred to
- * and owned. An own port that only lingers is taken over if opts.reuseaddr. */
+/* bind(2), port 0 included, with the flags of opts. *out is referred to and
+ * owned. An own port that only lingers is taken over if opts.reuseaddr.
+ * "::" is every IPv4 and IPv6 address, or with opts.v6only every IPv6 address:
+ * there the port is reserved, but the kernel goes on to refuse connections.
+ * Other IPv6 addresses: -EADDRNOTAVAIL. */
 int ports_bind(struct ports *ps, const struct endpoint *local,
 	       const struct sock_opts *opts, struct port **out);
+/* Can segments come to p? Not if it is IPv6's alone. */
+bool port_hears(const struct port *p);
+/* listen(2): the kernel is quiet from now on. */
+int port_listen(struct port *p);
 /* A new port for connections from src, referred to; it keeps the kernel quiet
  * already. -EADDRNOTAVAIL: there are no more. */
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,

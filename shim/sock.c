@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../engine/addr.h"
 #include "driver.h"
 #include "fdtab.h"
+#include "inaddr.h"
 
 bool sock_is_mine(const struct sock *s)
 {
@@ -56,7 +56,7 @@ static void remember_inode(struct sock *s, int fd)
 		atomic_store(&s->ino, st.st_ino);
 }
 
-int sock_socket(int type)
+int sock_socket(int domain, int type)
 {
 	int fd, err = driver_start();
 	struct sock *s;
@@ -68,7 +68,7 @@ int sock_socket(int type)
 	fd = real()->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return -errno;
-	s = sock_new(AF_INET);
+	s = sock_new(domain);
 	if (!s) {
 		real()->close(fd);
 		return -ENOBUFS;
@@ -141,9 +141,8 @@ int sock_rebirth(struct sock *s, int fd)
 	atomic_store(&s->backlog_full, false);
 	atomic_store(&s->shut_rd, false);
 	atomic_store(&s->shut_wr, false);
-	s->remote = (struct endpoint){.addr = addr_from_v4(&(struct in_addr){0})};
-	if (!s->bound)
-		s->local = s->remote;
+	s->remote = inaddr_any(s->family);
+	s->local = s->bound_to;
 	atomic_store(&s->state, SOCK_FRESH);
 	atomic_store(&s->connecting, false);
 	return 0;
@@ -152,7 +151,6 @@ int sock_rebirth(struct sock *s, int fd)
 int sock_undo(struct sock *s, int fd)
 {
 	enum sock_state state = atomic_load(&s->state);
-	struct endpoint local = s->local;
 	int err;
 
 	if (!sock_is_mine(s))
@@ -164,9 +162,11 @@ int sock_undo(struct sock *s, int fd)
 		return err;
 	/* Nobody holds the old one now; the driver lets go, also of the port. */
 	driver_closed(s);
-	err = s->bound ? driver_bind(s, &local) : 0;
-	if (err && err != -EINVAL) /* EINVAL: it has kept the port */
+	err = s->bound ? driver_bind(s, &s->bound_to) : 0;
+	if (err && err != -EINVAL) { /* EINVAL: it has kept the port */
 		s->bound = false;
+		s->bound_to = inaddr_any(s->family);
+	}
 	err = sock_rebirth(s, fd);
 	/* Linux's tcp_disconnect() */
 	if (!err && (state == SOCK_CONNECTED || state == SOCK_CONNECTING))
@@ -176,31 +176,16 @@ int sock_undo(struct sock *s, int fd)
 
 /* ---- names -------------------------------------------------------------- */
 
-int sock_copy_addr(const struct endpoint *e, struct sockaddr *addr, socklen_t *len)
-{
-	struct sockaddr_in sin = {.sin_family = AF_INET,
-				  .sin_port = htons(e->port)};
-
-	if (!addr || !len)
-		return -EFAULT;
-	if ((int)*len < 0)
-		return -EINVAL;
-	memcpy(&sin.sin_addr, &e->addr.b[12], 4);
-	memcpy(addr, &sin, *len < sizeof(sin) ? *len : sizeof(sin));
-	*len = sizeof(sin);
-	return 0;
-}
-
 int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
 {
-	return sock_copy_addr(&s->local, addr, len);
+	return inaddr_put(s->family, &s->local, addr, len);
 }
 
 int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 {
 	if (atomic_load(&s->state) != SOCK_CONNECTED)
 		return -ENOTCONN;
-	return sock_copy_addr(&s->remote, addr, len);
+	return inaddr_put(s->family, &s->remote, addr, len);
 }
 
 /* ---- bind, listen, shutdown --------------------------------------------- */
@@ -208,30 +193,22 @@ int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct endpoint local;
-	struct sockaddr_in sin;
 	int err;
 
-	if (!addr)
-		return -EFAULT;
-	if (len < sizeof(sin) || len > sizeof(struct sockaddr_storage))
-		return -EINVAL;
-	memcpy(&sin, addr, sizeof(sin));
-	/* Old programs leave the family zero. */
-	if (sin.sin_family != AF_INET &&
-	    (sin.sin_family != AF_UNSPEC || sin.sin_addr.s_addr != INADDR_ANY))
-		return -EAFNOSUPPORT;
-	err = sock_own(s);
+	err = inaddr_to_bind(s->family, s->opts.v6only, addr, len, &local);
+	if (!err)
+		err = sock_own(s);
 	if (err)
 		return err;
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
 	    atomic_load(&s->connecting))
 		return -EINVAL;
-	local.addr = addr_from_v4(&sin.sin_addr);
-	local.port = ntohs(sin.sin_port);
 	err = driver_bind(s, &local);
-	if (!err)
-		s->bound = true;
-	return err;
+	if (err)
+		return err;
+	s->bound = true;
+	s->bound_to = s->local;
+	return 0;
 }
 
 /* Makes the app end a listener and tells the driver. */
@@ -247,6 +224,7 @@ static int start_listening(struct sock *s, int fd, int backlog)
 		err = driver_listen(s, backlog);
 	if (!err) {
 		s->bound = true;
+		s->bound_to = s->local;
 		return 0;
 	}
 	sock_rebirth(s, fd);
@@ -320,9 +298,9 @@ static int unsent(struct sock *s, unsigned long request, int *out)
 }
 
 /* Requests about interfaces and addresses, which any IP socket answers. */
-static int ask_ip_socket(unsigned long request, void *arg)
+static int ask_ip_socket(int family, unsigned long request, void *arg)
 {
-	int fd = real()->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = real()->socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)
@@ -345,7 +323,7 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 		return 0;
 	}
 	if (request >= SIOCADDRT && request <= SIOCPROTOPRIVATE)
-		return ask_ip_socket(request, arg);
+		return ask_ip_socket(s->family, request, arg);
 	r = real()->ioctl(fd, request, arg);
 	return r < 0 ? -errno : r;
 }

@@ -80,6 +80,7 @@ struct sock {
 	atomic_uint fds;      /* fdtab: entries in the fd table */
 	_Atomic ino_t ino;    /* app: inode of the app end */
 	bool bound;           /* app: local was given by bind() */
+	struct endpoint bound_to; /* app: what local is when there is no connection */
 	struct endpoint local, remote; /* as getsockname and getpeername say; written
 				 by the driver before it stores state, or under
 				 a command */

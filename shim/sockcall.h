@@ -22,7 +22,9 @@ bool sock_is_mine(const struct sock *s);
 int sock_own(struct sock *s);
 
 /* sock.c */
-int sock_socket(int type);
+/* domain: AF_INET or AF_INET6. IPv6 itself is not there: such a socket speaks
+ * IPv4, or to nobody. */
+int sock_socket(int domain, int type);
 int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int sock_listen(struct sock *s, int fd, int backlog);
 int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
@@ -30,9 +32,6 @@ int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len);
 int sock_shutdown(struct sock *s, int fd, int how);
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
 
-/* Copies the address of e as the kernel does: as much as *len allows, and *len
- * becomes the whole size. */
-int sock_copy_addr(const struct endpoint *e, struct sockaddr *addr, socklen_t *len);
 /* The abstract name of kind, for the app end of s; kept in s->name. */
 void sock_make_name(struct sock *s, enum name_kind kind);
 /* A fresh app end behind every fd of s, which becomes as socket() made it but
@@ -51,7 +50,7 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 /* connect.c */
 int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		 socklen_t len);
-/* The app end's send buffer becomes large for good (see DESIGN.md, the byte that
+/* The app end's send buffer becomes large for good (see README.md, the byte that
  * stays). */
 void sock_pin_sndbuf(int fd);
 /* The same for a socket that has been connecting, when it no longer is. To be

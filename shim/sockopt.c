@@ -26,55 +26,21 @@ static int changed(struct sock *s)
 	return 0;
 }
 
-static int get_nodelay(struct sock *s, int fd, void *val, socklen_t *len)
+static int get_v6only(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	(void)fd;
-	return optval_put_int(s->opts.tcp.nodelay, val, len);
+	return optval_put_int(s->opts.v6only, val, len);
 }
 
-static int set_nodelay(struct sock *s, int fd, const void *val, socklen_t len)
+static int set_v6only(struct sock *s, int fd, const void *val, socklen_t len)
 {
 	int v, err = optval_get_int(val, len, &v);
 
 	(void)fd;
-	if (err)
-		return err;
-	s->opts.tcp.nodelay = v != 0;
-	return changed(s);
-}
-
-static int get_reuseaddr(struct sock *s, int fd, void *val, socklen_t *len)
-{
-	(void)fd;
-	return optval_put_int(s->opts.reuseaddr, val, len);
-}
-
-static int set_reuseaddr(struct sock *s, int fd, const void *val, socklen_t len)
-{
-	int v, err = optval_get_int(val, len, &v);
-
-	(void)fd;
-	if (err)
-		return err;
-	s->opts.reuseaddr = v != 0;
-	return changed(s);
-}
-
-static int get_reuseport(struct sock *s, int fd, void *val, socklen_t *len)
-{
-	(void)fd;
-	return optval_put_int(s->opts.reuseport, val, len);
-}
-
-static int set_reuseport(struct sock *s, int fd, const void *val, socklen_t len)
-{
-	int v, err = optval_get_int(val, len, &v);
-
-	(void)fd;
-	if (err)
-		return err;
-	s->opts.reuseport = v != 0;
-	return changed(s);
+	if (err || s->local.port)
+		return -EINVAL;
+	s->opts.v6only = v != 0;
+	return 0;
 }
 
 /* Linux doubles what is set, for its own overhead, and says so. */
@@ -258,6 +224,12 @@ static int get_error(struct sock *s, int fd, void *val, socklen_t *len)
 	return optval_put_int(sock_take_err(s, fd, 0), val, len);
 }
 
+static int get_domain(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int(s->family, val, len);
+}
+
 static int get_acceptconn(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	(void)fd;
@@ -266,9 +238,14 @@ static int get_acceptconn(struct sock *s, int fd, void *val, socklen_t *len)
 
 static int get_peername(struct sock *s, int fd, void *val, socklen_t *len)
 {
+	struct sockaddr_storage addr;
+	socklen_t size = sizeof(addr);
+	int err = sock_getpeername(s, (struct sockaddr *)&addr, &size);
+
 	(void)fd;
-	return *len < sizeof(struct sockaddr_in) ? -EINVAL
-						 : sock_getpeername(s, val, len);
+	if (err)
+		return err;
+	return *len > size ? -EINVAL : optval_put(&addr, size, val, len);
 }
 
 /* Nobody: credentials are AF_UNIX's. */
@@ -295,7 +272,10 @@ static int get_mtu(struct sock *s, int fd, void *val, socklen_t *len)
 
 static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	struct tcp_info info = {.tcpi_state = TCPS_CLOSED};
+	struct tcp_info info = {
+		.tcpi_state = atomic_load(&s->state) == SOCK_LISTENING
+				      ? TCPS_LISTEN : TCPS_CLOSED,
+	};
 	struct tcp_status st;
 	int err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
 
@@ -378,11 +358,25 @@ static int retransmission_times(int v)
 	return at;
 }
 
+#define HOPS_DEFAULT 64
+
+static int unicast_hops(int v)
+{
+	return v == -1 ? HOPS_DEFAULT : v;
+}
+
+/* The ECN bits are TCP's. */
+static int traffic_class(int v)
+{
+	return v == -1 ? 0 : v & ~3;
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 enum opt_kind {
 	OPT_INT,    /* within [min, max], else EINVAL */
 	OPT_BOOL,   /* anything but 0 is 1 */
+	OPT_FLAG,   /* the same, a bool in s->opts that the driver must know */
 	OPT_BYTE,   /* as OPT_INT; one byte will do, as with all of IPPROTO_IP */
 	OPT_CONST,  /* can only be asked for */
 	OPT_NATIVE, /* the kernel's, on the app end */
@@ -393,6 +387,7 @@ struct option {
 	int level, name;
 	enum opt_kind kind;
 	int min, max, dflt;
+	size_t at;            /* OPT_FLAG: where in s->opts */
 	int (*adjust)(int v); /* OPT_INT: what is kept of a value, if not itself */
 	int (*get)(struct sock *s, int fd, void *val, socklen_t *len);
 	int (*set)(struct sock *s, int fd, const void *val, socklen_t len);
@@ -400,9 +395,12 @@ struct option {
 
 #define INT(lvl, nm, lo, hi, def) \
 	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, .dflt = def}
-#define ADJUSTED(lvl, nm, fn, def) \
-	{.level = lvl, .name = nm, .kind = OPT_INT, .min = INT32_MIN, \
-	 .max = INT32_MAX, .dflt = def, .adjust = fn}
+#define ADJUSTED(lvl, nm, lo, hi, fn, def) \
+	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, \
+	 .dflt = def, .adjust = fn}
+#define FLAG(lvl, nm, member) \
+	{.level = lvl, .name = nm, .kind = OPT_FLAG, \
+	 .at = offsetof(struct sock_opts, member)}
 #define BOOL(lvl, nm, def) {.level = lvl, .name = nm, .kind = OPT_BOOL, .dflt = def}
 #define BYTE(nm, lo, hi, def) \
 	{.level = SOL_IP, .name = nm, .kind = OPT_BYTE, .min = lo, .max = hi, .dflt = def}
@@ -413,15 +411,15 @@ struct option {
 
 static const struct option options[] = {
 	CONST(SOL_SOCKET, SO_TYPE, SOCK_STREAM),
-	CONST(SOL_SOCKET, SO_DOMAIN, AF_INET),
+	OWN(SOL_SOCKET, SO_DOMAIN, get_domain, NULL),
 	CONST(SOL_SOCKET, SO_PROTOCOL, IPPROTO_TCP),
 	CONST(SOL_SOCKET, SO_SNDLOWAT, 1),
 	OWN(SOL_SOCKET, SO_ERROR, get_error, NULL),
 	OWN(SOL_SOCKET, SO_ACCEPTCONN, get_acceptconn, NULL),
 	OWN(SOL_SOCKET, SO_PEERNAME, get_peername, NULL),
 	OWN(SOL_SOCKET, SO_PEERCRED, get_peercred, NULL),
-	OWN(SOL_SOCKET, SO_REUSEADDR, get_reuseaddr, set_reuseaddr),
-	OWN(SOL_SOCKET, SO_REUSEPORT, get_reuseport, set_reuseport),
+	FLAG(SOL_SOCKET, SO_REUSEADDR, reuseaddr),
+	FLAG(SOL_SOCKET, SO_REUSEPORT, reuseport),
 	OWN(SOL_SOCKET, SO_SNDBUF, get_sndbuf, set_sndbuf),
 	OWN(SOL_SOCKET, SO_RCVBUF, get_rcvbuf, set_rcvbuf),
 	OWN(SOL_SOCKET, SO_SNDBUFFORCE, NULL, set_sndbuf),
@@ -446,7 +444,7 @@ static const struct option options[] = {
 	INT(SOL_SOCKET, SO_MAX_PACING_RATE, INT32_MIN, INT32_MAX, -1),
 	INT(SOL_SOCKET, SO_INCOMING_CPU, INT32_MIN, INT32_MAX, -1),
 
-	OWN(IPPROTO_TCP, TCP_NODELAY, get_nodelay, set_nodelay),
+	FLAG(IPPROTO_TCP, TCP_NODELAY, tcp.nodelay),
 	OWN(IPPROTO_TCP, TCP_MAXSEG, get_maxseg, set_maxseg),
 	OWN(IPPROTO_TCP, TCP_INFO, get_info, NULL),
 	OWN(IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion),
@@ -458,8 +456,10 @@ static const struct option options[] = {
 	INT(IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767, 75),
 	INT(IPPROTO_TCP, TCP_KEEPCNT, 1, 127, 9),
 	INT(IPPROTO_TCP, TCP_SYNCNT, 1, 127, 6),
-	ADJUSTED(IPPROTO_TCP, TCP_DEFER_ACCEPT, retransmission_times, 0),
-	ADJUSTED(IPPROTO_TCP, TCP_LINGER2, fin_timeout, FIN_TIMEOUT_S),
+	ADJUSTED(IPPROTO_TCP, TCP_DEFER_ACCEPT, INT32_MIN, INT32_MAX,
+		 retransmission_times, 0),
+	ADJUSTED(IPPROTO_TCP, TCP_LINGER2, INT32_MIN, INT32_MAX, fin_timeout,
+		 FIN_TIMEOUT_S),
 	INT(IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, INT32_MAX, 0),
 	INT(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, 0),
 	INT(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, 0),
@@ -476,14 +476,35 @@ static const struct option options[] = {
 	BYTE(IP_RECVTOS, INT32_MIN, INT32_MAX, 0),
 	BYTE(IP_PKTINFO, INT32_MIN, INT32_MAX, 0),
 	BYTE(IP_BIND_ADDRESS_NO_PORT, INT32_MIN, INT32_MAX, 0),
+
+	OWN(SOL_IPV6, IPV6_V6ONLY, get_v6only, set_v6only),
+	OWN(SOL_IPV6, IPV6_MTU, get_mtu, NULL),
+	ADJUSTED(SOL_IPV6, IPV6_UNICAST_HOPS, -1, 255, unicast_hops, HOPS_DEFAULT),
+	ADJUSTED(SOL_IPV6, IPV6_TCLASS, -1, 255, traffic_class, 0),
+	INT(SOL_IPV6, IPV6_MTU_DISCOVER, 0, 5, 1),
+	INT(SOL_IPV6, IPV6_MINHOPCOUNT, 0, 255, 0),
+	BOOL(SOL_IPV6, IPV6_RECVERR, 0),
+	BOOL(SOL_IPV6, IPV6_RECVPKTINFO, 0),
+	BOOL(SOL_IPV6, IPV6_RECVHOPLIMIT, 0),
+	BOOL(SOL_IPV6, IPV6_RECVTCLASS, 0),
+	BOOL(SOL_IPV6, IPV6_DONTFRAG, 0),
+	BOOL(SOL_IPV6, IPV6_AUTOFLOWLABEL, 1),
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 _Static_assert(OPTIONS <= SOCK_EXTRA_MAX, "a place for every value");
 
-static const struct option *find(int level, int name)
+static bool *flag_of(struct sock *s, const struct option *o)
+{
+	return (bool *)((char *)&s->opts + o->at);
+}
+
+/* AF_INET sockets know nothing of IPv6; the others know both. */
+static const struct option *find(const struct sock *s, int level, int name)
 {
 	size_t i;
 
+	if (level == SOL_IPV6 && s->family != AF_INET6)
+		return NULL;
 	for (i = 0; i < OPTIONS; i++) {
 		if (options[i].level == level && options[i].name == name)
 			return &options[i];
@@ -491,9 +512,10 @@ static const struct option *find(int level, int name)
 	return NULL;
 }
 
-static bool is_known_level(int level)
+static bool is_known_level(const struct sock *s, int level)
 {
-	return level == SOL_SOCKET || level == IPPROTO_TCP || level == SOL_IP;
+	return level == SOL_SOCKET || level == IPPROTO_TCP || level == SOL_IP ||
+	       (level == SOL_IPV6 && s->family == AF_INET6);
 }
 
 void sock_opts_init(struct sock *s)
@@ -507,19 +529,21 @@ void sock_opts_init(struct sock *s)
 int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 		    socklen_t *len)
 {
-	const struct option *o = find(level, name);
+	const struct option *o = find(s, level, name);
 
 	if (!val || !len)
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
 	if (!o)
-		return is_known_level(level) ? -ENOPROTOOPT : -EOPNOTSUPP;
+		return is_known_level(s, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
 	switch (o->kind) {
 	case OPT_NATIVE:
 		return real()->getsockopt(fd, level, name, val, len) == 0 ? 0 : -errno;
 	case OPT_OWN:
 		return o->get ? o->get(s, fd, val, len) : -ENOPROTOOPT;
+	case OPT_FLAG:
+		return optval_put_int(*flag_of(s, o), val, len);
 	case OPT_BYTE:
 		return optval_put_byte(s->extra[o - options], val, len);
 	default:
@@ -530,7 +554,7 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
 		    socklen_t len)
 {
-	const struct option *o = find(level, name);
+	const struct option *o = find(s, level, name);
 	int v, err;
 
 	if (!o || o->kind == OPT_CONST || (o->kind == OPT_OWN && !o->set))
@@ -549,6 +573,10 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 		v = optval_get_byte(val, len);
 	else if ((err = optval_get_int(val, len, &v)) != 0)
 		return err;
+	if (o->kind == OPT_FLAG) {
+		*flag_of(s, o) = v != 0;
+		return changed(s);
+	}
 	if (o->kind == OPT_BOOL)
 		v = v != 0;
 	else if (v < o->min || v > o->max)

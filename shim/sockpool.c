@@ -9,6 +9,7 @@
  * Invariants: refs is 0 exactly while the struct is on the free stack or in the
  * hands of sock_new(). An id that was once given out never names another sock.
  */
+#include "inaddr.h"
 #include "sock.h"
 
 #include <stddef.h>
@@ -105,11 +106,7 @@ struct sock *sock_new(int family)
 	       sizeof(*s) - offsetof(struct sock, id));
 	s->family = family;
 	s->owner = getpid();
-	/* v4-mapped 0.0.0.0 port 0: "any", as getsockname() says before bind() */
-	if (family == AF_INET) {
-		memset(&s->local.addr.b[10], 0xff, 2);
-		memset(&s->remote.addr.b[10], 0xff, 2);
-	}
+	s->bound_to = s->local = s->remote = inaddr_any(family);
 	sock_renew_id(s);
 	atomic_store(&s->refs, 1);
 	return s;

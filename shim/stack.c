@@ -408,7 +408,7 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 		return err;
 	}
 	s->driver = &b->h;
-	s->local = *guard_local(b->port->guard);
+	s->local = b->port->local;
 	return 0;
 }
 

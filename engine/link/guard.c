@@ -12,6 +12,9 @@
  *
  * A guard that lingers for connections of a closed listener differs from one
  * in use by its backlog, which sock_diag shows to other processes.
+ *
+ * A guard of IPv6 alone holds its port and does not listen: what comes there is
+ * the kernel's to refuse.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -26,8 +29,9 @@
 struct guard {
 	struct link *link;
 	struct guard *next, **pprev;
-	int fd;
+	int fd, family;
 	unsigned flags;
+	bool port_given; /* not chosen by the kernel */
 	bool listening;
 	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
 	struct endpoint local;
@@ -47,10 +51,10 @@ static int drop_by_filter(int fd)
 			  sizeof(prog)) < 0 ? -errno : 0;
 }
 
-static int drop_by_signature(int fd)
+static int drop_by_signature(int fd, int family)
 {
 	struct tcp_md5sig all = {
-		.tcpm_addr.ss_family = AF_INET,
+		.tcpm_addr.ss_family = family,
 		.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX,
 		.tcpm_prefixlen = 0,
 		.tcpm_keylen = 16,
@@ -66,10 +70,13 @@ static int guard_configure(const struct guard *g, uint32_t ifindex)
 {
 	int device = ifindex, err = drop_by_filter(g->fd);
 
-	if (err == -EPERM && drop_by_signature(g->fd) == 0)
+	if (err == -EPERM && drop_by_signature(g->fd, g->family) == 0)
 		err = 0;
 	if (err)
 		return err;
+	if (g->family == AF_INET6 && setsockopt(g->fd, IPPROTO_IPV6, IPV6_V6ONLY,
+						&(int){1}, sizeof(int)) < 0)
+		return -errno;
 	if (ifindex && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
 				  sizeof(device)) < 0)
 		return -errno;
@@ -86,8 +93,13 @@ static int guard_configure(const struct guard *g, uint32_t ifindex)
 static int guard_bind(struct guard *g, const struct endpoint *local)
 {
 	struct sockaddr_in sa = addr_sockaddr(&local->addr, local->port);
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6,
+				   .sin6_port = htons(local->port)};
 	int err;
 
+	if (g->family == AF_INET6)
+		return bind(g->fd, (struct sockaddr *)&any, sizeof(any)) < 0
+			       ? -errno : 0;
 	if (bind(g->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return 0;
 	err = -errno;
@@ -101,15 +113,16 @@ static int guard_bind(struct guard *g, const struct endpoint *local)
 	return err;
 }
 
-static int guard_learn(struct guard *g)
+static int guard_learn(struct guard *g, const struct endpoint *local)
 {
-	struct sockaddr_in sa = {0};
+	struct sockaddr_in6 sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(g->fd, (struct sockaddr *)&sa, &len) < 0)
 		return -errno;
-	g->local.addr = addr_from_v4(&sa.sin_addr);
-	g->local.port = ntohs(sa.sin_port);
+	g->port_given = local->port != 0;
+	g->local.addr = local->addr;
+	g->local.port = ntohs(sa.sin6_port); /* where sin_port is, too */
 	len = sizeof(g->cookie);
 	if (getsockopt(g->fd, SOL_SOCKET, SO_COOKIE, &g->cookie, &len) < 0)
 		return -errno;
@@ -122,24 +135,26 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	struct guard *g;
 	int err;
 
-	if (!addr_is_v4(&local->addr))
+	if (!addr_is_v4(&local->addr) &&
+	    !(flags & GUARD_V6ONLY && addr_is_any(&local->addr)))
 		return -EAFNOSUPPORT;
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
 	g->link = l;
 	g->flags = flags;
+	g->family = addr_is_v4(&local->addr) ? AF_INET : AF_INET6;
 	g->next = l->guards;
 	g->pprev = &l->guards;
 	if (g->next)
 		g->next->pprev = &g->next;
 	l->guards = g;
-	g->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g->fd = socket(g->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = g->fd < 0 ? -errno : guard_configure(g, ifindex);
 	if (!err)
 		err = guard_bind(g, local);
 	if (!err)
-		err = guard_learn(g);
+		err = guard_learn(g, local);
 	if (err) {
 		guard_close(g);
 		return err;
@@ -148,10 +163,23 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	return 0;
 }
 
+/* Takes the port as a listener does, which SO_REUSEADDR does not let others
+ * share, and leaves the segments to the kernel, which refuses them.
+ * A port that the kernel chose would be lost by that; nobody shares it yet. */
+static int guard_listen_v6(struct guard *g)
+{
+	if (g->port_given && (listen(g->fd, GUARD_BACKLOG) < 0 ||
+			      shutdown(g->fd, SHUT_RD) < 0))
+		return -errno;
+	return set_flag(g->fd, SO_REUSEADDR, 0);
+}
+
 int guard_listen(struct guard *g)
 {
 	int err;
 
+	if (g->family == AF_INET6)
+		return guard_listen_v6(g);
 	if (g->listening)
 		return 0;
 	if (listen(g->fd, GUARD_BACKLOG) < 0)

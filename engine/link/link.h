@@ -95,11 +95,14 @@ enum {
  * filter that drops all. ifindex: SO_BINDTODEVICE's device, 0 for none.
  * With GUARD_REUSEADDR guards that linger, whichever process has them, are not
  * in the way. Errors are bind(2)'s: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
- * -EMFILE ...; -EAFNOSUPPORT for IPv6. */
+ * -EMFILE ... With GUARD_V6ONLY local is "::" and the guard holds the port in IPv6
+ * without keeping the kernel quiet there; every other IPv6 address, or a kernel
+ * without IPv6: -EAFNOSUPPORT. */
 int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	       unsigned flags, struct guard **out);
 /* listen(2), so that the kernel keeps quiet; packets to the port begin to
- * arrive at link_recv(). -EADDRINUSE. Calling it again does nothing. */
+ * arrive at link_recv(). -EADDRINUSE. Calling it again does nothing. With
+ * GUARD_V6ONLY it makes only the port as taken as a listener's. */
 int guard_listen(struct guard *g);
 /* Address and port as bound. */
 const struct endpoint *guard_local(const struct guard *g);

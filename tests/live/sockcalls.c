@@ -6,7 +6,8 @@
  *
  * A case is a function in the table at the end; T() makes a call and prints it
  * with its result, errno and the SIGPIPEs that it raised. To the peer a case
- * sends one-letter commands, see obey().
+ * sends one-letter commands, see obey(). The cases of AF_INET6 sockets are in
+ * sockcalls6.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -594,6 +595,8 @@ static void timeouts(void)
 	close(fd);
 }
 
+#include "sockcalls6.h"
+
 #define CASE(f) {#f, f}
 static const struct {
 	const char *name;
@@ -605,7 +608,9 @@ static const struct {
 	CASE(reset_seen_by_read), CASE(reset_seen_by_write),
 	CASE(reset_seen_by_so_error), CASE(reset_seen_by_sendfile),
 	CASE(disconnects), CASE(accepts), CASE(fds), CASE(option_defaults),
-	CASE(option_values), CASE(timeouts),
+	CASE(option_values), CASE(timeouts), CASE(kinds6), CASE(bad_arguments6),
+	CASE(without_a_route6), CASE(connects6), CASE(accepts6),
+	CASE(listens_twice), CASE(share_a_port), CASE(options6),
 };
 
 int main(int argc, char **argv)

@@ -178,7 +178,7 @@ int fake_incoming(struct sock *listener, const struct endpoint *remote,
 	struct sockaddr_un sun;
 	socklen_t len;
 
-	*s = sock_new(AF_INET);
+	*s = sock_new(listener->family);
 	(*s)->local = listener->local;
 	(*s)->remote = *remote;
 	atomic_store(&(*s)->state, SOCK_CONNECTED);

@@ -126,7 +126,9 @@ static void takes_tcp_and_leaves_the_rest(void **state)
 		assert_null(fdtab_peek(fd));
 		close(fd);
 	}
-	assert_fails(socket(AF_INET6, SOCK_STREAM, 0), EAFNOSUPPORT);
+	fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+	assert_non_null(fdtab_peek(fd));
+	close(fd);
 	fake.start_err = -EPERM;
 	assert_fails(socket(AF_INET, SOCK_STREAM, 0), EPERM);
 }
