@@ -85,15 +85,18 @@ static bool answers_repetition(const struct segment *s,
 	       seq_geq(s->opt.sack[0].start, s->ack - res->acked_bytes);
 }
 
+/* Karn's rule, and a little more: an ACK for anything that was sent twice gives
+ * no sample, nor does one for what was sent before the last timeout. An earlier
+ * ACK for it may have been lost, and this one be the answer to a repetition. */
 static void take_rtt(struct tcb *t, const struct segment *s,
 		     const struct sb_acked *res, uint64_t now_us)
 {
-	if (res->sent_us)
+	if (!res->retransmitted && res->sent_us &&
+	    res->sent_us >= t->snd.timeout_us)
 		rtt_sample(t, (uint32_t)(now_us - res->sent_us));
 	else if (answers_repetition(s, res))
 		rtt_sample(t, (uint32_t)(now_us - res->resent_us));
-	else if (res->retransmitted && res->acked_bytes && t->ts_ok &&
-		 s->opt.ts && s->opt.ts_ecr)
+	else if (res->advanced && t->ts_ok && s->opt.ts && s->opt.ts_ecr)
 		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
 }
 
@@ -120,7 +123,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		t->e->stats.bytes_acked += s->ack - t->snd.una;
 		t->snd.una = s->ack;
 		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
-		t->snd.backoff = 0;
+		t->snd.timeouts = 0;
 		res.advanced = true;
 		sb_ack(&t->snd.sb, &t->e->pool, s->ack, &res);
 		release_buffer(t);

@@ -34,6 +34,7 @@ void rtt_sample(struct tcb *t, uint32_t rtt_us)
 		if (r < t->rtt.min_us)
 			t->rtt.min_us = r;
 	}
+	t->snd.backoff = 0; /* 5: a new measurement ends it */
 	/* (2.3) with the clock's granularity G replaced by the minimum: it must
 	 * leave room for the peer's delayed ACK on top of a steady RTT, or a
 	 * path of 190 ms would time out for nothing. Linux does the same. */

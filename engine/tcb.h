@@ -88,8 +88,10 @@ struct tcb {
 		uint16_t mss;        /* what a segment carries besides timestamps */
 		uint8_t wscale;      /* to be applied to SEG.WND */
 		uint8_t dupacks;
-		uint8_t backoff;     /* consecutive timeouts */
-		uint8_t unanswered;  /* of these: probes without any answer */
+		uint8_t backoff;     /* doublings of the RTO since the last sample */
+		uint8_t timeouts;    /* in a row, SND.UNA standing still */
+		uint8_t unanswered;  /* probes in a row without any answer */
+		uint64_t timeout_us; /* when the timer expired last */
 	} snd;
 
 	struct {

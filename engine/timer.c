@@ -1,7 +1,7 @@
 /* timer.c - timeouts: RFC 9293 3.10.8, RFC 6298 5, the zero-window probe of
  * 3.8.6.1.
  *
- * Owns snd.backoff and the decision to give up. Sends nothing: it marks, and
+ * Owns snd.timeouts and the decision to give up. Sends nothing: it marks, and
  * output.c sends.
  */
 #include "tcb.h"
@@ -69,10 +69,12 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 		window_timeout(t, now_us);
 		return;
 	}
-	if (t->snd.backoff >= retries(t)) {
+	if (t->snd.timeouts >= retries(t)) {
 		give_up(t, now_us);
 		return;
 	}
+	t->snd.timeouts++;
+	t->snd.timeout_us = now_us;
 	trace_note(t, "RTO", now_us);
 	recovery_on_timeout(t, now_us); /* (5.4), and RFC 5681 3.1 */
 	back_off(t, now_us);            /* (5.5), (5.6) */

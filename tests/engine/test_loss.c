@@ -206,7 +206,13 @@ static void windows_after_timeout(void **state)
 	inject(h, ACK, 1, seq_of(10), WND, 0);
 	forget(h);
 	assert_int_equal(status(h).recovery, OPEN);
+	/* RFC 6298 5: the backed-off RTO stays until there is a new sample */
+	assert_int_equal(status(h).backoff, 2);
+	send_segments(h, 10, 1);
+	advance_ms(h, 100);
+	inject(h, ACK, 1, seq_of(11), WND, 0);
 	assert_int_equal(status(h).backoff, 0);
+	assert_true(status(h).rto_us < 500000);
 }
 
 /* The first transmission came through after all: nothing more is repeated. */

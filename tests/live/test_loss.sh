@@ -24,7 +24,7 @@ matrix "100 MB each way at once" both_100M 120
 
 loss_1() { exchange "$(size 20M)" 1; }
 loss_5() { exchange "$(size 4M)" 5; }
-loss_20() { exchange "$(size 150K)" 20; }
+loss_20() { exchange "$(size 50K)" 20; }
 sides "1 % loss" loss_1 "$(limit 3600 60)"
 sides "5 % loss" loss_5 "$(limit 3600 60)"
 sides "20 % loss" loss_20 "$(limit 36000 180)"
