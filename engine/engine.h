@@ -147,6 +147,8 @@ struct engine_config {
 	uint32_t orphan_retries;   /* the same for a released connection */
 	uint32_t initcwnd_segs;    /* RFC 6928 */
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of struct tcp_opts */
+	uint32_t rcv_total_bytes; /* what all windows together may offer to those
+				     who send just now; 0: no limit */
 	uint32_t half_open_max;    /* connections in SYN-RECEIVED, all listeners */
 	uint32_t ooo_ranges_max;   /* holes kept per connection */
 	bool timestamps, sack, window_scaling;

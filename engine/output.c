@@ -248,10 +248,14 @@ static uint32_t cwnd_room(const struct tcb *t)
 	return t->cc.cwnd_bytes > pipe ? t->cc.cwnd_bytes - pipe : 0;
 }
 
-/* The largest packet: a burst of whole segments where the link takes them. */
+/* The largest packet: a burst of whole segments where the link takes them, but
+ * no more than a third of cwnd. A burst may be lost as a whole, and what follows
+ * it must tell. */
 static uint32_t burst_bytes(const struct tcb *t, uint32_t mss)
 {
-	return t->gso_max_bytes > mss ? t->gso_max_bytes / mss * mss : mss;
+	uint32_t max = min_u32(t->gso_max_bytes, t->cc.cwnd_bytes / 3);
+
+	return max > mss ? max / mss * mss : mss;
 }
 
 static uint32_t whole_segments(uint32_t len, uint32_t mss)

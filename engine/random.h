@@ -17,7 +17,9 @@ uint64_t prng_next(struct prng *p);
 
 /* RFC 6528: a clock of 4 us plus a keyed hash of the flow. */
 uint32_t random_iss(const uint8_t key[16], const struct flow *f, uint64_t now_us);
-/* RFC 7323 5.4: a per-flow offset for the timestamp clock. */
+/* RFC 7323 5.4: an offset for the timestamp clock, one for each pair of addresses.
+ * So the clock that a peer sees never goes back, and its TIME-WAIT gives way to
+ * the next connection of the same ports (RFC 6191). */
 uint32_t random_ts_offset(const uint8_t key[16], const struct flow *f);
 
 #endif

@@ -105,6 +105,7 @@ struct tcb {
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
 		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
 		uint64_t ts_recent_us;
+		uint64_t second;     /* in which it was counted in receivers */
 		uint16_t mss_seen;   /* largest segment, for the delayed ACK */
 		uint8_t wscale;      /* applied to the windows that we send */
 	} rcv;
@@ -179,6 +180,10 @@ struct engine {
 
 	uint32_t next_number;
 	uint32_t *port_uses; /* by local port */
+
+	/* Connections that received text in this second and in the last one. */
+	uint64_t receivers_second;
+	uint32_t receivers, receivers_before;
 
 	/* Answers that anybody can provoke: RST for unknown segments and
 	 * challenge ACKs, per second (RFC 5961 7). */

@@ -13,16 +13,52 @@
 
 #include <errno.h>
 
-static uint32_t rcvbuf_free(const struct tcb *t)
-{
-	uint32_t used = t->rcv.data.len_bytes;
-
-	return t->opts.rcvbuf_bytes > used ? t->opts.rcvbuf_bytes - used : 0;
-}
+/* A window of 64 KiB needs no scaling; less would be slow on any path. */
+#define SHARE_MIN_BYTES 65535u
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Counts the connections that receive, second by second. */
+static void count_receiver(struct tcb *t, uint64_t now_us)
+{
+	struct engine *e = t->e;
+	uint64_t second = now_us / 1000000 + 1;
+
+	if (second != e->receivers_second) {
+		e->receivers_before = second == e->receivers_second + 1 ? e->receivers : 0;
+		e->receivers_second = second;
+		e->receivers = 0;
+	}
+	if (t->rcv.second != second) {
+		t->rcv.second = second;
+		e->receivers++;
+	}
+}
+
+/* The buffer, or this connection's share of what all of them may have under way:
+ * the socket on which everything arrives is one for all. */
+static uint32_t rcvbuf_limit(const struct tcb *t)
+{
+	const struct engine *e = t->e;
+	uint32_t n = e->receivers > e->receivers_before ? e->receivers
+							: e->receivers_before;
+	uint32_t share;
+
+	if (!e->cfg.rcv_total_bytes || n < 2)
+		return t->opts.rcvbuf_bytes;
+	share = e->cfg.rcv_total_bytes / n;
+	return min_u32(t->opts.rcvbuf_bytes,
+		       share > SHARE_MIN_BYTES ? share : SHARE_MIN_BYTES);
+}
+
+static uint32_t rcvbuf_free(const struct tcb *t)
+{
+	uint32_t used = t->rcv.data.len_bytes, limit = rcvbuf_limit(t);
+
+	return limit > used ? limit - used : 0;
 }
 
 /* Fr * RCV.BUFF or one segment, RFC 9293 3.8.6.2.2. */
@@ -147,6 +183,7 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	if (seq_geq(start, end))
 		return DROP_NONE; /* nothing left; FIN may still count */
 	len_bytes = end - start;
+	count_receiver(t, now_us);
 	t->stat_data_in++;
 	t->last_data_in_us = now_us;
 	if (t->released) /* RFC 9293 3.6.1: nobody will read it */

@@ -9,8 +9,10 @@
 
 #include "../engine/addr.h"
 #include "listener.h"
-#include "nofile.h"
 #include "pair.h"
+
+/* So many shared ports are tried before another one is opened. */
+#define PICK_TRIES 8
 
 uint32_t conn_pair_sndbuf(const struct sock_opts *opts)
 {
@@ -60,7 +62,6 @@ static int open_on(struct conn *c, struct port *p, struct flow *flow,
 	if (err)
 		return err;
 	port_get(&st->ports, p);
-	port_note_remote(p, &flow->remote, st->now_us);
 	c->port = p;
 	return 0;
 }
@@ -81,17 +82,33 @@ static int open_anywhere(struct conn *c, struct flow *flow,
 {
 	struct stack *st = c->st;
 	struct port *p;
-	int err;
+	int err, i;
 
-	p = ports_pick(&st->ports, flow, c->opts.ifindex, st->now_us);
-	err = p ? open_on(c, p, flow, path) : -EADDRINUSE;
-	if (err != -EADDRINUSE)
-		return err;
+	for (i = 0; i < PICK_TRIES; i++) {
+		p = ports_pick(&st->ports, &flow->local.addr, c->opts.ifindex);
+		if (!p)
+			break;
+		err = open_on(c, p, flow, path);
+		if (err != -EADDRINUSE)
+			return err;
+	}
 	err = ports_ephemeral(&st->ports, &flow->local.addr, c->opts.ifindex, &p);
 	if (err)
 		return err;
 	err = open_on(c, p, flow, path);
 	port_put(&st->ports, p);
+	return err;
+}
+
+static int find_route(struct conn *c, struct flow *flow, struct tcp_path *path)
+{
+	struct stack *st = c->st;
+	int err;
+
+	do
+		err = link_route(st->link, &flow->remote.addr, c->opts.ifindex,
+				 &flow->local.addr, path);
+	while (ports_make_room(&st->ports, err));
 	return err;
 }
 
@@ -104,8 +121,7 @@ static int open_active(struct conn *c, const struct endpoint *remote)
 	if (!flow.remote.port)
 		return -ECONNREFUSED; /* nobody can listen there */
 	flow.local.addr = source(c, &flow.remote.addr);
-	err = link_route(c->st->link, &flow.remote.addr, c->opts.ifindex,
-			 &flow.local.addr, &path);
+	err = find_route(c, &flow, &path);
 	if (!err)
 		err = c->binding ? open_bound(c, &flow, &path)
 				 : open_anywhere(c, &flow, &path);
@@ -142,9 +158,29 @@ static int new_active(struct stack *st, struct sock *s, int fd, struct conn **ou
 	return 0;
 }
 
+/* The engine end of s, or a negative errno. */
+static int claim(struct stack *st, const struct sock *s)
+{
+	int fd;
+
+	do
+		fd = visitors_claim(&st->visitors, &s->name, s->name_len);
+	while (fd < 0 && ports_make_room(&st->ports, fd));
+	if (fd == -EMFILE || fd == -ENFILE)
+		visitors_refuse(&st->visitors);
+	return fd;
+}
+
+/* What connect(2) says: the program's fds are not to blame for EMFILE, and for
+ * ENOENT it is that its visitor was refused. */
+static int connect_errno(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOENT ? -ENOBUFS : err;
+}
+
 int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote)
 {
-	int fd = visitors_claim(&st->visitors, &s->name, s->name_len);
+	int fd = claim(st, s);
 	struct conn *c;
 	int err;
 
@@ -153,12 +189,12 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
 		if (fd >= 0)
 			close(fd);
 		atomic_store(&s->state, SOCK_FAILED);
-		return err == -EMFILE || err == -ENFILE ? -ENOBUFS : err;
+		return connect_errno(err);
 	}
 	err = open_active(c, remote);
 	if (err) {
 		conn_connect_failed(c, 0);
-		return err;
+		return connect_errno(err);
 	}
 	atomic_store(&s->state, SOCK_CONNECTING);
 	return 0;
@@ -205,10 +241,11 @@ static int new_engine_end(struct conn *c)
 	struct sockaddr_un name;
 	socklen_t len = stack_name(c->st, NAME_ENGINE, c->sock_id,
 				   tcp_flow(c->tcb), &name);
-	int fd = socket(AF_UNIX, type, 0), err;
+	int fd, err;
 
-	if (fd < 0 && errno == EMFILE && nofile_raise())
+	do
 		fd = socket(AF_UNIX, type, 0);
+	while (fd < 0 && ports_make_room(&c->st->ports, -errno));
 	if (fd < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&name, len) != 0) {

@@ -3,8 +3,9 @@
  * Invariants: a port is on the busy list while refs > 0, else on the idle list;
  * owners <= refs; pool[p->pool_at] == p exactly for pooled ports. A port of a
  * bound socket is given back at once when the engine does not need it, so that
- * the program or another process can bind it again; a pooled one stays until
- * the next ports_collect().
+ * the program or another process can bind it again. A pooled one stays for the
+ * next connection, until ports_collect() or until too many are idle: each costs
+ * an fd, and many listeners make the kernel slow.
  */
 #include "ports.h"
 
@@ -17,8 +18,15 @@
 
 /* So many ports are opened for an address before connections share one. */
 #define POOL_MIN 16
-/* So many shared ports are tried before another one is opened. */
-#define PICK_TRIES 4
+/* So many shared ports are looked at for one with the right address. */
+#define PICK_LOOKS 8
+/* Idle ports beyond so many, or this part of the fd limit, are closed. */
+#define IDLE_MAX 1024
+#define IDLE_PART 4
+/* Idle ports looked at for each one more: two, so that their number shrinks. */
+#define TRIM_LOOKS 2
+/* Idle ports closed at a time for want of fds. */
+#define ROOM_MAX 16
 /* So many times the kernel is asked for a port that is free in IPv6 too. */
 #define BIND_TRIES 8
 /* Idle ports looked at by one ports_collect(). */
@@ -83,12 +91,25 @@ static void pool_remove(struct ports *ps, struct port *p)
 	p->pooled = false;
 }
 
+static void make_idle(struct ports *ps, struct port *p)
+{
+	list_remove(&ps->busy, p);
+	list_append(&ps->idle, p);
+	ps->idle_n++;
+}
+
+static void leave_idle(struct ports *ps, struct port *p)
+{
+	list_remove(&ps->idle, p);
+	ps->idle_n--;
+}
+
 /* p is idle. */
 static void close_port(struct ports *ps, struct port *p)
 {
 	if (p->pooled)
 		pool_remove(ps, p);
-	list_remove(&ps->idle, p);
+	leave_idle(ps, p);
 	guard_close(p->also_v6);
 	guard_close(p->guard);
 	free(p);
@@ -98,19 +119,54 @@ void port_get(struct ports *ps, struct port *p)
 {
 	if (p->refs++)
 		return;
-	list_remove(&ps->idle, p);
+	leave_idle(ps, p);
 	list_append(&ps->busy, p);
 }
 
-/* Asks the kernel, and once more when there is a chance that it says yes now. */
+/* Closes idle ports, oldest first; those still needed go to the end of the
+ * queue. How many were closed. */
+static unsigned collect(struct ports *ps, unsigned looks, unsigned close_max)
+{
+	unsigned closed = 0;
+	struct port *p;
+
+	if (looks > ps->idle_n)
+		looks = ps->idle_n;
+	for (; looks && closed < close_max; looks--) {
+		p = ps->idle.first;
+		if (!needed(ps, p)) {
+			close_port(ps, p);
+			closed++;
+			continue;
+		}
+		list_remove(&ps->idle, p);
+		list_append(&ps->idle, p);
+	}
+	return closed;
+}
+
+void ports_collect(struct ports *ps)
+{
+	collect(ps, COLLECT_MAX, COLLECT_MAX);
+}
+
+bool ports_make_room(struct ports *ps, int err)
+{
+	if (err != -EMFILE && err != -ENFILE)
+		return false;
+	return collect(ps, ps->idle_n, ROOM_MAX) || (err == -EMFILE && nofile_raise());
+}
+
+/* Asks the kernel, and again while there is a chance that it says yes now. */
 static int open_guard(struct ports *ps, const struct endpoint *local,
 		      uint32_t ifindex, unsigned flags, struct guard **out)
 {
-	int err = guard_open(ps->link, local, ifindex, flags, out);
+	int err;
 
-	if (err == -EMFILE && nofile_raise())
+	do
 		err = guard_open(ps->link, local, ifindex, flags, out);
-	if (err == -EMFILE || (err == -EADDRINUSE && !local->port)) {
+	while (ports_make_room(ps, err));
+	if (err == -EADDRINUSE && !local->port) {
 		ports_collect(ps);
 		err = guard_open(ps->link, local, ifindex, flags, out);
 	}
@@ -256,73 +312,39 @@ int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
 	return 0;
 }
 
-/* FNV-1a; a collision costs nothing but another port. */
-static uint64_t remote_bit(const struct endpoint *remote)
+/* A caller that finds it in use asks again, for another one. */
+struct port *ports_pick(struct ports *ps, const struct ip_addr *src,
+			uint32_t ifindex)
 {
-	uint32_t h = 2166136261u ^ remote->port;
-	size_t i;
-
-	for (i = 0; i < sizeof(remote->addr.b); i++)
-		h = (h ^ remote->addr.b[i]) * 16777619u;
-	return 1ull << ((h ^ h >> 16) & 63);
-}
-
-static void forget_old_remotes(struct port *p, uint64_t now_us)
-{
-	uint64_t minute = now_us / 60000000;
-
-	if (minute == p->minute)
-		return;
-	p->old_remotes = minute == p->minute + 1 ? p->remotes : 0;
-	p->remotes = 0;
-	p->minute = minute;
-}
-
-void port_note_remote(struct port *p, const struct endpoint *remote,
-		      uint64_t now_us)
-{
-	forget_old_remotes(p, now_us);
-	p->remotes |= remote_bit(remote);
-}
-
-/* Where the last connection with the same four numbers ended not long ago, the
- * remote may be in TIME-WAIT, and would not take the SYN at once. */
-static bool fits(struct port *p, const struct flow *flow, uint32_t ifindex,
-		 uint64_t now_us)
-{
-	if (p->ifindex != ifindex ||
-	    !addr_eq(&guard_local(p->guard)->addr, &flow->local.addr))
-		return false;
-	forget_old_remotes(p, now_us);
-	return !((p->remotes | p->old_remotes) & remote_bit(&flow->remote));
-}
-
-struct port *ports_pick(struct ports *ps, const struct flow *flow,
-			uint32_t ifindex, uint64_t now_us)
-{
-	uint32_t random[PICK_TRIES];
-	int i;
+	uint32_t random, i;
 
 	if (ps->pool_n < POOL_MIN ||
-	    getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+	    getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		return NULL;
-	for (i = 0; i < PICK_TRIES; i++) {
-		struct port *p = ps->pool[random[i] % ps->pool_n];
+	for (i = 0; i < PICK_LOOKS; i++) {
+		struct port *p = ps->pool[(random + i) % ps->pool_n];
 
-		if (fits(p, flow, ifindex, now_us))
+		if (p->ifindex == ifindex &&
+		    addr_eq(&guard_local(p->guard)->addr, src))
 			return p;
 	}
 	return NULL;
+}
+
+static bool too_many_idle(const struct ports *ps)
+{
+	return ps->idle_n > IDLE_MAX || ps->idle_n > driver_nofile_soft() / IDLE_PART;
 }
 
 void port_put(struct ports *ps, struct port *p)
 {
 	if (--p->refs)
 		return;
-	list_remove(&ps->busy, p);
-	list_append(&ps->idle, p);
+	make_idle(ps, p);
 	if (!p->pooled && !needed(ps, p))
 		close_port(ps, p);
+	else if (too_many_idle(ps))
+		collect(ps, TRIM_LOOKS, TRIM_LOOKS);
 }
 
 void port_disown(struct ports *ps, struct port *p)
@@ -338,32 +360,12 @@ void port_disown(struct ports *ps, struct port *p)
 	port_put(ps, p);
 }
 
-/* Oldest first; those still needed go to the end of the queue. */
-void ports_collect(struct ports *ps)
-{
-	const struct port *end = ps->idle.last;
-	struct port *p = NULL;
-	int i;
-
-	for (i = 0; ps->idle.first && p != end && i < COLLECT_MAX; i++) {
-		p = ps->idle.first;
-		if (!needed(ps, p)) {
-			close_port(ps, p);
-			continue;
-		}
-		list_remove(&ps->idle, p);
-		list_append(&ps->idle, p);
-	}
-}
-
 void ports_free(struct ports *ps)
 {
 	struct port *p;
 
-	while ((p = ps->busy.first)) {
-		list_remove(&ps->busy, p);
-		list_append(&ps->idle, p);
-	}
+	while ((p = ps->busy.first))
+		make_idle(ps, p);
 	while (ps->idle.first)
 		close_port(ps, ps->idle.first);
 	free(ps->pool);

@@ -25,10 +25,6 @@ struct port {
 	bool listened;     /* a listener has used it */
 	bool pooled;       /* opened for connect(): others may share it */
 	uint32_t pool_at;
-	/* Remotes connected to, one bit for the hash of each: in the present
-	 * minute and the one before. */
-	uint64_t remotes, old_remotes;
-	uint64_t minute;
 };
 
 struct port_list {
@@ -39,6 +35,7 @@ struct ports {
 	struct link *link;
 	struct engine *engine;
 	struct port_list busy, idle; /* refs > 0; refs == 0 */
+	uint32_t idle_n;
 	struct port **pool;
 	uint32_t pool_n, pool_max;
 };
@@ -58,21 +55,22 @@ int port_listen(struct port *p);
  * already. -EADDRNOTAVAIL: there are no more. */
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
 		    uint32_t ifindex, struct port **out);
-/* A port at random that ports_ephemeral() has opened for flow's local address
- * and that was not used with its remote endpoint lately, or NULL: either there
- * is none, or it is better to open one more (RFC 6056: the next port should be
- * hard to guess). Not referred to. */
-struct port *ports_pick(struct ports *ps, const struct flow *flow,
-			uint32_t ifindex, uint64_t now_us);
-/* A connection to this remote uses p. */
-void port_note_remote(struct port *p, const struct endpoint *remote,
-		      uint64_t now_us);
+/* A port at random that ports_ephemeral() has opened for src, or NULL: either
+ * there is none, or it is better to open one more (RFC 6056: the next port
+ * should be hard to guess). Not referred to. Whether the remote in mind is
+ * still connected to it, or in TIME-WAIT here, is for tcp_open() to say. */
+struct port *ports_pick(struct ports *ps, const struct ip_addr *src,
+			uint32_t ifindex);
 void port_get(struct ports *ps, struct port *p);
 void port_put(struct ports *ps, struct port *p);
 /* The socket that is bound to it lets go. */
 void port_disown(struct ports *ps, struct port *p);
 /* Gives idle ports back to the kernel; looks at a bounded number of them. */
 void ports_collect(struct ports *ps);
+/* For every call of the driver's that makes an fd: is it worthwhile to repeat
+ * it after this negative errno? For -EMFILE and -ENFILE it gives back some idle
+ * ports, or else raises the limit. False at last, however often it is asked. */
+bool ports_make_room(struct ports *ps, int err);
 void ports_free(struct ports *ps); /* all of them, whoever uses them */
 
 #endif

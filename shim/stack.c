@@ -106,7 +106,8 @@ static void send_all(struct stack *st)
 
 	/* Payloads point into send buffers: nothing may come between these two. */
 	while ((n = engine_output(st->engine, pkts, SEND_BATCH, st->now_us)) > 0) {
-		link_send(st->link, pkts, n);
+		if (link_send(st->link, pkts, n) < 0)
+			take_icmp(st);
 		ladder_print(&st->ladder, st->engine);
 	}
 }
@@ -306,6 +307,8 @@ int stack_open(struct stack *st)
 	err = link_open(&st->link, &st->cfg.link);
 	if (err)
 		return err;
+	/* The buffer counts the kernel's overhead too; half of it is data. */
+	st->cfg.engine.rcv_total_bytes = link_rcvbuf_bytes(st->link) / 2;
 	st->engine = engine_new(&st->cfg.engine, st->now_us);
 	if (!st->engine)
 		return -ENOMEM;

@@ -2,17 +2,18 @@
  *
  * Invariant: every visitor's process was this one when it connected
  * (SO_PEERCRED). A visitor leaves by being claimed, or when its app end is gone.
+ * Who cannot be let in for want of fds would keep the listener readable, and the
+ * driver busy; an fd in reserve serves to turn them away.
  */
 #include "visitors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "nofile.h"
 
 struct visitor {
 	struct visitor *next;
@@ -28,6 +29,7 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 
 	v->first = NULL;
 	v->n = 0;
+	v->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (v->fd < 0)
 		return -errno;
@@ -50,6 +52,9 @@ void visitors_close(struct visitors *v)
 		free(one);
 	}
 	v->n = 0;
+	if (v->spare >= 0)
+		close(v->spare);
+	v->spare = -1;
 	if (v->fd >= 0)
 		close(v->fd);
 	v->fd = -1;
@@ -68,8 +73,6 @@ static int accept_one(struct visitors *v)
 {
 	int fd = accept4(v->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0 && errno == EMFILE && nofile_raise())
-		fd = accept4(v->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -119,6 +122,17 @@ int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
 		if ((*at)->len == len && memcmp(&(*at)->name, name, len) == 0)
 			return take_out(v, at);
 	return err ? err : -ENOENT;
+}
+
+void visitors_refuse(struct visitors *v)
+{
+	int fd;
+
+	if (v->spare >= 0)
+		close(v->spare);
+	while ((fd = accept_one(v)) >= 0)
+		close(fd);
+	v->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
 void visitors_sweep(struct visitors *v)

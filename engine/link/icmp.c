@@ -118,7 +118,7 @@ static bool icmp_parse(const struct link *l, const uint8_t *ip, size_t len,
 int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n)
 {
 	uint8_t buf[ICMP_MSG_MAX];
-	int out = 0;
+	int out = tx_take_too_big(l, msgs, n);
 
 	for (int round = 0; out < n && round < ICMP_ROUNDS_MAX; round++) {
 		ssize_t len = recv(l->icmp_fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);

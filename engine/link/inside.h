@@ -131,6 +131,9 @@ uint32_t link_arrived_on(const struct link *l, const struct flow *f);
 
 int tx_open(struct link *l);
 void tx_close(struct link *l);
+/* Takes what link_recv_icmp() is to say of segments that were too large for
+ * their device; up to n. */
+int tx_take_too_big(struct link *l, struct engine_icmp *msgs, int n);
 /* Writes an IPv4 header for len_bytes of TCP behind it: DF set, identification
  * zero (RFC 6864 4.1), checksum in place. */
 void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
@@ -170,6 +173,9 @@ void routes_close(struct link *l);
 /* The path from src to dst, at most CACHE_TTL_MS old. */
 int route_path(struct link *l, const struct ip_addr *src,
 	       const struct ip_addr *dst, struct tcp_path *path);
+/* The path between these two has changed: route_path() asks again. */
+void route_forget(struct link *l, const struct ip_addr *src,
+		  const struct ip_addr *dst);
 
 /* ---- guard.c, diag.c, icmp.c -------------------------------------------- */
 

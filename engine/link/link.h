@@ -57,7 +57,9 @@ uint32_t link_rcvbuf_bytes(const struct link *l);
  * buffers, valid until the next call. path is filled in for a SYN. Returns 0
  * when nothing waits. */
 int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
-/* Takes up to n ICMP errors that quote a TCP segment from a guarded port. */
+/* Takes up to n ICMP errors that quote a TCP segment from a guarded port; and
+ * what ICMP would say of segments that were too large for our own device (after
+ * link_send() has returned an error). */
 int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n);
 
 /* Sends n packets, cutting bursts and filling in checksums. A packet that

@@ -117,3 +117,9 @@ int route_path(struct link *l, const struct ip_addr *src,
 	*path = l->routes->e[i].path;
 	return 0;
 }
+
+void route_forget(struct link *l, const struct ip_addr *src,
+		  const struct ip_addr *dst)
+{
+	l->routes->e[addr_pair_hash(src, dst, ROUTES_N)].until_ms = 0;
+}

@@ -4,6 +4,9 @@
  * batch is empty between two calls of link_send(). Order is kept: a burst that
  * leaves by the packet socket waits until the batch has gone.
  *
+ * A segment that is too large for the device by now is reported as a router would
+ * report it, through link_recv_icmp().
+ *
  * The IP header is ours (IP_HDRINCL). The source address is given in IP_PKTINFO
  * too, because the kernel chooses the route by that one and not by the header.
  */
@@ -19,6 +22,7 @@
 #define TX_WAIT_MS 20
 #define IP4_DF 0x40
 #define TX_SNDBUF_BYTES (4 << 20)
+#define TOO_BIG_MAX 16
 
 struct tx_slot {
 	uint8_t hdr[IP4_HDR_BYTES + TCP_HDR_MAX];
@@ -36,6 +40,8 @@ struct tx {
 	int n;
 	int wait_left_ms; /* of this link_send() */
 	int err;          /* last loss of this link_send(), negative errno */
+	struct engine_icmp too_big[TOO_BIG_MAX]; /* refused for their size */
+	int too_big_n;
 };
 
 int tx_open(struct link *l)
@@ -109,6 +115,40 @@ static void tx_lost(struct link *l, int err)
 	l->tx->err = err;
 }
 
+static void tx_too_big(struct link *l, const struct tx_slot *s)
+{
+	const uint8_t *ip = s->hdr, *tcp = ip + IP4_HDR_BYTES;
+	struct engine_icmp *msg;
+
+	if (l->tx->too_big_n == TOO_BIG_MAX)
+		return; /* they will be sent, and refused, again */
+	msg = &l->tx->too_big[l->tx->too_big_n++];
+	*msg = (struct engine_icmp){
+		.flow.local = {addr_from_v4(ip + 12), get_be16(tcp)},
+		.flow.remote = {addr_from_v4(ip + 16), get_be16(tcp + 2)},
+		.seq = get_be32(tcp + 4),
+		.err = EMSGSIZE,
+	};
+}
+
+int tx_take_too_big(struct link *l, struct engine_icmp *msgs, int n)
+{
+	int out = 0;
+
+	while (out < n && l->tx->too_big_n) {
+		struct engine_icmp *msg = &msgs[out++];
+		struct tcp_path path = {0};
+		struct ip_addr src;
+
+		*msg = l->tx->too_big[--l->tx->too_big_n];
+		src = msg->flow.local.addr;
+		route_forget(l, &src, &msg->flow.remote.addr);
+		link_route(l, &msg->flow.remote.addr, 0, &src, &path);
+		msg->mtu_bytes = path.mtu_bytes; /* 0 when it has no route now */
+	}
+	return out;
+}
+
 /* Waits, within what this link_send() may still wait, for room in the buffer of
  * the socket fd. */
 static bool tx_wait(struct link *l, int fd)
@@ -139,6 +179,8 @@ static void tx_flush(struct link *l)
 			i += sent;
 		} else if (errno == EAGAIN ? !tx_wait(l, l->raw_fd) : errno != EINTR) {
 			tx_lost(l, -errno);
+			if (l->tx->err == -EMSGSIZE)
+				tx_too_big(l, &tx->slots[i]);
 			i++;
 		}
 	}

@@ -286,6 +286,46 @@ static void close_at_closed_window(void **state)
 	expect_state(h, TCPS_FIN_WAIT_2);
 }
 
+/* All that is offered to those who send must fit the socket that they share; one
+ * alone has all of its buffer, and nobody less than 64 KiB. */
+static void windows_share_the_total(void **state)
+{
+	struct harness *h = *state;
+	uint32_t n, wnd;
+
+	h->cfg.window_scaling = true;
+	h->cfg.rcv_total_bytes = 800000;
+	h = harness_again(state, &h->cfg);
+	h->syn.wscale = 0;
+	h->opts.rcvbuf_bytes = 500000;
+	for (n = 1; n <= 20; n++) {
+		h->remote.port = (uint16_t)(2000 + n);
+		h->written = h->read = 0;
+		establish(h);
+		inject(h, ACK, 1, 1, WND, 30000);
+		app_read(h, 30000);
+		inject(h, ACK, 30001, 1, WND, 30000);
+		app_read(h, 30000);
+		pull(h);
+		assert_true(pending(h) > 0);
+		forget(h);
+		wnd = status(h).rcv_wnd_bytes;
+		if (n == 1)
+			assert_in_range(wnd, 400000, 500000);
+		else if (n > 2) /* those before it have been counted */
+			assert_in_range(wnd, 30000, 800000 / (n - 1) > 65535
+						    ? 800000 / (n - 1) : 65535);
+	}
+	advance_ms(h, 3000); /* nobody else sends: all for one again */
+	forget(h);
+	for (uint32_t at = 60001; at < 600000; at += 30000) {
+		inject(h, ACK, at, 1, WND, 30000);
+		app_read(h, 30000);
+		forget(h);
+	}
+	assert_true(status(h).rcv_wnd_bytes > 400000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,7 +334,7 @@ int main(void)
 		TEST(lost_window_update), TEST(peer_shrinks_window),
 		TEST(window_of_old_segments),
 		TEST(window_with_new_ack_in_old_segment), TEST(window_updates),
-		TEST(largest_scale), TEST(our_scale), TEST(close_at_closed_window),
+		TEST(largest_scale), TEST(our_scale), TEST(windows_share_the_total), TEST(close_at_closed_window),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);

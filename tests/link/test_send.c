@@ -96,6 +96,7 @@ static void losses_are_counted_and_told(void **state)
 	static const char big[3000];
 	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT), shut = ep(B_IP, PORT + 1);
 	struct engine_pkt_out p[3];
+	struct engine_icmp msg;
 
 	(void)state;
 	sh("nft 'add table ip t; add chain ip t o { type filter hook output priority 0; };"
@@ -108,6 +109,13 @@ static void losses_are_counted_and_told(void **state)
 	p[1] = segment(&from, &to, 1, SEG_ACK, big, sizeof(big));
 	p[1].mss_bytes = sizeof(big);
 	assert_int_equal(link_send(l, p, 3), -EMSGSIZE);
+	/* what a router would have said, had it come that far */
+	assert_int_equal(link_recv_icmp(l, &msg, 1), 1);
+	assert_int_equal(msg.err, EMSGSIZE);
+	assert_int_equal(msg.mtu_bytes, 1500);
+	assert_int_equal(msg.seq, 1);
+	assert_true(endpoint_eq(&msg.flow.local, &from) && endpoint_eq(&msg.flow.remote, &to));
+	assert_int_equal(link_recv_icmp(l, &msg, 1), 0);
 	p[1].mss_bytes = 0;
 	assert_int_equal(link_send(l, p + 1, 1), -EINVAL);
 	memset(&p[1].src, 1, sizeof(p[1].src));

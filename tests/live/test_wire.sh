@@ -172,3 +172,20 @@ refused_on_the_wire() {
 	expect 2 "$(wc -l <got)"
 }
 register "a SYN to a closed port" refused_on_the_wire
+
+# The link's MTU becomes smaller under a connection: the kernel refuses our
+# segments, and we make smaller ones.
+mtu_shrinks() {
+	mkdir -p www
+	data www/file 100M
+	start server python3 -m http.server --directory www 8000 2>http.log
+	wait_port 8000
+	start client curl -sS -f --limit-rate 40M -o got "http://$SRV:8000/file"
+	local cl=$STARTED
+	sleep 0.5
+	on a ip link set va mtu 1000
+	on b ip link set vb mtu 1000
+	finish "$cl"
+	same www/file got
+}
+sides "the MTU shrinks" mtu_shrinks 60
