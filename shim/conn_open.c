@@ -166,16 +166,16 @@ static int claim(struct stack *st, const struct sock *s)
 	do
 		fd = visitors_claim(&st->visitors, &s->name, s->name_len);
 	while (fd < 0 && ports_make_room(&st->ports, fd));
-	if (fd == -EMFILE || fd == -ENFILE)
-		visitors_refuse(&st->visitors);
-	return fd;
+	if (fd != -EMFILE && fd != -ENFILE)
+		return fd;
+	visitors_refuse(&st->visitors);
+	return visitors_claim(&st->visitors, &s->name, s->name_len);
 }
 
-/* What connect(2) says: the program's fds are not to blame for EMFILE, and for
- * ENOENT it is that its visitor was refused. */
+/* What connect(2) says: it is not the program's fds that there are too many of. */
 static int connect_errno(int err)
 {
-	return err == -EMFILE || err == -ENFILE || err == -ENOENT ? -ENOBUFS : err;
+	return err == -EMFILE || err == -ENFILE ? -ENOBUFS : err;
 }
 
 int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote)

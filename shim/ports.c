@@ -132,8 +132,7 @@ static unsigned collect(struct ports *ps, unsigned looks, unsigned close_max)
 
 	if (looks > ps->idle_n)
 		looks = ps->idle_n;
-	for (; looks && closed < close_max; looks--) {
-		p = ps->idle.first;
+	for (; (p = ps->idle.first) && looks && closed < close_max; looks--) {
 		if (!needed(ps, p)) {
 			close_port(ps, p);
 			closed++;

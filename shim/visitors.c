@@ -15,12 +15,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What visitors_claim() finds of one who could not be let in. */
+#define REFUSED (-EMFILE)
+
 struct visitor {
 	struct visitor *next;
-	int fd;
+	int fd; /* or REFUSED */
 	socklen_t len;
 	struct sockaddr_un name; /* of the app end */
 };
+
+/* Any fd will do; in the driver these numbers are always open. */
+static void hold_spare(struct visitors *v)
+{
+	v->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+static void drop_spare(struct visitors *v)
+{
+	if (v->spare >= 0)
+		close(v->spare);
+	v->spare = -1;
+}
 
 int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 		  socklen_t len)
@@ -29,34 +45,45 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 
 	v->first = NULL;
 	v->n = 0;
-	v->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (v->fd < 0)
 		return -errno;
 	if (bind(v->fd, (const struct sockaddr *)sun, len) == 0 &&
-	    listen(v->fd, SOMAXCONN) == 0)
+	    listen(v->fd, SOMAXCONN) == 0) {
+		hold_spare(v);
 		return 0;
+	}
 	err = -errno;
 	close(v->fd);
 	v->fd = -1;
 	return err;
 }
 
+static int take_out(struct visitors *v, struct visitor **at)
+{
+	struct visitor *one = *at;
+	int fd = one->fd;
+
+	*at = one->next;
+	v->n--;
+	free(one);
+	return fd;
+}
+
+static void close_end(int fd)
+{
+	if (fd != REFUSED)
+		close(fd);
+}
+
 void visitors_close(struct visitors *v)
 {
-	struct visitor *one;
-
-	while ((one = v->first)) {
-		v->first = one->next;
-		close(one->fd);
-		free(one);
-	}
-	v->n = 0;
-	if (v->spare >= 0)
-		close(v->spare);
-	v->spare = -1;
-	if (v->fd >= 0)
-		close(v->fd);
+	while (v->first)
+		close_end(take_out(v, &v->first));
+	if (v->fd < 0)
+		return;
+	drop_spare(v);
+	close(v->fd);
 	v->fd = -1;
 }
 
@@ -76,40 +103,49 @@ static int accept_one(struct visitors *v)
 	return fd < 0 ? -errno : fd;
 }
 
+/* NULL: this is nobody, and fd is closed. */
+static struct visitor *let_in(struct visitors *v, int fd)
+{
+	struct visitor *one = from_this_process(fd) ? malloc(sizeof(*one)) : NULL;
+
+	if (one) {
+		one->fd = fd;
+		one->len = sizeof(one->name);
+	}
+	if (!one || getpeername(fd, (struct sockaddr *)&one->name, &one->len)) {
+		close(fd);
+		free(one);
+		return NULL;
+	}
+	one->next = v->first;
+	v->first = one;
+	v->n++;
+	return one;
+}
+
 int visitors_accept(struct visitors *v)
+{
+	int fd;
+
+	while ((fd = accept_one(v)) >= 0)
+		let_in(v, fd);
+	return fd == -EAGAIN ? 0 : fd;
+}
+
+void visitors_refuse(struct visitors *v)
 {
 	struct visitor *one;
 	int fd;
 
+	drop_spare(v);
 	while ((fd = accept_one(v)) >= 0) {
-		one = from_this_process(fd) ? malloc(sizeof(*one)) : NULL;
-		if (!one) {
-			close(fd);
+		one = let_in(v, fd);
+		if (!one)
 			continue;
-		}
-		one->fd = fd;
-		one->len = sizeof(one->name);
-		if (getpeername(fd, (struct sockaddr *)&one->name, &one->len)) {
-			close(fd);
-			free(one);
-			continue;
-		}
-		one->next = v->first;
-		v->first = one;
-		v->n++;
+		close(fd);
+		one->fd = REFUSED;
 	}
-	return fd == -EAGAIN ? 0 : fd;
-}
-
-static int take_out(struct visitors *v, struct visitor **at)
-{
-	struct visitor *one = *at;
-	int fd = one->fd;
-
-	*at = one->next;
-	v->n--;
-	free(one);
-	return fd;
+	hold_spare(v);
 }
 
 int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
@@ -124,17 +160,6 @@ int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
 	return err ? err : -ENOENT;
 }
 
-void visitors_refuse(struct visitors *v)
-{
-	int fd;
-
-	if (v->spare >= 0)
-		close(v->spare);
-	while ((fd = accept_one(v)) >= 0)
-		close(fd);
-	v->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-}
-
 void visitors_sweep(struct visitors *v)
 {
 	struct visitor **at = &v->first;
@@ -142,8 +167,8 @@ void visitors_sweep(struct visitors *v)
 	while (*at) {
 		struct pollfd p = {.fd = (*at)->fd};
 
-		if (poll(&p, 1, 0) == 1 && p.revents & POLLHUP)
-			close(take_out(v, at));
+		if (p.fd == REFUSED || (poll(&p, 1, 0) == 1 && p.revents & POLLHUP))
+			close_end(take_out(v, at));
 		else
 			at = &(*at)->next;
 	}

@@ -14,7 +14,7 @@ struct visitor;
 
 struct visitors {
 	int fd; /* the private listener */
-	int spare; /* see visitors_refuse(), or -1 */
+	int spare; /* for visitors_refuse(); -1: there was none to have */
 	struct visitor *first;
 	unsigned n;
 };
@@ -29,7 +29,8 @@ int visitors_accept(struct visitors *v);
  * non-blocking fd, or a negative errno (-ENOENT: there is none). */
 int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
 		   socklen_t len);
-/* For want of fds: turns everybody away who waits to be let in. */
+/* For want of fds: turns everybody away who waits to be let in. Their claims
+ * give -EMFILE. */
 void visitors_refuse(struct visitors *v);
 /* Forgets those whose app end was closed without a command. */
 void visitors_sweep(struct visitors *v);
