@@ -133,6 +133,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return;
 	take_rtt(t, s, &res, now_us);
 	recovery_on_ack(t, &res, dup, now_us);
+	tlp_on_ack(t, answers_repetition(s, &res), now_us);
 	ack = (struct cc_ack){.acked_bytes = res.acked_bytes + res.sacked_bytes,
 			      .flight_bytes = flight_bytes,
 			      .rtt_us = t->rtt.srtt_us,
@@ -145,6 +146,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	if (!was_fast && t->recovery != RECOVERY_FAST && ack.acked_bytes)
 		t->cc.ops->on_ack(&t->cc, &ack);
 	rexmt_timer_update(t, res.advanced, now_us);
+	tlp_schedule(t, now_us);
 }
 
 /* What the state makes of an acknowledged FIN. */

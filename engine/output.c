@@ -315,23 +315,14 @@ static uint32_t resend_bytes(struct tcb *t, const struct sent *rec, uint32_t mss
 	return t->rexmit_now && !cwnd ? min_u32(len, mss) : cwnd;
 }
 
-static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
+		   const char *note, uint64_t now_us)
 {
-	uint32_t mss = effective_mss(t), start, len;
-	struct sent *rec = sb_next_lost(&t->snd.sb);
+	uint32_t mss = effective_mss(t), start = rec->start;
+	uint32_t len = rec->end - start;
 	uint8_t flags = 0;
 
-	if (!rec)
-		return false;
-	len = resend_bytes(t, rec, mss);
-	if (!len)
-		return false;
-	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
-		return false; /* no memory: the timer tries again */
-	rec = sb_next_lost(&t->snd.sb);
 	sb_retransmitted(&t->snd.sb, rec, now_us);
-	t->rexmit_now = false;
-	start = rec->start;
 	if (seq_gt(rec->end, data_end(t))) { /* the last number is our FIN's */
 		flags = SEG_FIN;
 		len--;
@@ -341,7 +332,23 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
 	t->e->stats.segs_retransmitted++;
 	t->stat_bytes_retrans += len;
-	make_segment(t, pkt, start, len, flags, "retransmission", now_us);
+	make_segment(t, pkt, start, len, flags, note, now_us);
+}
+
+static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	struct sent *rec = sb_next_lost(&t->snd.sb);
+	uint32_t len;
+
+	if (!rec)
+		return false;
+	len = resend_bytes(t, rec, effective_mss(t));
+	if (!len)
+		return false;
+	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
+		return false; /* no memory: the timer tries again */
+	t->rexmit_now = false;
+	resend(t, pkt, sb_next_lost(&t->snd.sb), "retransmission", now_us);
 	return true;
 }
 
@@ -376,17 +383,12 @@ static void restart_after_idle(struct tcb *t, uint64_t now_us)
 		t->cc.ops->on_idle(&t->cc, now_us);
 }
 
-static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
+		       const char *note, uint64_t now_us)
 {
-	uint32_t mss, seq = t->snd.nxt, len;
+	uint32_t seq = t->snd.nxt;
 	uint8_t flags = 0;
 
-	t->cwnd_limited = false;
-	if (!unsent(t))
-		return false;
-	restart_after_idle(t, now_us);
-	mss = effective_mss(t);
-	len = new_bytes(t, mss);
 	if (seq + len == data_end(t)) {
 		flags |= len ? SEG_PSH : 0; /* MUST-60 */
 		flags |= t->fin_queued ? SEG_FIN : 0;
@@ -398,9 +400,47 @@ static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return false;
 	t->override_sws = false;
 	t->snd.nxt += len + !!(flags & SEG_FIN);
-	if (len % mss)
+	if (len % effective_mss(t))
 		t->snd.small_end = seq + len;
-	make_segment(t, pkt, seq, len, flags, NULL, now_us);
+	make_segment(t, pkt, seq, len, flags, note, now_us);
+	return true;
+}
+
+static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	t->cwnd_limited = false;
+	if (!unsent(t))
+		return false;
+	restart_after_idle(t, now_us);
+	if (!send_range(t, pkt, new_bytes(t, effective_mss(t)), NULL, now_us))
+		return false;
+	rexmt_timer_update(t, false, now_us);
+	tlp_schedule(t, now_us);
+	return true;
+}
+
+/* RFC 8985 7.3: a segment of new data if there is any, else the last one again. */
+static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t mss = effective_mss(t), len;
+	struct scoreboard *sb = &t->snd.sb;
+
+	if (!t->tlp_now)
+		return false;
+	t->tlp_now = false;
+	if (!sb->n || t->recovery != RECOVERY_OPEN)
+		return false;
+	rexmt_timer_update(t, true, now_us);
+	len = min_u32(min_u32(unsent_bytes(t), mss), window_room(t, t->snd.nxt));
+	if (len && send_range(t, pkt, len, "tail loss probe", now_us)) {
+		tlp_sent(t, false);
+		return true;
+	}
+	len = sb_last(sb)->end - sb_last(sb)->start;
+	if (len > mss && sb_split(sb, &t->e->pool, sb_last(sb), len - mss))
+		return false;
+	resend(t, pkt, sb_last(sb), "tail loss probe", now_us);
+	tlp_sent(t, true);
 	return true;
 }
 
@@ -440,7 +480,7 @@ bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	if (!may_send(t->state))
 		return send_ack(t, pkt, now_us);
 	sent = resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||
-	       send_new(t, pkt, now_us) || send_ack(t, pkt, now_us);
+	       send_tlp(t, pkt, now_us) || send_new(t, pkt, now_us) || send_ack(t, pkt, now_us);
 	rexmt_timer_update(t, false, now_us);
 	return sent;
 }

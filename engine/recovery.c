@@ -37,6 +37,7 @@ static void count_dupack(struct tcb *t)
 static void enter_fast(struct tcb *t, uint64_t now_us)
 {
 	t->recovery = RECOVERY_FAST;
+	t->tlp.out = false;
 	t->snd.recover = t->snd.nxt;
 	t->rexmit_now = true; /* RFC 6675 5 (4.3): the first one goes at once */
 	t->cc.ops->on_loss(&t->cc, flight(t), now_us);
@@ -56,8 +57,10 @@ static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 	} else if (t->sack_ok ? res->sacked_bytes > 0 : dup) {
 		count_dupack(t);
 	}
-	if (t->sack_ok)
+	if (t->sack_ok) {
 		lost = sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
+		lost |= rack_on_ack(t, res, now_us);
+	}
 	/* RFC 6582 3.2 (2): duplicate ACKs that our own retransmissions before
 	 * snd.recover provoked must not start another recovery. */
 	if (!lost && t->snd.dupacks >= DUPTHRESH && sb->n &&
@@ -83,6 +86,7 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 	}
 	if (t->sack_ok) {
 		sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
+		rack_on_ack(t, res, now_us);
 		return;
 	}
 	if (!res->advanced) {
@@ -113,8 +117,19 @@ void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 	case RECOVERY_LOSS:
 		if (seq_geq(t->snd.una, t->snd.recover))
 			t->recovery = RECOVERY_OPEN;
+		else if (t->sack_ok)
+			rack_on_ack(t, res, now_us);
 		break;
 	}
+}
+
+void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
+{
+	if (!rack_detect(t, now_us))
+		return;
+	if (t->recovery == RECOVERY_OPEN)
+		enter_fast(t, now_us);
+	tcb_want_output(t);
 }
 
 void recovery_on_timeout(struct tcb *t, uint64_t now_us)
@@ -124,6 +139,8 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	t->cc.ops->on_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS,
 			      now_us);
 	t->recovery = RECOVERY_LOSS;
+	t->tlp.out = false;
+	tcb_timer_stop(t, TIMER_REORDER);
 	t->snd.recover = t->snd.nxt;
 	t->snd.dupacks = 0;
 	if (sb->n && (sb_first(sb)->flags & SENT_SACKED))

@@ -145,10 +145,14 @@ static void note_sample(struct sb_acked *res, const struct sent *r)
 {
 	if (r->flags & SENT_EVER_RETRANS) {
 		res->retransmitted = true;
-		if (r->sent_us > res->resent_us)
+		if (sent_after(r->sent_us, r->end, res->resent_us, res->resent_end)) {
 			res->resent_us = r->sent_us;
-	} else if (!(r->flags & SENT_SACKED) && r->sent_us > res->sent_us) {
+			res->resent_end = r->end;
+		}
+	} else if (!(r->flags & SENT_SACKED) &&
+		   sent_after(r->sent_us, r->end, res->sent_us, res->sent_end)) {
 		res->sent_us = r->sent_us;
+		res->sent_end = r->end;
 	}
 }
 
@@ -240,6 +244,11 @@ bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
 	return is_lost(&sb->rec[sb->head]);
 }
 
+void sb_mark_lost(struct scoreboard *sb, struct sent *rec)
+{
+	set_flags(sb, rec, (rec->flags | SENT_LOST) & (uint8_t)~SENT_RETRANSMITTED);
+}
+
 void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
 		       uint32_t mss_bytes)
 {
@@ -248,8 +257,7 @@ void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
 	if (!r || is_lost(r))
 		return;
 	(void)sb_split(sb, pool, r, mss_bytes); /* else: all of it is lost */
-	r = sb_first(sb);
-	set_flags(sb, r, (r->flags | SENT_LOST) & (uint8_t)~SENT_RETRANSMITTED);
+	sb_mark_lost(sb, sb_first(sb));
 }
 
 void sb_mark_all_lost(struct scoreboard *sb)
@@ -258,8 +266,7 @@ void sb_mark_all_lost(struct scoreboard *sb)
 		struct sent *r = &sb->rec[sb->head + i];
 
 		if (!(r->flags & SENT_SACKED))
-			set_flags(sb, r, (r->flags | SENT_LOST) &
-						 (uint8_t)~SENT_RETRANSMITTED);
+			sb_mark_lost(sb, r);
 	}
 }
 
@@ -270,6 +277,11 @@ void sb_forget_sack(struct scoreboard *sb)
 
 		set_flags(sb, r, r->flags & (uint8_t)~SENT_SACKED);
 	}
+}
+
+struct sent *sb_last(struct scoreboard *sb)
+{
+	return &sb->rec[sb->head + sb->n - 1];
 }
 
 struct sent *sb_next_lost(struct scoreboard *sb)

@@ -43,7 +43,9 @@ struct sb_acked {
 	uint64_t sent_us;      /* latest transmission time among the newly
 				  acknowledged or sacked that were sent once;
 				  0: none */
+	uint32_t sent_end;     /* where that record ended */
 	uint64_t resent_us;    /* the same among those sent again; 0: none */
+	uint32_t resent_end;
 	bool advanced;         /* SND.UNA moved; set by the caller */
 	bool retransmitted;    /* some of the newly acknowledged were sent again */
 };
@@ -63,6 +65,8 @@ void sb_sack(struct scoreboard *sb, struct bufpool *pool,
  * Returns whether the first record is lost. */
 bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
 			  unsigned dupthresh);
+/* Marks one record lost, be it a retransmission. */
+void sb_mark_lost(struct scoreboard *sb, struct sent *rec);
 /* Marks the first record lost, up to mss_bytes of it (NewReno). */
 void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
 		       uint32_t mss_bytes);
@@ -72,6 +76,8 @@ void sb_mark_all_lost(struct scoreboard *sb);
 void sb_forget_sack(struct scoreboard *sb);
 /* The first record that is lost and not sent again yet, or NULL. */
 struct sent *sb_next_lost(struct scoreboard *sb);
+/* The last record. There must be one. */
+struct sent *sb_last(struct scoreboard *sb);
 /* Was just sent again, up to len_bytes of it: the rest becomes a record of its
  * own. -ENOMEM, -ENOBUFS: then all of it must be sent. */
 int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
@@ -79,6 +85,13 @@ int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
 void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us);
 /* Gives all memory back. */
 void sb_clear(struct scoreboard *sb, struct bufpool *pool);
+
+/* Was (us, end) sent after (than_us, than_end)? (RFC 8985 6.2) */
+static inline bool sent_after(uint64_t us, uint32_t end, uint64_t than_us,
+			      uint32_t than_end)
+{
+	return us > than_us || (us == than_us && (int32_t)(end - than_end) > 0);
+}
 
 static inline struct sent *sb_first(struct scoreboard *sb)
 {

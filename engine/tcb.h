@@ -31,6 +31,8 @@
 
 enum timer_id {
 	TIMER_REXMT,  /* retransmission, and the probing of a closed window */
+	TIMER_REORDER, /* what RACK does not yet take for lost, RFC 8985 6.3 */
+	TIMER_PROBE,  /* tail loss probe, RFC 8985 7 */
 	TIMER_DELACK, /* an ACK that waits for company */
 	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb */
 	TIMER_COUNT
@@ -113,6 +115,16 @@ struct tcb {
 	struct {
 		uint32_t srtt_us, rttvar_us, rto_us, min_us; /* RFC 6298 */
 	} rtt;
+	struct {
+		uint64_t sent_us; /* of the latest delivered, and where it ended */
+		uint32_t end;
+		uint32_t rtt_us;
+	} rack;
+	struct {
+		uint32_t end; /* SND.NXT when the probe was sent */
+		bool out;     /* one is unanswered */
+		bool again;   /* it was a retransmission */
+	} tlp;
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
@@ -131,6 +143,7 @@ struct tcb {
 	bool ack_now : 1;       /* an ACK is due at once */
 	bool ack_delayed : 1;   /* an ACK is due by TIMER_DELACK */
 	bool rexmit_now : 1;    /* one lost segment whatever the pipe says */
+	bool tlp_now : 1;       /* one segment to make the peer say what it has */
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
 	bool challenge : 1;     /* the ACK due is a challenge ACK */
@@ -297,6 +310,21 @@ void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 void recovery_on_timeout(struct tcb *t, uint64_t now_us);
 /* Bytes in the network, RFC 6675 pipe or RFC 6582's inflated window. */
 uint32_t recovery_pipe_bytes(const struct tcb *t);
+
+/* RACK's timer: some may be lost by now. */
+void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us);
+
+/* ---- rack.c: RFC 8985 ---------------------------------------------------------- */
+
+/* An acknowledgment was taken. Marks what is lost; returns whether any is. */
+bool rack_on_ack(struct tcb *t, const struct sb_acked *res, uint64_t now_us);
+bool rack_detect(struct tcb *t, uint64_t now_us);
+/* Arms or stops the probe's timer, after new data left or was acknowledged. */
+void tlp_schedule(struct tcb *t, uint64_t now_us);
+/* The probe has left; again: as a retransmission. */
+void tlp_sent(struct tcb *t, bool again);
+/* SND.UNA may have passed it. repetition: DSACK says that it was not needed. */
+void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us);
 
 /* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
 

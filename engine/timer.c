@@ -83,6 +83,8 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 void enter_time_wait(struct tcb *t, uint64_t now_us)
 {
 	tcb_timer_stop(t, TIMER_REXMT);
+	tcb_timer_stop(t, TIMER_REORDER);
+	tcb_timer_stop(t, TIMER_PROBE);
 	tcb_timer_stop(t, TIMER_DELACK);
 	tcb_timer_set(t, TIMER_WAIT, now_us + 2000ull * t->e->cfg.msl_ms);
 	if (t->state == TCPS_TIME_WAIT)
@@ -96,6 +98,15 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 	if (t->timer_at[TIMER_DELACK] <= now_us) {
 		tcb_timer_stop(t, TIMER_DELACK);
 		t->ack_now = true;
+		tcb_want_output(t);
+	}
+	if (t->timer_at[TIMER_REORDER] <= now_us) {
+		tcb_timer_stop(t, TIMER_REORDER);
+		recovery_on_reorder_timer(t, now_us);
+	}
+	if (t->timer_at[TIMER_PROBE] <= now_us) {
+		tcb_timer_stop(t, TIMER_PROBE);
+		t->tlp_now = true;
 		tcb_want_output(t);
 	}
 	if (t->timer_at[TIMER_REXMT] <= now_us) {

@@ -376,6 +376,7 @@ static void sack_recovery(void **state)
 
 	establish_rtt(h, 100 * US_PER_MS);
 	send_segments(h, 0, 10); /* 0 and 4 are lost */
+	advance_ms(h, 100);
 	inject_sack(h, 1, 1, 2);
 	inject_sack(h, 1, 1, 3);
 	expect_none(h);
