@@ -13,7 +13,8 @@
 
 #include <errno.h>
 
-/* A window of 64 KiB needs no scaling; less would be slow on any path. */
+/* A window of 64 KiB needs no scaling; less would be slow on any path, and so
+ * would be less than two segments. */
 #define SHARE_MIN_BYTES 65535u
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -45,13 +46,14 @@ static uint32_t rcvbuf_limit(const struct tcb *t)
 	const struct engine *e = t->e;
 	uint32_t n = e->receivers > e->receivers_before ? e->receivers
 							: e->receivers_before;
-	uint32_t share;
+	uint32_t share, least;
 
 	if (!e->cfg.rcv_total_bytes || n < 2)
 		return t->opts.rcvbuf_bytes;
 	share = e->cfg.rcv_total_bytes / n;
-	return min_u32(t->opts.rcvbuf_bytes,
-		       share > SHARE_MIN_BYTES ? share : SHARE_MIN_BYTES);
+	least = 2u * t->snd.mss > SHARE_MIN_BYTES ? 2u * t->snd.mss
+						  : SHARE_MIN_BYTES;
+	return min_u32(t->opts.rcvbuf_bytes, share > least ? share : least);
 }
 
 static uint32_t rcvbuf_free(const struct tcb *t)
@@ -64,7 +66,7 @@ static uint32_t rcvbuf_free(const struct tcb *t)
 /* Fr * RCV.BUFF or one segment, RFC 9293 3.8.6.2.2. */
 static uint32_t silly_limit(const struct tcb *t)
 {
-	uint32_t half = t->opts.rcvbuf_bytes / 2;
+	uint32_t half = rcvbuf_limit(t) / 2;
 
 	return half < t->snd.mss ? (half ? half : 1) : t->snd.mss;
 }
@@ -106,7 +108,7 @@ bool window_to_update(const struct tcb *t)
 	/* While the peer has enough to go on with, the ACKs of what it sends
 	 * carry the news early enough. */
 	return room > offered && room - offered >= silly_limit(t) &&
-	       offered <= min_u32(t->opts.rcvbuf_bytes / 2, enough);
+	       offered <= min_u32(rcvbuf_limit(t) / 2, enough);
 }
 
 /* The ACK policy for text that arrived in order: RFC 9293 3.8.6.3. */

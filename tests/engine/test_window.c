@@ -326,6 +326,41 @@ static void windows_share_the_total(void **state)
 	assert_true(status(h).rcv_wnd_bytes > 400000);
 }
 
+/* A share that is no larger than a segment of the path: what the user has taken
+ * must open the window again. */
+static void small_share_reopens(void **state)
+{
+	struct harness *h = *state;
+
+	h->cfg.window_scaling = true;
+	h->cfg.rcv_total_bytes = 1;
+	h = harness_again(state, &h->cfg);
+	h->path.mtu_bytes = 65535;
+	h->syn.wscale = 0;
+	h->syn.mss = 65495;
+	h->opts.rcvbuf_bytes = 2 << 20;
+	for (uint32_t n = 0; n < 3; n++) { /* so that there is a share at all */
+		h->remote.port = (uint16_t)(2000 + n);
+		h->written = h->read = 0;
+		establish(h);
+		forget(h);
+		inject(h, ACK, 1, 1, WND, 100);
+		app_read(h, 100);
+	}
+	for (uint32_t at = 101; at < 3000000;) {
+		uint32_t len = status(h).rcv_wnd_bytes;
+
+		assert_true(len > 0);
+		if (len > 30000)
+			len = 30000;
+		inject(h, ACK, at, 1, WND, len);
+		at += len;
+		assert_int_equal(app_read(h, len), len);
+		advance_ms(h, 50);
+		forget(h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,7 +369,8 @@ int main(void)
 		TEST(lost_window_update), TEST(peer_shrinks_window),
 		TEST(window_of_old_segments),
 		TEST(window_with_new_ack_in_old_segment), TEST(window_updates),
-		TEST(largest_scale), TEST(our_scale), TEST(windows_share_the_total), TEST(close_at_closed_window),
+		TEST(largest_scale), TEST(our_scale), TEST(windows_share_the_total),
+		TEST(small_share_reopens), TEST(close_at_closed_window),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);

@@ -27,15 +27,22 @@ port_taken_by_us() {
 }
 register "port taken by us, for the kernel's and for ours" port_taken_by_us
 
+# What an unprivileged user runs: the tree may be where that user cannot read.
+for_everybody() {
+	cp "$LIVE/errno_case.py" "$BUILD/libmytcp.so" ${MYTCP:+"$MYTCP"} .
+	chmod 755 ./*
+}
+
 # Without rights but the one to open raw sockets.
 port_privileged() {
+	for_everybody
 	# shellcheck disable=SC2209 # the program's name
 	local user="setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw"
-	for m in "" "$MYTCP"; do
+	for m in "" ${MYTCP:+./mytcp}; do
 		# shellcheck disable=SC2086
-		expect EACCES "$(on a $user $m python3 "$LIVE/errno_case.py" bind 0.0.0.0 81)"
+		expect EACCES "$(on a $user $m python3 errno_case.py bind 0.0.0.0 81)"
 		# shellcheck disable=SC2086
-		expect "no error" "$(on a $user $m python3 "$LIVE/errno_case.py" bind 0.0.0.0 8081)"
+		expect "no error" "$(on a $user $m python3 errno_case.py bind 0.0.0.0 8081)"
 	done
 }
 register "port privileged" port_privileged
@@ -105,11 +112,10 @@ register "reset by the peer: ECONNRESET, then EPIPE" reset_then_pipe
 no_capability() {
 	needs_ours
 	local nobody="setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all"
-	cp "$BUILD/libmytcp.so" "$MYTCP" .
-	chmod 755 ./*
+	for_everybody
 	# shellcheck disable=SC2086
 	expect EPERM "$(on a $nobody env LD_PRELOAD="$PWD/libmytcp.so" \
-		python3 "$LIVE/errno_case.py" connect $ADDR_B 9000 2>err)"
+		python3 errno_case.py connect $ADDR_B 9000 2>err)"
 	expect 1 "$(wc -l <err)" "lines on standard error"
 	grep CAP_NET_RAW err
 	# shellcheck disable=SC2086
