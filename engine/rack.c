@@ -109,10 +109,6 @@ void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us)
 		return;
 	t->tlp.out = false;
 	/* 7.4.2: the probe repaired a loss that nothing else will tell of. */
-	if (t->tlp.again && !repetition && t->recovery == RECOVERY_OPEN) {
-		uint32_t flight = t->snd.nxt - t->snd.una;
-
+	if (t->tlp.again && !repetition && t->recovery == RECOVERY_OPEN)
 		t->cc.ops->on_loss(&t->cc, t->cc.cwnd_bytes, now_us);
-		t->cc.ops->on_recovered(&t->cc, flight, now_us);
-	}
 }
