@@ -291,7 +291,7 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
 	bool timestamps, sack, window_scaling; /* negotiated */
 	uint8_t snd_wscale, rcv_wscale;
-	uint8_t backoff;      /* consecutive timeouts */
+	uint8_t backoff;      /* doublings of the RTO since the last sample */
 	uint8_t recovery;     /* 0 open, 1 disorder, 3 recovery, 4 loss */
 	uint32_t rto_us, srtt_us, rttvar_us, min_rtt_us;
 	uint32_t snd_mss, rcv_mss, path_mtu, adv_mss;

@@ -217,8 +217,8 @@ static bool in_window(const struct tcb *t, const struct segment *s)
 		       seq_in(s->seq + len - 1, t->rcv.nxt, wnd));
 }
 
-/* A closed window takes no text, but ACKs and RSTs at its edge count: in_seq is
- * whether the sequence number itself could be the peer's next one. */
+/* A closed window takes no text, but an ACK that comes with the peer's next
+ * sequence number counts. */
 static bool only_text_refused(const struct tcb *t, const struct segment *s)
 {
 	return rcv_wnd(t) == 0 && s->seq == t->rcv.nxt;

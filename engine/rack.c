@@ -7,7 +7,6 @@
  */
 #include "tcb.h"
 
-#define DUPTHRESH 3
 /* RFC 8985 7.2: what a peer may delay its ACK of a single segment. */
 #define WORST_DELACK_US 200000
 /* Slack for timers on both sides when more than one is in flight. */

@@ -1,5 +1,6 @@
 /* recovery.c - which segments are lost, and the phases of recovery from that:
- * RFC 6675 with SACK, RFC 6582 (NewReno) without, RFC 6298 after a timeout.
+ * RFC 6675 and rack.c with SACK, RFC 6582 (NewReno) without, RFC 6298 after a
+ * timeout.
  *
  * Owns t->recovery, snd.recover and snd.dupacks. It marks records on the
  * scoreboard; output.c sends what is marked as far as cwnd exceeds the pipe.
@@ -9,8 +10,6 @@
  * inflating cwnd.
  */
 #include "tcb.h"
-
-#define DUPTHRESH 3
 
 static uint32_t flight(const struct tcb *t)
 {
@@ -24,7 +23,6 @@ uint32_t recovery_pipe_bytes(const struct tcb *t)
 	if (t->sack_ok)
 		return pipe;
 	left = (uint32_t)t->snd.dupacks * t->snd.mss;
-	/* Limited transmit, RFC 3042: at most two segments before the third. */
 	return left < pipe ? pipe - left : 0;
 }
 

@@ -558,6 +558,21 @@ static void abort_with_data(void **state)
 	expect_none(h);
 }
 
+/* A peer has one FIN: another one, elsewhere, must not move it. */
+static void the_first_fin_counts(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	inject(h, FIN | ACK, 101, 1, WND, 0);
+	inject(h, FIN | ACK, 51, 1, WND, 0);
+	forget(h);
+	inject(h, ACK, 1, 1, WND, 100);
+	expect(h, ACK, 1, 102, 0);
+	expect_state(h, TCPS_CLOSE_WAIT);
+	assert_int_equal(app_read(h, 1000), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -574,7 +589,8 @@ int main(void)
 		TEST(released_with_data_queued), TEST(data_after_release),
 		TEST(released_with_unread_data), TEST(released_with_all_read),
 		TEST(fin_wait_2_timeout), TEST(orphan_gives_up),
-		TEST(abort_in_every_state), TEST(abort_with_data),
+		TEST(abort_in_every_state), TEST(the_first_fin_counts),
+		TEST(abort_with_data),
 	};
 
 	return cmocka_run_group_tests_name("close", tests, NULL, NULL);
