@@ -1,4 +1,5 @@
-/* cc.c - what all congestion control algorithms share: how they start. */
+/* cc.c - what all congestion control algorithms share: how they start, and how a
+ * reaction is taken back. */
 #include "cc.h"
 
 static uint32_t max_u32(uint32_t a, uint32_t b)
@@ -21,6 +22,34 @@ void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss_bytes,
 	cc->cwnd_bytes = cc->initcwnd_bytes;
 	cc->ssthresh_bytes = UINT32_MAX; /* arbitrarily high, RFC 5681 3.1 */
 	ops->init(cc);
+}
+
+static void save(struct cc *cc)
+{
+	cc->prior_cwnd_bytes = cc->cwnd_bytes;
+	cc->prior_ssthresh_bytes = cc->ssthresh_bytes;
+}
+
+void cc_congestion(struct cc *cc, enum cc_signal why, uint32_t flight_bytes,
+		   uint64_t now_us)
+{
+	save(cc);
+	cc->ops->on_congestion(cc, why, flight_bytes, now_us);
+}
+
+void cc_timeout(struct cc *cc, uint32_t flight_bytes, bool first, uint64_t now_us)
+{
+	if (first)
+		save(cc);
+	cc->ops->on_timeout(cc, flight_bytes, first, now_us);
+}
+
+void cc_undo(struct cc *cc, uint64_t now_us)
+{
+	cc->cwnd_bytes = max_u32(cc->cwnd_bytes, cc->prior_cwnd_bytes);
+	cc->ssthresh_bytes = max_u32(cc->ssthresh_bytes, cc->prior_ssthresh_bytes);
+	if (cc->ops->on_undo)
+		cc->ops->on_undo(cc, now_us);
 }
 
 void cc_set_mss(struct cc *cc, uint32_t mss_bytes)

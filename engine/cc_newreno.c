@@ -51,8 +51,10 @@ static void on_ack(struct cc *cc, const struct cc_ack *ack)
 		cc->cwnd_bytes = CWND_MAX;
 }
 
-static void on_loss(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
+static void on_congestion(struct cc *cc, enum cc_signal why,
+			  uint32_t flight_bytes, uint64_t now_us)
 {
+	(void)why; /* RFC 3168 6.1.2: a mark counts like a loss */
 	(void)now_us;
 	cc->ssthresh_bytes = half_flight(cc, flight_bytes);
 	cc->cwnd_bytes = cc->ssthresh_bytes;
@@ -92,7 +94,7 @@ const struct cc_ops cc_newreno = {
 	.name = "reno",
 	.init = init,
 	.on_ack = on_ack,
-	.on_loss = on_loss,
+	.on_congestion = on_congestion,
 	.on_recovered = on_recovered,
 	.on_timeout = on_timeout,
 	.on_idle = on_idle,

@@ -13,6 +13,7 @@
 void engine_config_defaults(struct engine_config *cfg)
 {
 	*cfg = (struct engine_config){
+		.cc = "reno",
 		.msl_ms = 30000,
 		.fin_timeout_ms = 60000,
 		.rto_initial_ms = 1000,
@@ -25,11 +26,27 @@ void engine_config_defaults(struct engine_config *cfg)
 		.orphan_retries = 8,
 		.initcwnd_segs = 10,
 		.sndbuf_bytes = 2u << 20,
+		.sndbuf_max_bytes = 4u << 20,
 		.rcvbuf_bytes = 2u << 20,
+		.rcvbuf_max_bytes = 6u << 20,
 		.half_open_max = 4096,
 		.ooo_ranges_max = 1024,
+		.keepalive_idle_s = 7200,
+		.keepalive_interval_s = 75,
+		.keepalive_probes = 9,
+		.notsent_lowat_bytes = UINT32_MAX,
+		.base_mss_bytes = 1024,
+		.challenge_acks_max = 1000,
+		.ecn = 2,
+		.fastopen = 1,
+		.syncookies = 1,
 		.timestamps = true,
 		.sack = true,
+		.dsack = true,
+		.rack = true,
+		.frto = true,
+		.slow_start_after_idle = true,
+		.moderate_rcvbuf = true,
 		.window_scaling = true,
 	};
 }

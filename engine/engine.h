@@ -35,6 +35,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#define CC_NAME_MAX 16 /* with its 0; Linux's TCP_CA_NAME_MAX */
+
 /* ---- addresses ---------------------------------------------------------- */
 
 /* An IPv6 address, or an IPv4 one in its v4-mapped form (::ffff:a.b.c.d);
@@ -67,6 +69,7 @@ struct engine_pkt_in {
 				    and ACK is not, else may be zero */
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
+	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
 };
 
 /* One TCP segment, or a burst of them that differ only in sequence number and
@@ -138,6 +141,8 @@ struct tcb;
 struct engine_config {
 	uint8_t seed[32]; /* all randomness: ISS key, hash key, timestamps */
 
+	/* Where Linux has a sysctl of the same meaning, the default is its. */
+	char cc[CC_NAME_MAX];      /* congestion control by name */
 	uint32_t msl_ms;           /* TIME-WAIT lasts two of these */
 	uint32_t fin_timeout_ms;   /* FIN-WAIT-2 of a released connection */
 	uint32_t rto_initial_ms, rto_min_ms, rto_max_ms; /* RFC 6298 */
@@ -146,12 +151,29 @@ struct engine_config {
 	uint32_t retries;          /* of data and FIN, like tcp_retries2 */
 	uint32_t orphan_retries;   /* the same for a released connection */
 	uint32_t initcwnd_segs;    /* RFC 6928 */
-	uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of struct tcp_opts */
+	/* Buffers that grow with the path: where they begin, and their limit.
+	 * A connection whose user sets a size keeps that size. */
+	uint32_t sndbuf_bytes, sndbuf_max_bytes;
+	uint32_t rcvbuf_bytes, rcvbuf_max_bytes;
 	uint32_t rcv_total_bytes; /* what all windows together may offer to those
 				     who send just now; 0: no limit */
 	uint32_t half_open_max;    /* connections in SYN-RECEIVED, all listeners */
 	uint32_t ooo_ranges_max;   /* holes kept per connection */
-	bool timestamps, sack, window_scaling;
+	uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
+	uint32_t notsent_lowat_bytes; /* writable below this; UINT32_MAX: off */
+	uint32_t base_mss_bytes;   /* where path MTU probing begins, RFC 4821 */
+	uint32_t challenge_acks_max; /* per second */
+	uint8_t ecn;               /* as tcp_ecn: 0 off, 1 ask and accept, 2 accept,
+				      3 to 5 the same with AccECN as documented */
+	uint8_t mtu_probing;       /* 0 never, 1 after a black hole, 2 always */
+	uint8_t fastopen;          /* bits as tcp_fastopen: 1 client, 2 server */
+	uint8_t syncookies;        /* 0 never, 1 when the SYN queue is full, 2 always */
+	bool timestamps, sack, dsack, window_scaling;
+	bool rack;                 /* else RFC 6675 alone */
+	bool frto;                 /* RFC 5682 */
+	bool slow_start_after_idle;
+	bool moderate_rcvbuf;      /* let the receive buffer grow */
+	bool pacing;               /* also for algorithms that do without */
 	bool trace;                /* keep records for engine_trace() */
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
@@ -233,10 +255,28 @@ enum tcp_state { /* the numbers are Linux's, for TCP_INFO */
 const char *tcp_state_name(enum tcp_state s); /* "SYN-SENT", as in the RFC */
 
 struct tcp_opts {
-	uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits of the queues */
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* 0: they grow as configured */
 	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
 	uint8_t tos, ttl;       /* ttl 0: the host's default */
 	bool nodelay;           /* no Nagle */
+	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
+	bool cork;              /* TCP_CORK: full segments only, 200 ms at most */
+	bool pingpong;          /* ACKs may wait (TCP_QUICKACK 0) */
+	bool keepalive;         /* SO_KEEPALIVE */
+	bool oob_inline;        /* SO_OOBINLINE */
+	uint32_t keepalive_idle_s, keepalive_interval_s;
+	uint8_t keepalive_probes;
+	uint8_t syn_retries;    /* TCP_SYNCNT */
+	uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */
+	int32_t fin_timeout_s;  /* TCP_LINGER2; -1: no FIN-WAIT-2 after close */
+	uint32_t defer_accept_s;   /* TCP_DEFER_ACCEPT */
+	uint32_t notsent_lowat_bytes;
+	uint32_t window_clamp_bytes;
+	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
+	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
+	bool fastopen;          /* TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
+	uint8_t mtu_discover;   /* IP_MTU_DISCOVER */
+	char cc[CC_NAME_MAX];   /* TCP_CONGESTION; "": engine_config's */
 };
 /* What engine_config says. */
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);

@@ -109,5 +109,5 @@ void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us)
 	t->tlp.out = false;
 	/* 7.4.2: the probe repaired a loss that nothing else will tell of. */
 	if (t->tlp.again && !repetition && t->recovery == RECOVERY_OPEN)
-		t->cc.ops->on_loss(&t->cc, t->cc.cwnd_bytes, now_us);
+		cc_congestion(&t->cc, CC_LOSS, t->cc.cwnd_bytes, now_us);
 }

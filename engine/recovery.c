@@ -38,7 +38,7 @@ static void enter_fast(struct tcb *t, uint64_t now_us)
 	t->tlp.out = false;
 	t->snd.recover = t->snd.nxt;
 	t->rexmit_now = true; /* RFC 6675 5 (4.3): the first one goes at once */
-	t->cc.ops->on_loss(&t->cc, flight(t), now_us);
+	cc_congestion(&t->cc, CC_LOSS, flight(t), now_us);
 }
 
 static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
@@ -134,8 +134,7 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 {
 	struct scoreboard *sb = &t->snd.sb;
 
-	t->cc.ops->on_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS,
-			      now_us);
+	cc_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS, now_us);
 	t->recovery = RECOVERY_LOSS;
 	t->tlp.out = false;
 	tcb_timer_stop(t, TIMER_REORDER);

@@ -80,7 +80,7 @@ static void loss(void **state)
 	struct cc cc = start();
 
 	(void)state;
-	cc.ops->on_loss(&cc, 8 * MSS, 1);
+	cc.ops->on_congestion(&cc, CC_LOSS, 8 * MSS, 1);
 	assert_int_equal(cc.ssthresh_bytes, 4 * MSS);
 	assert_int_equal(cc.cwnd_bytes, 4 * MSS);
 	cc.ops->on_recovered(&cc, 0, 2); /* no burst of what has been drained */
@@ -88,7 +88,7 @@ static void loss(void **state)
 	cc.ssthresh_bytes = 100 * MSS;
 	cc.ops->on_recovered(&cc, 2 * MSS, 3);
 	assert_int_equal(cc.cwnd_bytes, 6 * MSS);
-	cc.ops->on_loss(&cc, 3 * MSS, 4); /* RFC 5681 (4): two segments */
+	cc.ops->on_congestion(&cc, CC_LOSS, 3 * MSS, 4); /* RFC 5681 (4): two segments */
 	assert_int_equal(cc.ssthresh_bytes, 2 * MSS);
 }
 
