@@ -1,0 +1,35 @@
+/* script.h - plays a script of exact segments against the engine, in virtual
+ * time, through the harness.
+ *
+ * A script is lines of text; # begins a comment. A line may begin with the time
+ * in milliseconds since the line before it (+50, +0.25); without one, no time
+ * passes. Then:
+ *
+ *   < FLAGS SEQ+LEN [ack N] [win N] [<OPTIONS>]   the peer sends this
+ *   > FLAGS SEQ+LEN [ack N] [win N] [<OPTIONS>]   the engine sent this, at this
+ *                                                 very time
+ *   icmp ERRNO SEQ [mtu N]                        an ICMP error arrives
+ *   open | listen [BACKLOG] | accept | write N | read N | shutdown | close |
+ *   abort                                         the user's calls
+ *   state NAME | drop REASON | error ERRNO | event NAME | FIELD VALUE
+ *                                                 what must be true now
+ *   opt NAME VALUE                                struct tcp_opts, also of a
+ *                                                 connection that exists
+ *   set NAME VALUE                                a knob (as --set), and
+ *   peer ts | port N | isn N | mtu N | gso N      the peer and the path: these
+ *                                                 stand before what they affect
+ *
+ * FLAGS are letters of FSRPAUEC, A as well as "." for ACK, "-" for none. Numbers
+ * are relative as in harness.h. OPTIONS are separated by commas: mss N, sackok,
+ * wscale N, ts, ts-older MS, sack A-B. Everything that is sent must be expected, in order,
+ * with its flags and options; ack and win only where they are given. Timestamps
+ * come and go by themselves once "peer ts" says so; "ts" need not be given.
+ */
+#ifndef MYTCP_TEST_SCRIPT_H
+#define MYTCP_TEST_SCRIPT_H
+
+/* Plays the file; fails the cmocka test that runs, with file and line, where the
+ * engine does something else. */
+void script_play(const char *path);
+
+#endif
