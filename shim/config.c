@@ -1,5 +1,6 @@
 /* config.c - owns the table of knobs: every name that --set and MYTCP_ take,
- * where its value lives in struct config, what is possible and what it means.
+ * where its value lives in struct config, what is possible, what it means, and
+ * which sysctl of the kernel's TCP means the same.
  *
  * Invariant: all knobs of struct config are reached through this table only, so
  * the help text, the checks and the defaults cannot disagree.
@@ -8,8 +9,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum kind { KNOB_NUMBER, KNOB_SIZE, KNOB_SWITCH, KNOB_TRACE };
 
@@ -19,7 +22,25 @@ struct knob {
 	size_t offset; /* in struct config */
 	uint32_t min, max;
 	const char *meaning;
+	const char *sysctl;    /* below net.ipv4; NULL: there is none */
+	uint64_t (*ours)(uint64_t theirs); /* its number in our unit, if that differs */
 };
+
+static uint64_t seconds_to_ms(uint64_t s)
+{
+	return s < UINT32_MAX ? s * 1000 : UINT32_MAX;
+}
+
+static uint64_t us_to_ms(uint64_t us)
+{
+	return (us + 999) / 1000;
+}
+
+/* Linux's tcp_orphan_retries(): "0" is how one asks for the usual number. */
+static uint64_t orphan_retries(uint64_t n)
+{
+	return n ? n : 8;
+}
 
 #define IN_ENGINE(f) offsetof(struct config, engine.f)
 #define IN_LINK(f) offsetof(struct config, link.f)
@@ -28,51 +49,63 @@ struct knob {
 
 static const struct knob knobs[] = {
 	{"trace", KNOB_TRACE, offsetof(struct config, trace), 0, 0,
-	 "print every segment and state change: - (standard error) or a file"},
+	 .meaning = "print every segment and state change: - (standard error) or a file"},
 	{"linger_ms", KNOB_NUMBER, offsetof(struct config, linger_ms), 0, HOUR_MS,
-	 "at exit, how long unsent bytes may make no progress"},
+	 .meaning = "at exit, how long unsent bytes may make no progress"},
 	{"msl_ms", KNOB_NUMBER, IN_ENGINE(msl_ms), 1, HOUR_MS,
-	 "maximum segment lifetime; TIME-WAIT lasts two"},
+	 .meaning = "maximum segment lifetime; TIME-WAIT lasts two"},
 	{"fin_timeout_ms", KNOB_NUMBER, IN_ENGINE(fin_timeout_ms), 1, HOUR_MS,
-	 "how long a closed socket waits in FIN-WAIT-2 for the peer's FIN"},
+	 .meaning = "how long a closed socket waits in FIN-WAIT-2 for the peer's FIN",
+	 .sysctl = "tcp_fin_timeout", .ours = seconds_to_ms},
 	{"rto_initial_ms", KNOB_NUMBER, IN_ENGINE(rto_initial_ms), 1, 120000,
-	 "retransmission timeout before the first round-trip time is known"},
+	 .meaning = "retransmission timeout before the first round-trip time is known"},
 	{"rto_min_ms", KNOB_NUMBER, IN_ENGINE(rto_min_ms), 1, 120000,
-	 "smallest retransmission timeout"},
+	 .meaning = "smallest retransmission timeout",
+	 .sysctl = "tcp_rto_min_us", .ours = us_to_ms},
 	{"rto_max_ms", KNOB_NUMBER, IN_ENGINE(rto_max_ms), 1, HOUR_MS,
-	 "largest retransmission timeout"},
+	 .meaning = "largest retransmission timeout",
+	 .sysctl = "tcp_rto_max_ms"},
 	{"delack_ms", KNOB_NUMBER, IN_ENGINE(delack_ms), 0, 500,
-	 "how long an acknowledgment may wait for company"},
+	 .meaning = "how long an acknowledgment may wait for company"},
 	{"syn_retries", KNOB_NUMBER, IN_ENGINE(syn_retries), 0, 127,
-	 "retransmissions of a SYN before connect() fails"},
+	 .meaning = "retransmissions of a SYN before connect() fails",
+	 .sysctl = "tcp_syn_retries"},
 	{"synack_retries", KNOB_NUMBER, IN_ENGINE(synack_retries), 0, 127,
-	 "retransmissions of a SYN,ACK"},
+	 .meaning = "retransmissions of a SYN,ACK",
+	 .sysctl = "tcp_synack_retries"},
 	{"retries", KNOB_NUMBER, IN_ENGINE(retries), 0, 127,
-	 "retransmissions of data or FIN before the connection fails"},
+	 .meaning = "retransmissions of data or FIN before the connection fails",
+	 .sysctl = "tcp_retries2"},
 	{"orphan_retries", KNOB_NUMBER, IN_ENGINE(orphan_retries), 0, 127,
-	 "the same when the program has closed the socket"},
+	 .meaning = "the same when the program has closed the socket",
+	 .sysctl = "tcp_orphan_retries", .ours = orphan_retries},
 	{"initcwnd", KNOB_NUMBER, IN_ENGINE(initcwnd_segs), 1, 1000,
-	 "initial congestion window, in segments"},
+	 .meaning = "initial congestion window, in segments"},
 	{"sndbuf", KNOB_SIZE, IN_ENGINE(sndbuf_bytes), 4096, GIB,
-	 "send buffer of a connection"},
+	 .meaning = "send buffer of a connection"},
 	{"rcvbuf", KNOB_SIZE, IN_ENGINE(rcvbuf_bytes), 2048, GIB,
-	 "receive buffer of a connection"},
+	 .meaning = "receive buffer of a connection"},
 	{"half_open_max", KNOB_NUMBER, IN_ENGINE(half_open_max), 1, 1000000,
-	 "connections in SYN-RECEIVED, over all listeners"},
+	 .meaning = "connections in SYN-RECEIVED, over all listeners",
+	 .sysctl = "tcp_max_syn_backlog"},
 	{"ooo_ranges_max", KNOB_NUMBER, IN_ENGINE(ooo_ranges_max), 1, 65536,
-	 "pieces received out of order that a connection keeps"},
+	 .meaning = "pieces received out of order that a connection keeps"},
 	{"timestamps", KNOB_SWITCH, IN_ENGINE(timestamps), 0, 0,
-	 "offer and accept timestamps (RFC 7323)"},
+	 .meaning = "offer and accept timestamps (RFC 7323)",
+	 .sysctl = "tcp_timestamps"},
 	{"sack", KNOB_SWITCH, IN_ENGINE(sack), 0, 0,
-	 "offer and accept selective acknowledgments (RFC 2018)"},
+	 .meaning = "offer and accept selective acknowledgments (RFC 2018)",
+	 .sysctl = "tcp_sack"},
 	{"window_scaling", KNOB_SWITCH, IN_ENGINE(window_scaling), 0, 0,
-	 "offer and accept window scaling (RFC 7323)"},
+	 .meaning = "offer and accept window scaling (RFC 7323)",
+	 .sysctl = "tcp_window_scaling"},
 	{"gso", KNOB_SWITCH, IN_LINK(gso), 0, 0,
-	 "hand bursts to the kernel in one piece where that is possible"},
+	 .meaning = "hand bursts to the kernel in one piece where that is possible"},
 	{"raw_rcvbuf", KNOB_SIZE, IN_LINK(rcvbuf_bytes), 65536, GIB,
-	 "receive buffer of the raw socket, shared by all connections"},
+	 .meaning = "receive buffer of the raw socket, shared by all connections"},
 };
 #define KNOBS (sizeof(knobs) / sizeof(knobs[0]))
+_Static_assert(KNOBS <= CONFIG_KNOBS_MAX, "a place for the origin of each");
 
 static uint32_t *number_of(struct config *c, const struct knob *k)
 {
@@ -92,6 +125,8 @@ void config_defaults(struct config *c)
 	c->link.gso = true;
 	c->linger_ms = 10000;
 }
+
+/* ---- values as text -------------------------------------------------------- */
 
 static int refuse_name(const char *name, char *why, size_t why_size)
 {
@@ -177,8 +212,8 @@ static bool set_trace(struct config *c, const char *value)
 	return true;
 }
 
-int config_set(struct config *c, const char *name, const char *value, char *why,
-	       size_t why_size)
+int config_set(struct config *c, enum config_from from, const char *name,
+	       const char *value, char *why, size_t why_size)
 {
 	const struct knob *k = knobs;
 	bool ok = false;
@@ -204,7 +239,59 @@ int config_set(struct config *c, const char *name, const char *value, char *why,
 		ok = set_trace(c, value);
 		break;
 	}
-	return ok ? 0 : refuse_value(k, value, why, why_size);
+	if (!ok)
+		return refuse_value(k, value, why, why_size);
+	c->from[k - knobs] = from;
+	return 0;
+}
+
+/* ---- where values come from -------------------------------------------------- */
+
+static bool read_sysctl(int dir, const char *name, char *text, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static bool take_sysctl(struct config *c, const struct knob *k, const char *text)
+{
+	uint64_t n;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	n = strtoull(text, &end, 10);
+	if (end == text || !isspace((unsigned char)*end))
+		return false;
+	if (k->ours)
+		n = k->ours(n);
+	if (k->kind == KNOB_SWITCH)
+		*switch_of(c, k) = n != 0;
+	else
+		*number_of(c, k) = (uint32_t)(n < k->min ? k->min : n > k->max ? k->max : n);
+	return true;
+}
+
+void config_from_sysctl(struct config *c, const char *dir)
+{
+	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct knob *k;
+	char text[128];
+
+	if (at < 0)
+		return;
+	for (k = knobs; k < knobs + KNOBS; k++)
+		if (k->sysctl && read_sysctl(at, k->sysctl, text, sizeof(text)) &&
+		    take_sysctl(c, k, text))
+			c->from[k - knobs] = FROM_SYSCTL;
+	close(at);
 }
 
 /* Knobs that are possible one by one but not together. */
@@ -239,26 +326,94 @@ int config_from_env(struct config *c, char *const envp[], char *why,
 		for (n = 0; n < sizeof(name) - 1 && var + n < eq; n++)
 			name[n] = (char)tolower((unsigned char)var[n]);
 		name[n] = '\0';
-		r = config_set(c, name, eq + 1, why, why_size);
+		r = config_set(c, FROM_ENV, name, eq + 1, why, why_size);
 		if (r < 0)
 			return r;
 	}
 	return check_together(c, why, why_size);
 }
 
+int config_load(struct config *c, char *const envp[], char *why, size_t why_size)
+{
+	config_defaults(c);
+	config_from_sysctl(c, CONFIG_SYSCTL_DIR);
+	return config_from_env(c, envp, why, why_size);
+}
+
+/* ---- for people to read ------------------------------------------------------- */
+
+/* As config_set() would take it. */
+static const char *value_text(const struct config *c, const struct knob *k,
+			      char buf[16])
+{
+	switch (k->kind) {
+	case KNOB_SWITCH:
+		return *switch_of((struct config *)c, k) ? "on" : "off";
+	case KNOB_TRACE:
+		return *c->trace ? c->trace : "off";
+	default:
+		snprintf(buf, 16, "%u", *number_of((struct config *)c, k));
+		return buf;
+	}
+}
+
+static const char *from_text(const struct config *c, const struct knob *k,
+			     char buf[64])
+{
+	size_t n;
+
+	switch (c->from[k - knobs]) {
+	case FROM_SYSCTL:
+		snprintf(buf, 64, "net.ipv4.%s", k->sysctl);
+		return buf;
+	case FROM_ENV:
+		n = (size_t)snprintf(buf, 64, "MYTCP_%s", k->name);
+		while (n--)
+			buf[n] = (char)toupper((unsigned char)buf[n]);
+		return buf;
+	case FROM_OPTION:
+		return k->kind == KNOB_TRACE ? "--trace" : "--set";
+	default:
+		return "built-in";
+	}
+}
+
+static int wider(int width, const char *text)
+{
+	return (int)strlen(text) > width ? (int)strlen(text) : width;
+}
+
 void config_print(FILE *out)
 {
 	static struct config defaults;
 	const struct knob *k;
+	char value[16];
+	int width = 0;
 
 	config_defaults(&defaults);
-	for (k = knobs; k < knobs + KNOBS; k++) {
-		char value[16] = "off";
+	for (k = knobs; k < knobs + KNOBS; k++)
+		width = wider(width, k->name);
+	for (k = knobs; k < knobs + KNOBS; k++)
+		fprintf(out, "  %-*s %-9s %s\n", width, k->name,
+			value_text(&defaults, k, value), k->meaning);
+}
 
-		if (k->kind == KNOB_NUMBER || k->kind == KNOB_SIZE)
-			snprintf(value, sizeof(value), "%u", *number_of(&defaults, k));
-		else if (k->kind == KNOB_SWITCH && *switch_of(&defaults, k))
-			strcpy(value, "on");
-		fprintf(out, "  %-15s %-9s %s\n", k->name, value, k->meaning);
+void config_show(FILE *out, const struct config *c)
+{
+	static const char *const head[] = {"SETTING", "VALUE", "FROM"};
+	int width[3] = {7, 5, 4};
+	const struct knob *k;
+	char value[16], from[64];
+
+	for (k = knobs; k < knobs + KNOBS; k++) {
+		width[0] = wider(width[0], k->name);
+		width[1] = wider(width[1], value_text(c, k, value));
+		width[2] = wider(width[2], from_text(c, k, from));
 	}
+	fprintf(out, "%-*s  %-*s  %-*s  MEANING\n", width[0], head[0], width[1], head[1],
+		width[2], head[2]);
+	for (k = knobs; k < knobs + KNOBS; k++)
+		fprintf(out, "%-*s  %-*s  %-*s  %s\n", width[0], k->name, width[1],
+			value_text(c, k, value), width[2], from_text(c, k, from),
+			k->meaning);
 }

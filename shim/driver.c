@@ -187,8 +187,7 @@ static int configure(struct config *cfg)
 	char why[256];
 	int err;
 
-	config_defaults(cfg);
-	err = config_from_env(cfg, environ, why, sizeof(why));
+	err = config_load(cfg, environ, why, sizeof(why));
 	if (err) {
 		complain("mytcp: %s\n", why);
 		return -EINVAL;

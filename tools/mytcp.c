@@ -36,6 +36,8 @@ static const char options[] =
 	"  --trace[=FILE]     print every segment and state change, on standard error\n"
 	"                     or into FILE\n"
 	"  --set NAME=VALUE   change a setting (as MYTCP_NAME in the environment)\n"
+	"  --show-config      print every setting as it would be for PROGRAM here and now:\n"
+	"                     its value, where that comes from, and what it means\n"
 	"  --help             print this\n"
 	"  --version          print the version\n";
 
@@ -56,9 +58,10 @@ static void help(void)
 {
 	printf("usage: mytcp [options] PROGRAM [ARGS...]\n"
 	       "Runs PROGRAM with its TCP connections on libmytcp instead of the kernel's TCP.\n"
-	       "\n%s\nSettings, their defaults and what they mean:\n", options);
+	       "\n%s\nSettings, their built-in defaults and what they mean:\n", options);
 	config_print(stdout);
-	printf("Numbers in _ms are milliseconds; switches take on and off.\n");
+	printf("Numbers in _ms are milliseconds; switches take on and off. Where the running\n"
+	       "kernel has a sysctl of the same meaning, the default is its value.\n");
 }
 
 /* ---- options ------------------------------------------------------------ */
@@ -69,23 +72,34 @@ static void put_env(const char *name, const char *value)
 		fail(EXIT_PROBLEM, "%s", strerror(errno));
 }
 
+/* --set and --trace check a value here, and hand it on in the environment. */
+static struct config given;
+
 /* NAME=VALUE becomes MYTCP_NAME=VALUE. */
 static void set_knob(const char *arg)
 {
-	static struct config scratch;
 	const char *eq = arg ? strchr(arg, '=') : NULL;
 	char name[64], var[80], why[1024];
 
 	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(name))
 		fail(EXIT_PROBLEM, "--set needs NAME=VALUE; --help lists the names");
 	snprintf(name, sizeof(name), "%.*s", (int)(eq - arg), arg);
-	if (config_set(&scratch, name, eq + 1, why, sizeof(why)) < 0)
+	if (config_set(&given, FROM_OPTION, name, eq + 1, why, sizeof(why)) < 0)
 		fail(EXIT_PROBLEM, "%s", why);
 	snprintf(var, sizeof(var), "MYTCP_%s", name);
 	for (char *p = var; *p; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');
 	put_env(var, eq + 1);
+}
+
+static void put_trace(const char *where)
+{
+	char why[1024];
+
+	if (config_set(&given, FROM_OPTION, "trace", where, why, sizeof(why)) < 0)
+		fail(EXIT_PROBLEM, "%s", why);
+	put_env("MYTCP_TRACE", where);
 }
 
 /* Begins the file anew, and tells the program its absolute name: the program
@@ -96,7 +110,7 @@ static void set_trace(const char *file)
 	int fd;
 
 	if (!file || !strcmp(file, "-")) {
-		put_env("MYTCP_TRACE", "-");
+		put_trace("-");
 		return;
 	}
 	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -105,7 +119,26 @@ static void set_trace(const char *file)
 	close(fd);
 	if (!realpath(file, path))
 		fail(EXIT_PROBLEM, "cannot resolve \"%s\": %s", file, strerror(errno));
-	put_env("MYTCP_TRACE", path);
+	put_trace(path);
+}
+
+static void load_settings(struct config *c)
+{
+	char why[1024];
+
+	if (config_load(c, environ, why, sizeof(why)) < 0)
+		fail(EXIT_PROBLEM, "in the environment (MYTCP_...): %s", why);
+}
+
+static void show_config(void)
+{
+	static struct config c;
+
+	load_settings(&c);
+	for (int i = 0; i < CONFIG_KNOBS_MAX; i++)
+		if (given.from[i] == FROM_OPTION)
+			c.from[i] = FROM_OPTION;
+	config_show(stdout, &c);
 }
 
 /* Returns the index of PROGRAM in argv. */
@@ -128,6 +161,9 @@ static int parse_options(int argc, char *argv[])
 			i++;
 		} else if (!strncmp(o, "--set=", 6)) {
 			set_knob(o + 6);
+		} else if (!strcmp(o, "--show-config")) {
+			show_config();
+			exit(0);
 		} else if (!strcmp(o, "--help")) {
 			help();
 			exit(0);
@@ -136,7 +172,7 @@ static int parse_options(int argc, char *argv[])
 			exit(0);
 		} else {
 			fail(EXIT_PROBLEM, "unknown option %s; possible: --trace[=FILE], "
-			     "--set NAME=VALUE, --help, --version", o);
+			     "--set NAME=VALUE, --show-config, --help, --version", o);
 		}
 	}
 	if (i >= argc)
@@ -147,11 +183,8 @@ static int parse_options(int argc, char *argv[])
 static void check_settings(void)
 {
 	static struct config c;
-	char why[1024];
 
-	config_defaults(&c);
-	if (config_from_env(&c, environ, why, sizeof(why)) < 0)
-		fail(EXIT_PROBLEM, "in the environment (MYTCP_...): %s", why);
+	load_settings(&c);
 }
 
 /* ---- the library -------------------------------------------------------- */

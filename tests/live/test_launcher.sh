@@ -15,6 +15,7 @@ launcher_options() {
 	ours a --help >help
 	grep -q 'usage: mytcp' help
 	grep -q 'msl_ms *30000' help
+	grep -q -- '--show-config' help
 	ours a --version | grep -E '^mytcp [0-9]+\.[0-9]+\.[0-9]+$'
 	refuses 1 'unknown option --nothing; possible: --trace' --nothing true
 	refuses 1 'no PROGRAM' --trace

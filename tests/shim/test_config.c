@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <dirent.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "../../shim/config.h"
@@ -24,7 +26,7 @@ static int setup(void **state)
 
 static int set(const char *name, const char *value)
 {
-	return config_set(&c, name, value, why, sizeof(why));
+	return config_set(&c, FROM_OPTION, name, value, why, sizeof(why));
 }
 
 static void test_defaults(void **state)
@@ -52,7 +54,7 @@ static void test_number_in_range(void **state)
 	assert_int_equal(set("msl_ms", "1"), 0);
 	assert_int_equal(c.engine.msl_ms, 1);
 	before.engine.msl_ms = 1;
-	assert_memory_equal(&before, &c, sizeof(c));
+	assert_memory_equal(&before, &c, offsetof(struct config, from));
 	assert_int_equal(set("delack_ms", "500"), 0);
 	assert_int_equal(c.engine.delack_ms, 500);
 	assert_int_equal(set("syn_retries", "0"), 0);
@@ -155,7 +157,7 @@ static void test_unknown_name(void **state)
 	assert_null(strchr(why, '\n'));
 	assert_int_equal(set("MSL_MS", "1"), -ENOENT);
 	assert_int_equal(set("", "1"), -ENOENT);
-	assert_int_equal(config_set(&c, "colour", "1", tiny, sizeof(tiny)), -ENOENT);
+	assert_int_equal(config_set(&c, FROM_OPTION, "colour", "1", tiny, sizeof(tiny)), -ENOENT);
 	assert_true(strlen(tiny) < sizeof(tiny));
 }
 
@@ -213,8 +215,186 @@ static void test_help(void **state)
 		assert_in_range(next - line, 20, 100);
 		lines++;
 	}
-	assert_in_range(lines, 20, 40);
+	assert_in_range(lines, 20, CONFIG_KNOBS_MAX);
 	free(text);
+}
+
+/* ---- the kernel's sysctls -------------------------------------------------- */
+
+static char sysctl_dir[] = "/tmp/test_config.XXXXXX";
+
+static int make_sysctl_dir(void **state)
+{
+	strcpy(strchr(sysctl_dir, '.'), ".XXXXXX");
+	assert_non_null(mkdtemp(sysctl_dir));
+	return setup(state);
+}
+
+static int remove_sysctl_dir(void **state)
+{
+	char file[300];
+	struct dirent *e;
+	DIR *d = opendir(sysctl_dir);
+
+	(void)state;
+	while ((e = readdir(d))) {
+		snprintf(file, sizeof(file), "%s/%s", sysctl_dir, e->d_name);
+		unlink(file);
+	}
+	closedir(d);
+	return rmdir(sysctl_dir);
+}
+
+static void sysctl(const char *name, const char *text)
+{
+	char file[300];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/%s", sysctl_dir, name);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void test_sysctl(void **state)
+{
+	(void)state;
+	sysctl("tcp_sack", "0\n");
+	sysctl("tcp_timestamps", "2\n"); /* on, without a random offset */
+	sysctl("tcp_fin_timeout", "30\n");
+	sysctl("tcp_rto_min_us", "5001\n");
+	sysctl("tcp_rto_max_ms", "60000\n");
+	sysctl("tcp_retries2", "5\n");
+	sysctl("tcp_orphan_retries", "0\n");
+	c.engine.orphan_retries = 1;
+	config_from_sysctl(&c, sysctl_dir);
+	assert_false(c.engine.sack);
+	assert_true(c.engine.timestamps);
+	assert_int_equal(c.engine.fin_timeout_ms, 30000);
+	assert_int_equal(c.engine.rto_min_ms, 6);
+	assert_int_equal(c.engine.rto_max_ms, 60000);
+	assert_int_equal(c.engine.retries, 5);
+	assert_int_equal(c.engine.orphan_retries, 8);
+	assert_true(c.engine.window_scaling);     /* has no file */
+	assert_int_equal(c.engine.syn_retries, 6); /* nor this */
+}
+
+/* What Linux allows and we do not is cut; what is no number is left alone. */
+static void test_odd_sysctl(void **state)
+{
+	struct config before = c;
+
+	(void)state;
+	sysctl("tcp_retries2", "255\n");
+	sysctl("tcp_fin_timeout", "4294967295\n");
+	sysctl("tcp_syn_retries", "many\n");
+	sysctl("tcp_synack_retries", "");
+	sysctl("tcp_sack", "-1\n");
+	config_from_sysctl(&c, sysctl_dir);
+	assert_int_equal(c.engine.retries, 127);
+	assert_int_equal(c.engine.fin_timeout_ms, 3600000);
+	before.engine.retries = 127;
+	before.engine.fin_timeout_ms = 3600000;
+	assert_memory_equal(&before, &c, offsetof(struct config, from));
+}
+
+static void test_no_sysctl(void **state)
+{
+	struct config before = c;
+
+	(void)state;
+	config_from_sysctl(&c, "/nonexistent");
+	config_from_sysctl(&c, sysctl_dir); /* is empty */
+	assert_memory_equal(&before, &c, sizeof(c));
+}
+
+/* The line of a knob, as "NAME VALUE FROM". */
+static void shown(const char *name, char line[256])
+{
+	char *text = NULL, *at, is[3][64];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	config_show(out, &c);
+	assert_int_equal(fclose(out), 0);
+	for (at = text; at; at = strchr(at, '\n') + 1) {
+		assert_int_equal(sscanf(at, "%63s %63s %63s", is[0], is[1], is[2]), 3);
+		if (strcmp(is[0], name) == 0)
+			break;
+	}
+	snprintf(line, 256, "%s %s %s", is[0], is[1], is[2]);
+	free(text);
+}
+
+#define assert_shown(name, want) \
+	do { \
+		char line_[256]; \
+		shown(name, line_); \
+		assert_string_equal(line_, name " " want); \
+	} while (0)
+
+static void test_show(void **state)
+{
+	char *env[] = {(char *)"MYTCP_RETRIES=7", (char *)"MYTCP_MSL_MS=9",
+		       (char *)"MYTCP_TRACE=ladder", NULL};
+
+	(void)state;
+	sysctl("tcp_sack", "0\n");
+	sysctl("tcp_retries2", "5\n");
+	sysctl("tcp_fin_timeout", "7\n");
+	config_from_sysctl(&c, sysctl_dir);
+	assert_int_equal(from_env(env), 0);
+	assert_int_equal(set("msl_ms", "10"), 0);
+	assert_shown("initcwnd", "10 built-in");
+	assert_shown("sack", "off net.ipv4.tcp_sack");
+	assert_shown("fin_timeout_ms", "7000 net.ipv4.tcp_fin_timeout");
+	assert_shown("retries", "7 MYTCP_RETRIES");
+	assert_shown("msl_ms", "10 --set");
+	assert_shown("trace", "ladder MYTCP_TRACE");
+	assert_int_equal(set("trace", "-"), 0);
+	assert_shown("trace", "- --trace");
+}
+
+/* The columns begin below each other, in every line. */
+static void test_show_is_aligned(void **state)
+{
+	char *text = NULL, *line;
+	size_t size, from, meaning, lines = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	config_show(out, &c);
+	assert_int_equal(fclose(out), 0);
+	from = strstr(text, "FROM") - text;
+	meaning = strstr(text, "MEANING") - text;
+	for (line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+		assert_true(line[from - 1] == ' ' && line[from] != ' ');
+		assert_true(line[meaning - 1] == ' ' && line[meaning] != ' ');
+		lines++;
+	}
+	assert_in_range(lines, 20, CONFIG_KNOBS_MAX);
+	free(text);
+}
+
+/* What the library and the launcher call: sysctls of where we are, then the
+ * environment. */
+static void test_load(void **state)
+{
+	char *env[] = {(char *)"MYTCP_SYN_RETRIES=2", NULL};
+	struct config want = c;
+	char line[256], is[256];
+
+	(void)state;
+	config_from_sysctl(&want, CONFIG_SYSCTL_DIR);
+	want.engine.syn_retries = 2;
+	assert_int_equal(config_load(&c, env, why, sizeof(why)), 0);
+	assert_memory_equal(&want, &c, offsetof(struct config, from));
+	snprintf(line, sizeof(line), "retries %u net.ipv4.tcp_retries2",
+		 want.engine.retries);
+	shown("retries", is);
+	assert_string_equal(is, line);
+	assert_shown("syn_retries", "2 MYTCP_SYN_RETRIES");
 }
 
 int main(void)
@@ -230,6 +410,14 @@ int main(void)
 		cmocka_unit_test_setup(test_environment, setup),
 		cmocka_unit_test_setup(test_together, setup),
 		cmocka_unit_test_setup(test_help, setup),
+#define WITH_SYSCTLS(f) \
+	cmocka_unit_test_setup_teardown(f, make_sysctl_dir, remove_sysctl_dir)
+		WITH_SYSCTLS(test_sysctl),
+		WITH_SYSCTLS(test_odd_sysctl),
+		WITH_SYSCTLS(test_no_sysctl),
+		WITH_SYSCTLS(test_show),
+		cmocka_unit_test_setup(test_show_is_aligned, setup),
+		cmocka_unit_test_setup(test_load, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
