@@ -427,7 +427,7 @@ static void set_knob(struct script *s, struct words *w)
 
 	if (s->h)
 		fail_line(s, "too late to set %s", name);
-	if (config_set(&s->cfg, name, value, why, sizeof(why)))
+	if (config_set(&s->cfg, FROM_OPTION, name, value, why, sizeof(why)))
 		fail_line(s, "%s", why);
 }
 
