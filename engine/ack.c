@@ -179,8 +179,11 @@ static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 		refuse_segment(t->e, &t->node.flow, s, &t->opts);
 		return DROP_ACK_FUTURE;
 	}
-	if (t->listener && listen_accept_full(t->listener))
+	if (t->listener && listen_accept_full(t->listener)) {
+		if (t->e->cfg.abort_on_overflow)
+			tcb_abort(t, now_us);
 		return DROP_ACCEPT_QUEUE; /* our SYN,ACK will be repeated */
+	}
 	t->snd.una = s->ack;
 	sample_handshake(t, s, now_us);
 	become_established(t, s, now_us);

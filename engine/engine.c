@@ -30,6 +30,7 @@ void engine_config_defaults(struct engine_config *cfg)
 		.rcvbuf_bytes = 2u << 20,
 		.rcvbuf_max_bytes = 6u << 20,
 		.half_open_max = 4096,
+		.max_syn_backlog = 1024,
 		.ooo_ranges_max = 1024,
 		.keepalive_idle_s = 7200,
 		.keepalive_interval_s = 75,
@@ -55,15 +56,16 @@ void engine_config_defaults(struct engine_config *cfg)
 
 static void derive_keys(struct engine *e, uint8_t hash_key[16])
 {
-	uint64_t word[6];
+	uint64_t word[8];
 
 	memcpy(e->prng.key, e->cfg.seed, sizeof(e->prng.key));
 	memcpy(&e->prng.counter, e->cfg.seed + 16, sizeof(e->prng.counter));
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 8; i++)
 		word[i] = prng_next(&e->prng);
 	memcpy(hash_key, &word[0], 16);
 	memcpy(e->iss_key, &word[2], 16);
 	memcpy(e->ts_key, &word[4], 16);
+	memcpy(e->cookie_key, &word[6], 16);
 }
 
 struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us)
@@ -216,6 +218,10 @@ enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
 		d = DROP_ADDRESS;
 	if (!d)
 		d = dispatch(e, pkt, &flow, &s, &rec, now_us);
+	if (d == DROP_NO_PATH) {
+		e->stats.segs_in--;
+		return d;
+	}
 	e->stats.drops[d]++;
 	if (e->trace.rec) {
 		rec.flow = flow;
@@ -244,7 +250,10 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 	struct segment s = {.sport = r->flow.local.port,
 			    .dport = r->flow.remote.port,
 			    .seq = r->seq, .ack = r->ack, .flags = r->flags,
-			    .opt = {.wscale = -1}};
+			    .wnd = r->wnd, .opt = {.wscale = -1}};
+
+	if (s.flags & SEG_SYN)
+		s.opt = r->opt;
 
 	*pkt = (struct engine_pkt_out){.src = r->flow.local.addr,
 				       .dst = r->flow.remote.addr,
@@ -252,7 +261,7 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 				       .mss_bytes = 536};
 	pkt->hdr_len_bytes = segment_build(&s, pkt->hdr);
 	e->stats.segs_out++;
-	trace_out(e, NULL, &r->flow, pkt, NULL, now_us);
+	trace_out(e, NULL, &r->flow, pkt, r->note, now_us);
 	e->reply_head = (e->reply_head + 1) % REPLIES_MAX;
 	e->reply_n--;
 }

@@ -66,7 +66,8 @@ struct tcp_path {
 struct engine_pkt_in {
 	struct ip_addr src, dst; /* from the IP header; dst is local */
 	struct tcp_path path;    /* back to src; needed when the SYN bit is set
-				    and ACK is not, else may be zero */
+				    and ACK is not, and when DROP_NO_PATH asks
+				    for it, else may be zero */
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
@@ -114,6 +115,7 @@ enum drop {
 	DROP_LISTEN,       /* RST or no SYN at a listener */
 	DROP_SYN_QUEUE,    /* listener's SYN queue is full */
 	DROP_ACCEPT_QUEUE, /* listener's accept queue is full */
+	DROP_NO_PATH,      /* a SYN cookie: to be given again with its path */
 	DROP_SYN_SENT_ACK, /* unacceptable ACK in SYN-SENT */
 	DROP_SYN_SENT,     /* neither SYN nor acceptable RST in SYN-SENT */
 	DROP_PAWS,         /* timestamp is older than the last one, RFC 7323 5 */
@@ -158,6 +160,7 @@ struct engine_config {
 	uint32_t rcv_total_bytes; /* what all windows together may offer to those
 				     who send just now; 0: no limit */
 	uint32_t half_open_max;    /* connections in SYN-RECEIVED, all listeners */
+	uint32_t max_syn_backlog;  /* of these without SYN cookies, per listener */
 	uint32_t ooo_ranges_max;   /* holes kept per connection */
 	uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
 	uint32_t notsent_lowat_bytes; /* writable below this; UINT32_MAX: off */
@@ -174,6 +177,7 @@ struct engine_config {
 	bool slow_start_after_idle;
 	bool moderate_rcvbuf;      /* let the receive buffer grow */
 	bool pacing;               /* also for algorithms that do without */
+	bool abort_on_overflow;    /* RST where the accept queue is full */
 	bool trace;                /* keep records for engine_trace() */
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
@@ -183,7 +187,9 @@ struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us);
 /* Frees everything, sends nothing. All tcbs become invalid. */
 void engine_free(struct engine *e);
 
-/* Takes one packet. DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
+/* Takes one packet. DROP_NO_PATH means that it opens a connection by a SYN
+ * cookie (RFC 4987 3.6) and must be given again with its path; that is neither
+ * counted nor traced. DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
  * get a RST; the engine sends it only if the caller, who can find out whether
  * somebody else on this host owns the connection, calls engine_refuse(). */
 enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
@@ -226,6 +232,7 @@ struct engine_stats {
 	uint64_t bytes_in, bytes_out; /* of text: in order; all that was sent */
 	uint64_t bytes_acked;         /* by the peers, SYN and FIN counted */
 	uint64_t drops[DROP_COUNT];
+	uint64_t cookies_sent, cookies_taken, cookies_bad; /* SYN cookies */
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
 	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */
 	uint32_t fin_wait_2;  /* of the lingering: only the peer's FIN is missing */

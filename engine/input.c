@@ -129,6 +129,8 @@ void become_established(struct tcb *t, const struct segment *s,
 void sample_handshake(struct tcb *t, const struct segment *s,
 			     uint64_t now_us)
 {
+	if (!t->snd.last_us)
+		return; /* nobody remembers when a SYN cookie left */
 	if (!t->stat_total_retrans)
 		rtt_sample(t, (uint32_t)(now_us - t->snd.last_us));
 	else if (t->ts_ok && s->opt.ts && s->opt.ts_ecr)

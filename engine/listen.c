@@ -1,11 +1,17 @@
 /* listen.c - LISTEN (RFC 9293 3.10.7.2), the SYN queue and the accept queue.
  *
+ * Owns the decision who may come in: the accept queue first, then the SYN queue,
+ * which is limited per listener and in total; when it is full a SYN cookie
+ * (syncookie.c) may take its place.
+ *
  * A child is a tcb of its own from the first SYN on. Until tcp_accept() hands it
  * to a user it belongs to its listener: in SYN-RECEIVED it is counted in
  * half_open (the SYN queue), afterwards it stands in accept_queue. Nobody gets
  * events for it before that.
  */
 #include "tcb.h"
+
+#include <errno.h>
 
 bool listen_accept_full(const struct tcb *listener)
 {
@@ -23,32 +29,63 @@ static enum drop admit(const struct tcb *listener, const struct segment *s)
 		return DROP_LISTEN;
 	if (listen_accept_full(listener))
 		return DROP_ACCEPT_QUEUE;
-	if (listener->e->stats.half_open >= listener->e->cfg.half_open_max)
-		return DROP_SYN_QUEUE;
 	return DROP_NONE;
+}
+
+/* The limits are Linux's: the backlog; and when there are no cookies, a quarter
+ * less than max_syn_backlog. */
+static bool syn_queue_full(const struct tcb *l)
+{
+	const struct engine_config *cfg = &l->e->cfg;
+
+	if (l->e->stats.half_open >= cfg->half_open_max || l->half_open > l->accept_max)
+		return true;
+	return !cfg->syncookies &&
+	       l->half_open >= cfg->max_syn_backlog - cfg->max_syn_backlog / 4;
+}
+
+int listen_child(struct tcb *listener, const struct tcp_path *path,
+		 const struct flow *flow, const struct segment *syn,
+		 uint64_t now_us, struct tcb **out)
+{
+	struct tcb *t;
+
+	if (tcb_new(listener->e, flow, &listener->opts, now_us, &t))
+		return -ENOMEM;
+	t->listener = listener;
+	listener->half_open++;
+	tcb_set_path(t, path);
+	/* Text and FIN that came with the SYN are not taken: the peer repeats
+	 * them when it has seen that our SYN,ACK does not acknowledge them. */
+	take_syn(t, syn, now_us);
+	tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
+	*out = t;
+	return 0;
 }
 
 enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 			 const struct flow *flow, const struct segment *s,
 			 const uint32_t *after, uint64_t now_us)
 {
+	uint8_t cookies = listener->e->cfg.syncookies;
 	enum drop d = admit(listener, s);
+	bool full = syn_queue_full(listener);
 	struct tcb *t;
 
+	if (d == DROP_LISTEN_ACK && syncookie_expected(listener->e, s, now_us))
+		return syncookie_arrives(listener, path, flow, s, now_us);
 	if (d)
 		return d;
-	if (tcb_new(listener->e, flow, &listener->opts, now_us, &t))
+	/* A cookie cannot promise an ISS beyond the last connection's. */
+	if (!after && (full ? cookies : cookies > 1)) {
+		syncookie_answer(listener, path, flow, s, now_us);
+		return DROP_NONE;
+	}
+	if (full || listen_child(listener, path, flow, s, now_us, &t))
 		return DROP_SYN_QUEUE;
 	if (after && seq_leq(t->snd.iss, *after)) /* MAY-2 */
 		tcb_set_iss(t, *after + 1);
-	t->listener = listener;
-	listener->half_open++;
-	tcb_set_path(t, path);
-	/* Text and FIN that came with the SYN are not taken: the peer repeats
-	 * them when it has seen that our SYN,ACK does not acknowledge them. */
-	take_syn(t, s, now_us);
 	t->syn_due = true;
-	tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
 	tcb_want_output(t);
 	return DROP_NONE;
 }

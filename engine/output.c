@@ -171,11 +171,10 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 
 /* ---- SYN ------------------------------------------------------------------------------ */
 
-static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+struct segment syn_segment(struct tcb *t, uint64_t now_us)
 {
 	const struct engine_config *cfg = &t->e->cfg;
 	bool answer = t->state == TCPS_SYN_RECEIVED;
-	bool again = t->snd.nxt != t->snd.iss;
 	struct segment s = {
 		.sport = t->node.flow.local.port,
 		.dport = t->node.flow.remote.port,
@@ -186,9 +185,6 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		.opt = {.wscale = -1},
 	};
 
-	if (!t->syn_due)
-		return false;
-	t->syn_due = false;
 	s.opt.mss = offered_mss(t);
 	if (answer ? t->wscale_ok : cfg->window_scaling)
 		s.opt.wscale = (int8_t)t->rcv.wscale;
@@ -196,6 +192,18 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	s.opt.ts = answer ? t->ts_ok : cfg->timestamps;
 	s.opt.ts_val = ts_now(t, now_us);
 	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
+	return s;
+}
+
+static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	bool again = t->snd.nxt != t->snd.iss;
+	struct segment s;
+
+	if (!t->syn_due)
+		return false;
+	t->syn_due = false;
+	s = syn_segment(t, now_us);
 	start_packet(t, pkt);
 	pkt->mss_bytes = s.opt.mss;
 	finish_packet(t, pkt, &s, again ? "retransmission" : NULL, now_us);

@@ -2,8 +2,8 @@
  *
  * Everything hashed under one key has a length or a first byte of its own, so
  * that the same key may serve several purposes and no output tells about
- * another: a prng counter is 8 bytes, the message of a flow FLOW_MSG_LEN, and
- * that begins with its purpose.
+ * another: a prng counter is 8 bytes, a tag's message is longer than all others, the
+ * message of a flow is FLOW_MSG_LEN, and that begins with its purpose.
  */
 #include "random.h"
 
@@ -86,6 +86,17 @@ static uint64_t hash_flow(const uint8_t key[16], enum flow_purpose purpose,
 
 	_Static_assert(sizeof(*f) == FLOW_MSG_LEN - 1, "struct flow has no padding");
 	memcpy(msg + 1, f, sizeof(*f));
+	return siphash(key, msg, sizeof(msg));
+}
+
+uint64_t random_tag(const uint8_t key[16], const struct flow *f, uint32_t a,
+		    uint32_t b)
+{
+	uint32_t numbers[2] = {htole32(a), htole32(b)};
+	uint8_t msg[sizeof(*f) + sizeof(numbers)];
+
+	memcpy(msg, f, sizeof(*f));
+	memcpy(msg + sizeof(*f), numbers, sizeof(numbers));
 	return siphash(key, msg, sizeof(msg));
 }
 

@@ -15,6 +15,9 @@ struct prng { /* SipHash in counter mode: unpredictable without the key */
 };
 uint64_t prng_next(struct prng *p);
 
+/* What nobody else can compute about a flow and two numbers: a SYN cookie's tag. */
+uint64_t random_tag(const uint8_t key[16], const struct flow *f, uint32_t a,
+		    uint32_t b);
 /* RFC 6528: a clock of 4 us plus a keyed hash of the flow. */
 uint32_t random_iss(const uint8_t key[16], const struct flow *f, uint64_t now_us);
 /* RFC 7323 5.4: an offset for the timestamp clock, one for each pair of addresses.

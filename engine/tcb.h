@@ -160,12 +160,15 @@ struct tcb {
 	uint64_t last_data_in_us, last_ack_in_us;
 };
 
-/* A segment that belongs to no tcb: RST, and ACKs for the unknown. */
+/* A segment that belongs to no tcb: RST, and the SYN,ACK with a cookie. */
 struct reply {
 	struct flow flow;
 	uint32_t seq, ack;
 	uint8_t flags;
+	uint16_t wnd;
+	struct seg_options opt; /* with SYN only */
 	struct tcp_opts opts;
+	const char *note;       /* for the trace, or NULL */
 };
 #define REPLIES_MAX 256
 
@@ -182,7 +185,8 @@ struct engine {
 	struct flowtab flows;
 	struct timerq timers;
 	struct prng prng;
-	uint8_t iss_key[16], ts_key[16];
+	uint8_t iss_key[16], ts_key[16], cookie_key[16];
+	uint64_t cookie_us; /* when the last SYN cookie left; 0: never */
 
 	struct tcb_list ready, events;
 	struct tcb_list closed, dead; /* CLOSED: the user's still, nobody's */
@@ -288,6 +292,10 @@ enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 			 const uint32_t *after, uint64_t now_us);
 /* May a TIME-WAIT connection make room for this SYN? (RFC 9293 MAY-2) */
 bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
+/* A child in SYN-RECEIVED, its SYN taken. -ENOMEM. */
+int listen_child(struct tcb *listener, const struct tcp_path *path,
+		 const struct flow *flow, const struct segment *syn,
+		 uint64_t now_us, struct tcb **out);
 /* The child t of a listener is ESTABLISHED: it waits for tcp_accept(). */
 void listen_established(struct tcb *t);
 bool listen_accept_full(const struct tcb *listener);
@@ -295,6 +303,21 @@ bool listen_accept_full(const struct tcb *listener);
 void listen_forget_child(struct tcb *t);
 /* The listener goes: its children are aborted. */
 void listen_close(struct tcb *listener, uint64_t now_us);
+
+/* ---- syncookie.c: RFC 4987 3.6 ----------------------------------------------- */
+
+/* Answers the SYN s, and keeps nothing. */
+void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
+		      const struct flow *flow, const struct segment *s,
+		      uint64_t now_us);
+/* May s acknowledge a cookie? */
+bool syncookie_expected(const struct engine *e, const struct segment *s,
+			uint64_t now_us);
+/* If it does, the child that could have existed since the SYN comes into being
+ * and gets the segment. */
+enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
+			    const struct flow *flow, const struct segment *s,
+			    uint64_t now_us);
 
 /* ---- ack.c: the ACK step --------------------------------------------------- */
 
@@ -350,6 +373,8 @@ bool window_to_update(const struct tcb *t);
 
 /* ---- output.c: what is to be sent ------------------------------------------ */
 
+/* The SYN or SYN,ACK of t; offers the window that it says. */
+struct segment syn_segment(struct tcb *t, uint64_t now_us);
 /* The next packet of t; false when it has nothing to send now. */
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
 /* Payload per segment with the options that it carries now. */

@@ -1,0 +1,170 @@
+/* syncookie.c - SYN cookies (RFC 4987 3.6): a listener whose SYN queue is full
+ * answers without keeping anything. What it must know when the ACK comes back
+ * is in the numbers that the peer repeats.
+ *
+ *     ISS     2 bits: the minute, 3 bits: index of the peer's MSS, 27 bits: a tag
+ *             that binds both to the flow and to the peer's ISN
+ *     TSval   the low 6 bits: the window scale (15: none), SACK permitted, ECN
+ *
+ * So without timestamps there is no window scaling and no SACK. A cookie is good
+ * in its minute and in the next; the tag is made with the minute, so each has
+ * a secret of its own.
+ *
+ * Owns engine.cookie_us: an ACK is held against cookies only while one may be
+ * under way. What is in the timestamp is not protected: a peer that lies there
+ * lies about itself.
+ */
+#include "tcb.h"
+
+#define MINUTE_US 60000000ull
+#define TAG_BITS 27
+#define TAG_MASK ((1u << TAG_BITS) - 1)
+
+enum { /* the low bits of TSval */
+	TS_WSCALE = 0x0f,
+	TS_SACK = 0x10,
+	TS_ECN = 0x20,
+	TS_BITS = 0x3f,
+};
+
+static const uint16_t mss_table[8] = {48, 256, 536, 1220, 1360, 1440, 1460, 8940};
+
+static uint32_t mss_index(uint16_t mss)
+{
+	uint32_t i = 7;
+
+	while (i && mss_table[i] > mss)
+		i--;
+	return i;
+}
+
+static uint32_t cookie(const struct engine *e, const struct flow *flow, uint32_t irs,
+		       uint64_t minute, uint32_t mss_i)
+{
+	uint32_t open = (uint32_t)(minute & 3) << 3 | mss_i;
+	uint64_t tag = random_tag(e->cookie_key, flow, irs, (uint32_t)minute << 3 | mss_i);
+
+	return open << TAG_BITS | ((uint32_t)tag & TAG_MASK);
+}
+
+/* The cookie's minute is this one or the last. */
+static bool cookie_valid(const struct engine *e, const struct flow *flow, uint32_t irs,
+			 uint32_t iss, uint64_t now_us)
+{
+	uint64_t minute = now_us / MINUTE_US;
+	uint32_t age = ((uint32_t)minute - (iss >> (TAG_BITS + 3))) & 3;
+
+	return age <= 1 &&
+	       cookie(e, flow, irs, minute - age, iss >> TAG_BITS & 7) == iss;
+}
+
+/* ---- the SYN ---------------------------------------------------------------- */
+
+/* The clock with its low bits replaced, never ahead of itself. */
+static uint32_t ts_with(uint32_t ts, const struct segment *syn, const struct segment *answer)
+{
+	uint32_t bits = answer->opt.wscale >= 0 ? (uint32_t)syn->opt.wscale : TS_WSCALE;
+	uint32_t val;
+
+	bits |= answer->opt.sack_ok ? TS_SACK : 0;
+	bits |= answer->flags & SEG_ECE ? TS_ECN : 0;
+	val = (ts & ~(uint32_t)TS_BITS) | bits;
+	return val <= ts ? val : val - (TS_BITS + 1);
+}
+
+void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
+		      const struct flow *flow, const struct segment *s,
+		      uint64_t now_us)
+{
+	struct engine *e = listener->e;
+	/* The connection as it would be: only asked what it would answer. */
+	struct tcb t = {.e = e, .node.flow = *flow, .opts = listener->opts,
+			.state = TCPS_SYN_RECEIVED};
+	struct segment answer, syn = *s;
+	struct reply r = {.flow = *flow, .opts = listener->opts, .note = "SYN cookie"};
+
+	if (!s->opt.ts || !e->cfg.timestamps) {
+		syn.opt.wscale = -1;
+		syn.opt.sack_ok = false;
+		syn.flags &= (uint8_t)~(SEG_ECE | SEG_CWR);
+	}
+	t.ts_offset = random_ts_offset(e->ts_key, flow);
+	tcb_set_path(&t, path);
+	take_syn(&t, &syn, now_us);
+	answer = syn_segment(&t, now_us);
+	if (answer.opt.ts)
+		answer.opt.ts_val = ts_with(answer.opt.ts_val, &syn, &answer);
+	r.seq = cookie(e, flow, s->seq, now_us / MINUTE_US, mss_index(t.snd.peer_mss));
+	r.ack = answer.ack;
+	r.flags = answer.flags;
+	r.wnd = answer.wnd;
+	r.opt = answer.opt;
+	engine_reply(e, &r);
+	e->cookie_us = now_us;
+	e->stats.cookies_sent++;
+}
+
+/* ---- the ACK ---------------------------------------------------------------- */
+
+bool syncookie_expected(const struct engine *e, const struct segment *s,
+			uint64_t now_us)
+{
+	return e->cookie_us && now_us - e->cookie_us <= 2 * MINUTE_US &&
+	       !(s->flags & (SEG_SYN | SEG_RST));
+}
+
+/* The SYN that s must have followed, as far as anybody remembers. */
+static struct segment remembered_syn(const struct segment *s)
+{
+	uint32_t bits = s->opt.ts_ecr & TS_BITS;
+	struct segment syn = {
+		.seq = s->seq - 1,
+		.flags = SEG_SYN,
+		.wnd = s->wnd,
+		.opt = {.mss = mss_table[(s->ack - 1) >> TAG_BITS & 7],
+			.wscale = -1, .ts = s->opt.ts, .ts_val = s->opt.ts_val},
+	};
+
+	if (!s->opt.ts)
+		return syn;
+	if ((bits & TS_WSCALE) <= 14)
+		syn.opt.wscale = (int8_t)(bits & TS_WSCALE);
+	syn.opt.sack_ok = bits & TS_SACK;
+	if (bits & TS_ECN)
+		syn.flags |= SEG_ECE | SEG_CWR;
+	return syn;
+}
+
+enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
+			    const struct flow *flow, const struct segment *s,
+			    uint64_t now_us)
+{
+	struct engine *e = listener->e;
+	uint32_t iss = s->ack - 1;
+	struct segment syn;
+	struct tcb *t;
+	enum drop d;
+
+	if (!cookie_valid(e, flow, s->seq - 1, iss, now_us)) {
+		e->stats.cookies_bad++;
+		return DROP_LISTEN_ACK;
+	}
+	if (listen_accept_full(listener)) {
+		if (e->cfg.abort_on_overflow)
+			refuse_segment(e, flow, s, &listener->opts);
+		return DROP_ACCEPT_QUEUE; /* the next segment asks again */
+	}
+	if (!path->mtu_bytes)
+		return DROP_NO_PATH;
+	syn = remembered_syn(s);
+	if (listen_child(listener, path, flow, &syn, now_us, &t))
+		return DROP_ACCEPT_QUEUE;
+	tcb_set_iss(t, iss);
+	syn_segment(t, now_us); /* the window that it offered */
+	t->snd.nxt = iss + 1;
+	e->stats.cookies_taken++;
+	d = segment_arrives(t, s, now_us);
+	if (t->state == TCPS_SYN_RECEIVED)
+		tcb_fail(t, 0, now_us);
+	return d;
+}

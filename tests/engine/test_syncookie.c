@@ -1,0 +1,386 @@
+/* test_syncookie.c - SYN cookies: RFC 4987 3.6, and what Linux's keep in the
+ * timestamp. The SYN queue's limits that call for them. */
+#include "harness.h"
+
+#define TS_BITS 0x3fu
+
+static struct harness *with_cookies(void **state, uint8_t when, bool options)
+{
+	struct engine_config cfg;
+	struct harness *h;
+
+	harness_config(&cfg);
+	cfg.syncookies = when;
+	cfg.timestamps = cfg.sack = cfg.window_scaling = options;
+	h = harness_again(state, &cfg);
+	h->ts = options;
+	h->syn.sack_ok = options;
+	h->syn.wscale = options ? 7 : -1;
+	app_listen(h, 4);
+	return h;
+}
+
+static struct harness *plain(void **state)
+{
+	return with_cookies(state, 2, false);
+}
+
+/* A SYN, and the answer that keeps nothing. */
+static const struct got *ask(struct harness *h)
+{
+	uint32_t half_open = engine_stats(h->e)->half_open;
+	uint64_t sent = engine_stats(h->e)->cookies_sent;
+	const struct got *g;
+
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	g = expect(h, SYN | ACK, 0, 1, 0);
+	assert_string_equal(h->note, "SYN cookie");
+	assert_int_equal(engine_stats(h->e)->half_open, half_open);
+	assert_int_equal(engine_stats(h->e)->cookies_sent, sent + 1);
+	return g;
+}
+
+static void is_accepted(struct harness *h)
+{
+	h->written = h->read = 0;
+	h->t = tcp_accept(h->listener, h);
+	assert_non_null(h->t);
+	expect_state(h, TCPS_ESTABLISHED);
+}
+
+/* RFC 4987 3.6: the ACK alone makes the connection, which then is one like any
+ * other: data both ways, FIN. */
+static void a_whole_connection(void **state)
+{
+	struct harness *h = plain(state);
+	size_t before = engine_stats(h->e)->memory_bytes;
+
+	ask(h);
+	assert_int_equal(engine_stats(h->e)->memory_bytes, before);
+	assert_int_equal(engine_stats(h->e)->connections, 0);
+	assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+	assert_true(h->listener_ev & TCP_EV_INCOMING);
+	is_accepted(h);
+	assert_int_equal(engine_stats(h->e)->cookies_taken, 1);
+	assert_int_equal(inject(h, ACK | PSH, 1, 1, WND, 700), DROP_NONE);
+	assert_int_equal(app_read(h, 1000), 700);
+	app_write(h, 900);
+	forget(h);
+	assert_int_equal(inject(h, ACK, 701, 901, WND, 0), DROP_NONE);
+	app_shutdown(h);
+	expect(h, FIN | ACK, 901, ANY, 0);
+	assert_int_equal(inject(h, FIN | ACK, 701, 902, WND, 0), DROP_NONE);
+	expect_state(h, TCPS_TIME_WAIT);
+}
+
+/* The first ACK may be lost: the first segment with text, or FIN, does as well. */
+static void ack_with_text_and_fin(void **state)
+{
+	struct harness *h = plain(state);
+
+	ask(h);
+	assert_int_equal(inject(h, ACK | FIN, 1, 1, WND, 100), DROP_NONE);
+	h->t = tcp_accept(h->listener, h);
+	assert_non_null(h->t);
+	expect_state(h, TCPS_CLOSE_WAIT);
+	assert_int_equal(app_read(h, 1000), 100);
+}
+
+/* The window scale and SACK come back in the timestamp's low bits; the clock is
+ * set back for that, never forward (PAWS, RFC 7323 5). */
+static void options_in_the_timestamp(void **state)
+{
+	for (int8_t scale = -1; scale <= 14; scale++) {
+		struct harness *h = with_cookies(state, 2, true);
+		struct tcp_status st;
+		const struct got *g;
+		uint32_t cookie_ts;
+
+		h->syn.wscale = scale;
+		h->syn.sack_ok = scale % 2 == 0;
+		g = ask(h);
+		assert_true(g->opt.ts);
+		assert_int_equal(g->opt.sack_ok, h->syn.sack_ok);
+		assert_int_equal(g->opt.wscale >= 0, scale >= 0);
+		cookie_ts = g->opt.ts_val;
+		assert_int_equal(cookie_ts & 0x0f, scale >= 0 ? scale : 15);
+		assert_int_equal(cookie_ts & 0x10, scale % 2 == 0 ? 0x10 : 0);
+		assert_int_equal(inject(h, ACK, 1, 1, 5, 0), DROP_NONE);
+		is_accepted(h);
+		st = status(h);
+		assert_true(st.timestamps);
+		assert_int_equal(st.sack, scale % 2 == 0);
+		assert_int_equal(st.window_scaling, scale >= 0);
+		assert_int_equal(st.snd_wscale, scale >= 0 ? scale : 0);
+		assert_int_equal(st.snd_wnd_bytes, 5u << st.snd_wscale);
+		assert_int_equal(st.srtt_us, 0);
+		inject(h, ACK, 1, 1, 500, 3000);
+		g = expect(h, ACK, 1, 3001, 0);
+		assert_in_range(g->opt.ts_val - cookie_ts, 0, TS_BITS + 1);
+		h->listener = NULL;
+	}
+}
+
+/* Where nothing would remember them they are not negotiated. */
+static void without_timestamps_no_options(void **state)
+{
+	struct harness *h = with_cookies(state, 2, true);
+	const struct got *g;
+
+	h->ts = false;
+	g = ask(h);
+	assert_false(g->opt.ts);
+	assert_false(g->opt.sack_ok);
+	assert_int_equal(g->opt.wscale, -1);
+	assert_int_equal(inject(h, ACK, 1, 1, 1000, 0), DROP_NONE);
+	is_accepted(h);
+	assert_int_equal(status(h).snd_wnd_bytes, 1000);
+	assert_false(status(h).sack);
+}
+
+/* The peer's MSS is rounded down to one of eight; without the option it is 536
+ * [MUST-15]. */
+static void mss_rounds_down(void **state)
+{
+	static const uint16_t is[][2] = {{100, 48}, {256, 256}, {0, 536}, {1219, 536},
+					 {1300, 1220}, {1400, 1360}, {1452, 1440},
+					 {1460, 1460}};
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct harness *h = plain(state);
+
+		h->syn.mss = is[i][0];
+		assert_int_equal(ask(h)->opt.mss, 1460);
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		is_accepted(h);
+		assert_int_equal(status(h).snd_mss, is[i][1]);
+	}
+}
+
+/* RFC 4987 3.6: a cookie grows old. */
+static void lifetime(void **state)
+{
+	struct harness *h = plain(state);
+
+	for (unsigned s = 0; s < 180; s += 10) {
+		ask(h);
+		advance_ms(h, s * 1000);
+		if (s >= 120) {
+			refuse(h, ACK, 1, 1, 0);
+			expect(h, RST, 1, 0, 0);
+			continue;
+		}
+		/* between one and two minutes, it depends on when it was made */
+		if (s > 60 && inject(h, ACK, 1, 1, WND, 0) == DROP_LISTEN_ACK)
+			continue;
+		if (s <= 60)
+			assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		is_accepted(h);
+		inject(h, RST, 1, 0, 0, 0);
+		app_release(h);
+	}
+}
+
+/* A new minute has another secret: the same SYN, another cookie. */
+static void secrets_change(void **state)
+{
+	struct harness *h = plain(state);
+	uint32_t first;
+
+	ask(h);
+	first = h->peers[h->remote.port].iss;
+	advance_ms(h, 1000);
+	ask(h);
+	assert_int_equal(h->peers[h->remote.port].iss, first);
+	for (unsigned i = 0; i < 8; i++) {
+		advance_ms(h, 60000);
+		ask(h);
+		assert_int_not_equal(h->peers[h->remote.port].iss, first);
+	}
+}
+
+/* It is worth nothing with another number, port or ISN. */
+static void forgeries(void **state)
+{
+	struct harness *h = plain(state);
+	uint32_t iss;
+
+	ask(h);
+	iss = h->peers[h->remote.port].iss;
+	for (unsigned bit = 0; bit < 32; bit++)
+		assert_int_equal(inject(h, ACK, 1, 1 + (1u << bit), WND, 0),
+				 DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, ACK, 2, 1, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, ACK, 0, 1, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, SYN | ACK, 1, 1, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, RST | ACK, 1, 1, WND, 0), DROP_LISTEN);
+	h->remote.port++;
+	h->peers[h->remote.port].iss = iss;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_LISTEN_ACK);
+	h->remote.port--;
+	assert_int_equal(engine_stats(h->e)->cookies_bad, 35);
+	assert_int_equal(engine_stats(h->e)->connections, 0);
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+}
+
+/* While no cookie can be under way nobody may guess one. */
+static void not_expected(void **state)
+{
+	struct harness *h = with_cookies(state, 1, false);
+
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(engine_stats(h->e)->cookies_bad, 0);
+}
+
+/* Every SYN that comes, from another port each. */
+static enum drop flood(struct harness *h, unsigned n)
+{
+	enum drop d = DROP_NONE;
+
+	for (unsigned i = 0; i < n; i++) {
+		h->remote.port = (uint16_t)(10000 + i);
+		d = inject(h, SYN, 0, 0, WND, 0);
+		if (!d)
+			expect(h, SYN | ACK, 0, 1, 0);
+	}
+	return d;
+}
+
+/* As in Linux the SYN queue is as long as the backlog; then cookies begin, and
+ * they end when it has room again. */
+static void when_the_queue_is_full(void **state)
+{
+	struct harness *h = with_cookies(state, 1, false);
+
+	assert_int_equal(flood(h, 5), DROP_NONE);
+	assert_int_equal(engine_stats(h->e)->half_open, 5);
+	assert_int_equal(engine_stats(h->e)->cookies_sent, 0);
+	h->remote.port = 6000;
+	ask(h);
+	h->remote.port = 10002;
+	inject(h, ACK, 1, 1, WND, 0);
+	assert_non_null(tcp_accept(h->listener, h));
+	h->remote.port = 6001;
+	inject(h, SYN, 0, 0, WND, 0);
+	expect(h, SYN | ACK, 0, 1, 0);
+	assert_int_equal(engine_stats(h->e)->cookies_sent, 1);
+	h->remote.port = 6000;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+	is_accepted(h);
+}
+
+/* Without cookies: dropped beyond the backlog, or beyond three quarters of
+ * max_syn_backlog; the total of all listeners is limited too. */
+static void limits_without_cookies(void **state)
+{
+	struct harness *h = with_cookies(state, 0, false);
+
+	assert_int_equal(flood(h, 20), DROP_SYN_QUEUE);
+	assert_int_equal(engine_stats(h->e)->half_open, 5);
+	h->cfg.max_syn_backlog = 12;
+	h = harness_again(state, &h->cfg);
+	app_listen(h, 100);
+	assert_int_equal(flood(h, 20), DROP_SYN_QUEUE);
+	assert_int_equal(engine_stats(h->e)->half_open, 9);
+	h->cfg.half_open_max = 7;
+	h = harness_again(state, &h->cfg);
+	app_listen(h, 100);
+	assert_int_equal(flood(h, 20), DROP_SYN_QUEUE);
+	assert_int_equal(engine_stats(h->e)->half_open, 7);
+}
+
+/* The accept queue has no room when the ACK comes: dropped, and the next segment
+ * is as good; or a RST, if so configured. */
+static void accept_queue_full(void **state)
+{
+	struct harness *h = plain(state);
+
+	tcp_set_backlog(h->listener, 1);
+	h->remote.port = 6001;
+	ask(h);
+	h->remote.port = 6000;
+	ask(h);
+	inject(h, ACK, 1, 1, WND, 0);
+	h->remote.port = 6001;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+	expect_none(h);
+	assert_non_null(tcp_accept(h->listener, h));
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 10), DROP_NONE);
+	is_accepted(h);
+	assert_int_equal(app_read(h, 100), 10);
+}
+
+static void abort_on_overflow(void **state)
+{
+	struct harness *h = *state;
+
+	for (uint8_t when = 0; when <= 2; when += 2) {
+		h->cfg.abort_on_overflow = true;
+		h->cfg.syncookies = when;
+		h = harness_again(state, &h->cfg);
+		app_listen(h, 1);
+		flood(h, 2);
+		h->remote.port = 10000;
+		inject(h, ACK, 1, 1, WND, 0);
+		h->remote.port = 10001;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+		expect(h, RST, 1, 0, 0);
+		assert_int_equal(engine_stats(h->e)->connections, 1);
+	}
+}
+
+/* An ACK comes without a path, for nobody looks one up for every stray ACK. */
+static void path_is_asked_for(void **state)
+{
+	struct harness *h = plain(state);
+	uint64_t in;
+
+	ask(h);
+	in = engine_stats(h->e)->segs_in;
+	h->path.mtu_bytes = 0;
+	assert_int_equal(inject(h, ACK, 1, 2, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NO_PATH);
+	h->path.mtu_bytes = 1200;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+	is_accepted(h);
+	assert_int_equal(status(h).snd_mss, 1160);
+	assert_int_equal(engine_stats(h->e)->segs_in, in + 2);
+	assert_int_equal(engine_stats(h->e)->drops[DROP_NO_PATH], 0);
+}
+
+/* RFC 9293 3.6.1 [MAY-2]: after TIME-WAIT the ISS must be beyond the last
+ * connection's, which a cookie cannot promise. */
+static void no_cookie_after_time_wait(void **state)
+{
+	struct harness *h = plain(state);
+
+	ask(h);
+	inject(h, ACK, 1, 1, WND, 0);
+	is_accepted(h);
+	app_release(h);
+	expect(h, FIN | ACK, 1, 1, 0);
+	inject(h, FIN | ACK, 1, 2, WND, 0);
+	expect(h, ACK, 2, 2, 0);
+	assert_int_equal(engine_stats(h->e)->time_wait, 1);
+	h->irs += 100000;
+	inject(h, SYN, 0, 0, WND, 0);
+	expect(h, SYN | ACK, 0, 1, 0);
+	assert_int_equal(engine_stats(h->e)->half_open, 1);
+	assert_int_equal(engine_stats(h->e)->cookies_sent, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_whole_connection), TEST(ack_with_text_and_fin),
+		TEST(options_in_the_timestamp), TEST(without_timestamps_no_options),
+		TEST(mss_rounds_down), TEST(lifetime), TEST(secrets_change),
+		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),
+		TEST(limits_without_cookies), TEST(accept_queue_full),
+		TEST(abort_on_overflow), TEST(path_is_asked_for),
+		TEST(no_cookie_after_time_wait),
+	};
+
+	return cmocka_run_group_tests_name("syncookie", tests, NULL, NULL);
+}
