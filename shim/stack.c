@@ -200,16 +200,12 @@ static void on_pairs(void *arg)
 
 	st->now_us = clock_us();
 	n = epoll_wait(st->pairs_fd, evs, PAIR_BATCH, 0);
-	for (i = 0; i < n; i++)
-		conn_pair_event(evs[i].data.ptr, evs[i].events);
-}
-
-static void on_visitors(void *arg)
-{
-	struct stack *st = arg;
-
-	st->now_us = clock_us();
-	visitors_accept(&st->visitors);
+	for (i = 0; i < n; i++) {
+		if (evs[i].data.ptr)
+			conn_pair_event(evs[i].data.ptr, evs[i].events);
+		else
+			visitors_accept(&st->visitors);
+	}
 }
 
 static void on_woken(void *arg)
@@ -299,9 +295,16 @@ static int open_loop(struct stack *st)
 		err = loop_watch(st->loop, fds[i], on_packets, st);
 	if (!err)
 		err = loop_watch(st->loop, st->pairs_fd, on_pairs, st);
-	if (!err)
-		err = loop_watch(st->loop, st->visitors.fd, on_visitors, st);
 	return err;
+}
+
+/* By its edges: for want of fds a visitor may have to wait outside until its
+ * claim comes, and the listener is readable all the time. */
+static int watch_visitors(struct stack *st)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+
+	return epoll_ctl(st->pairs_fd, EPOLL_CTL_ADD, st->visitors.fd, &ev) ? -errno : 0;
 }
 
 int stack_open(struct stack *st)
@@ -324,9 +327,9 @@ int stack_open(struct stack *st)
 	if (st->pairs_fd < 0)
 		return -errno;
 	err = visitors_open(&st->visitors, &name, len);
-	if (err)
-		return err;
-	return open_loop(st);
+	if (!err)
+		err = watch_visitors(st);
+	return err ? err : open_loop(st);
 }
 
 void stack_run(struct stack *st)

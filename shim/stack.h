@@ -61,7 +61,8 @@ struct stack {
 	struct ladder ladder;
 	struct ports ports;
 	struct visitors visitors;
-	int pairs_fd; /* epoll set of all engine ends, edge-triggered */
+	int pairs_fd; /* epoll set of all engine ends, edge-triggered; its data point
+			 to the conn, or for the visitors' listener nowhere */
 
 	struct conn *conns, *dead;
 	struct listener *listeners;

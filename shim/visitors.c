@@ -2,8 +2,8 @@
  *
  * Invariant: every visitor's process was this one when it connected
  * (SO_PEERCRED). A visitor leaves by being claimed, or when its app end is gone.
- * Who cannot be let in for want of fds would keep the listener readable, and the
- * driver busy; an fd in reserve serves to turn them away.
+ * Who cannot be let in for want of fds waits outside until there is a claim; an
+ * fd in reserve serves to turn them all away then.
  */
 #include "visitors.h"
 
