@@ -2,46 +2,11 @@
  * arrival, then by time of sending. */
 #include "net.h"
 
+#include "../../engine/addr.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- chance --------------------------------------------------------------- */
-
-uint64_t rng_next(struct rng *r) /* splitmix64 */
-{
-	uint64_t z = r->s += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-uint32_t rng_below(struct rng *r, uint32_t n)
-{
-	return n ? (uint32_t)(((rng_next(r) >> 32) * n) >> 32) : 0;
-}
-
-uint32_t rng_in(struct rng *r, uint32_t lo, uint32_t hi)
-{
-	return lo + rng_below(r, hi - lo + 1);
-}
-
-bool rng_chance(struct rng *r, uint32_t percent)
-{
-	return rng_below(r, 100) < percent;
-}
-
-uint32_t rng_log(struct rng *r, uint32_t lo, uint32_t hi)
-{
-	uint32_t top = hi;
-	unsigned bits = 0;
-
-	while (top >> bits && bits < 31)
-		bits++;
-	top = rng_below(r, 1u << rng_below(r, bits + 1));
-	return top < lo ? lo : top > hi ? hi : top;
-}
 
 /* ---- the heap -------------------------------------------------------------- */
 
@@ -103,7 +68,7 @@ uint64_t net_next_us(const struct net *net)
 
 struct packet *net_receive(struct net *net, uint64_t now_us)
 {
-	return net_next_us(net) <= now_us ? heap_pop(net) : NULL;
+	return net->n && net->heap[0]->due_us <= now_us ? heap_pop(net) : NULL;
 }
 
 /* ---- the log ----------------------------------------------------------------- */
@@ -127,10 +92,12 @@ static void flag_names(uint8_t flags, char out[9])
 void net_log(struct net *net, uint64_t now_us, const char *what, int from,
 	     const uint8_t *tcp, uint32_t len_bytes)
 {
-	char *line = net->log[net->log_n++ % NET_LOG];
 	uint32_t hdr = (tcp[12] >> 4) * 4u;
-	char flags[9];
+	char *line, flags[9];
 
+	if (net->p.unlogged)
+		return;
+	line = net->log[net->log_n++ % NET_LOG];
 	flag_names(tcp[13], flags);
 	snprintf(line, sizeof(net->log[0]),
 		 "%12.6f %s %-9s %5u>%-5u %-4s seq=%u ack=%u wnd=%u len=%u opt=%u",
@@ -152,24 +119,6 @@ void net_print_log(const struct net *net)
 
 /* ---- sending ----------------------------------------------------------------- */
 
-/* When the last bit has passed the bottleneck; 0: its queue is full. */
-static uint64_t through_bottleneck(struct net *net, int from, uint32_t len_bytes,
-				   uint64_t now_us)
-{
-	uint64_t *free_us = &net->free_at_us[from], waits_us;
-	uint32_t rate = net->p.rate_bytes_per_ms;
-
-	if (!rate)
-		return now_us;
-	if (*free_us < now_us)
-		*free_us = now_us;
-	waits_us = *free_us - now_us;
-	if (waits_us * rate / 1000 > net->p.queue_bytes)
-		return 0;
-	*free_us += (uint64_t)len_bytes * 1000 / rate + 1;
-	return *free_us;
-}
-
 /* A damaged bit is always found by the checksum, unless the sum then happens to
  * be the partial one that offloads leave; that is luck, not a test. */
 static void damage(struct net *net, struct packet *k)
@@ -185,50 +134,141 @@ static void damage(struct net *net, struct packet *k)
 	}
 }
 
-static void travel(struct net *net, struct packet *k, uint64_t now_us)
+/* Late ones and jitter overtake each other; what was gathered does not. */
+static void travel(struct net *net, const struct net_dir *d, struct packet *k,
+		   uint64_t now_us)
 {
-	k->due_us = now_us + net->p.delay_us + rng_below(&net->rng, net->p.jitter_us + 1);
+	k->due_us = now_us + d->delay_us + rng_below(&net->rng, d->jitter_us + 1);
+	if (rng_ppm(&net->rng, d->late_ppm))
+		k->due_us += rng_below(&net->rng, d->late_us + 1);
+	if (d->gather_us)
+		k->due_us += d->gather_us - 1 - (k->due_us - 1) % d->gather_us;
 	k->order = net->order++;
 	heap_push(net, k);
 }
 
+static uint32_t wire_bytes(const struct packet *k)
+{
+	return k->len_bytes + (addr_is_v4(&k->src) ? 20 : 40);
+}
+
+#define CE 3
+
+static bool is_ect(uint8_t tos)
+{
+	return tos & 3; /* a mark on a mark changes nothing */
+}
+
+/* Through policer, bottleneck and loss; *at_us: when it has left these. */
+static enum fate pass(struct net *net, int from, struct packet *k, uint64_t *at_us,
+		      uint64_t *waited_us)
+{
+	const struct net_dir *d = &net->p.dir[from];
+	struct net_counts *n = &net->dir[from].counts;
+	uint64_t now_us = *at_us;
+
+	if (!policer_passes(&net->dir[from].policer, &d->policer, wire_bytes(k), now_us))
+		return POLICED;
+	switch (bottleneck_takes(&net->dir[from].bottleneck, &d->bottleneck,
+				 wire_bytes(k), is_ect(k->tos), now_us, at_us,
+				 waited_us)) {
+	case OVERFLOWED:
+		return OVERFLOW;
+	case SIGNALLED:
+		return AQM_DROP;
+	case MARKED:
+		n->marked++;
+		k->tos |= CE;
+		break;
+	case PASSES:
+		break;
+	}
+	if (burst_loses(&net->dir[from].burst, &d->burst, &net->rng) ||
+	    rng_ppm(&net->rng, d->loss_ppm) || n->packets == d->lose_nth)
+		return LOST;
+	return ARRIVES;
+}
+
+static const char *count_fate(struct net_counts *n, enum fate f)
+{
+	switch (f) {
+	case LOST:
+		n->lost++;
+		return "lost";
+	case OVERFLOW:
+		n->overflowed++;
+		return "overflow";
+	case AQM_DROP:
+		n->aqm_dropped++;
+		return "codel";
+	case POLICED:
+		n->policed++;
+		return "policed";
+	case ARRIVES:
+		break;
+	}
+	return "sent";
+}
+
 static void launch(struct net *net, int from, struct packet *k, uint64_t now_us)
 {
-	uint64_t out_us = through_bottleneck(net, from, k->len_bytes + 40, now_us);
+	const struct net_dir *d = &net->p.dir[from];
+	struct net_counts *n = &net->dir[from].counts;
+	uint64_t at_us = now_us, waited_us = 0;
+	enum fate f;
 
-	net->sent++;
-	if (!out_us || rng_chance(&net->rng, net->p.loss_percent)) {
-		net_log(net, now_us, out_us ? "lost" : "overflow", from, k->tcp,
-			k->len_bytes);
-		net->lost++;
+	n->packets++;
+	f = pass(net, from, k, &at_us, &waited_us);
+	net_log(net, now_us, count_fate(n, f), from, k->tcp, k->len_bytes);
+	if (net->watch)
+		net->watch(net->watch_arg, from, k, f, waited_us);
+	if (f != ARRIVES) {
 		free(k);
 		return;
 	}
-	net_log(net, now_us, "sent", from, k->tcp, k->len_bytes);
-	if (rng_chance(&net->rng, net->p.dup_percent)) {
+	if (rng_ppm(&net->rng, d->dup_ppm)) {
 		struct packet *twin = malloc(sizeof(*k) + k->len_bytes);
 
 		if (!twin)
 			abort();
 		memcpy(twin, k, sizeof(*k) + k->len_bytes);
-		travel(net, twin, out_us);
+		travel(net, d, twin, at_us);
 	}
-	if (rng_chance(&net->rng, net->p.corrupt_percent))
+	if (rng_ppm(&net->rng, d->corrupt_ppm))
 		damage(net, k);
-	travel(net, k, out_us);
+	travel(net, d, k, at_us);
 }
 
-static struct packet *copy(const struct engine_pkt_out *o, int from,
-			   const uint8_t *hdr, const struct iovec *iov, int iovs,
-			   uint32_t payload_bytes)
+static uint64_t dropped(const struct net_counts *n)
+{
+	return n->lost + n->overflowed + n->aqm_dropped + n->policed;
+}
+
+uint64_t net_sent(const struct net *net)
+{
+	return net->dir[0].counts.packets + net->dir[1].counts.packets;
+}
+
+uint64_t net_lost(const struct net *net)
+{
+	return dropped(&net->dir[0].counts) + dropped(&net->dir[1].counts);
+}
+
+static struct packet *copy(const struct net *net, const struct engine_pkt_out *o,
+			   int from, const uint8_t *hdr, const struct iovec *iov,
+			   int iovs, uint32_t payload_bytes)
 {
 	uint32_t len = o->hdr_len_bytes + payload_bytes, at = o->hdr_len_bytes;
 	struct packet *k = malloc(sizeof(*k) + len);
-	uint16_t sum = segment_checksum(&o->src, &o->dst, hdr, o->hdr_len_bytes, iov, iovs);
+	uint16_t sum = net->p.unchecked
+			       ? segment_pseudo_sum(&o->src, &o->dst, len)
+			       : segment_checksum(&o->src, &o->dst, hdr,
+						  o->hdr_len_bytes, iov, iovs);
 
 	if (!k)
 		abort();
-	*k = (struct packet){.to = !from, .src = o->src, .dst = o->dst, .len_bytes = len};
+	*k = (struct packet){.to = !from, .tos = o->tos, .src = o->src, .dst = o->dst,
+			     .len_bytes = len};
 	memcpy(k->tcp, hdr, o->hdr_len_bytes);
 	k->tcp[16] = (uint8_t)(sum >> 8);
 	k->tcp[17] = (uint8_t)sum;
@@ -245,8 +285,8 @@ void net_send(struct net *net, int from, const struct engine_pkt_out *o, uint64_
 
 	if (net->p.pass_bursts && o->payload_len_bytes < 60000 &&
 	    rng_chance(&net->rng, 50)) {
-		launch(net, from, copy(o, from, o->hdr, o->payload, o->payload_iovs,
-				       o->payload_len_bytes), now_us);
+		launch(net, from, copy(net, o, from, o->hdr, o->payload,
+				       o->payload_iovs, o->payload_len_bytes), now_us);
 		return;
 	}
 	do {
@@ -254,7 +294,7 @@ void net_send(struct net *net, int from, const struct engine_pkt_out *o, uint64_
 		struct iovec iov[2];
 		int n = segment_cut(o, off, hdr, iov, &len);
 
-		launch(net, from, copy(o, from, hdr, iov, n, len), now_us);
+		launch(net, from, copy(net, o, from, hdr, iov, n, len), now_us);
 		off += len;
 	} while (off < o->payload_len_bytes);
 }

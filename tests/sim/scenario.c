@@ -39,28 +39,79 @@ static uint32_t random_mtu(struct rng *r)
 	}
 }
 
+/* At most a second in the queue and some for packets in service: with a delay
+ * beyond the RTO's ceiling nothing could work. CoDel's target is above the time
+ * of two packets. */
+static void random_bottleneck(struct rng *r, uint32_t mtu, struct bottleneck_params *b)
+{
+	uint32_t bytes_ms = rng_log(r, 5 + mtu / 100, 10000);
+
+	b->rate_bytes_s = bytes_ms * 1000ull;
+	b->queue_bytes = rng_log(r, 3000, 1000 * bytes_ms) + 2 * mtu;
+	if (rng_chance(r, 40))
+		b->codel = (struct codel_params){
+			.target_us = rng_log(r, 500, 20000) + 2000 * mtu / bytes_ms,
+			.interval_us = rng_in(r, 10000, 200000),
+		};
+}
+
+/* What only delays, reorders and bunches. */
+static void random_delay(struct rng *r, struct net_dir *d)
+{
+	d->delay_us = rng_log(r, 0, 300000);
+	if (rng_chance(r, 50))
+		d->jitter_us = rng_log(r, 0, 2 * d->delay_us + 100);
+	if (rng_chance(r, 20)) {
+		d->late_ppm = rng_log(r, 1000, 500000);
+		d->late_us = rng_log(r, 1, d->delay_us + 1000);
+	}
+	if (rng_chance(r, 15))
+		d->gather_us = rng_log(r, 100, 50000);
+}
+
+/* A bad state ends after some packets, a policer's bucket holds the largest
+ * packet and fills within a second: whoever repeats gets through. */
+static void random_losses(struct rng *r, uint32_t mtu, struct net_dir *d)
+{
+	if (rng_chance(r, 60))
+		d->loss_ppm = rng_log(r, 0, 300000);
+	if (rng_chance(r, 20))
+		d->burst = (struct burst_params){
+			.to_bad_ppm = rng_log(r, 100, 100000),
+			.to_good_ppm = rng_in(r, 100000, 1000000),
+			.loss_ppm = rng_in(r, 100000, 1000000),
+		};
+	if (rng_chance(r, 10)) {
+		d->policer.rate_bytes_s = rng_log(r, 5000, 5000000) + 2 * mtu;
+		d->policer.bucket_bytes = 2 * mtu + rng_log(r, 1, 100000);
+	}
+	if (rng_chance(r, 30))
+		d->dup_ppm = rng_log(r, 0, 200000);
+	if (rng_chance(r, 30))
+		d->corrupt_ppm = rng_log(r, 0, 100000);
+}
+
+static void random_direction(struct rng *r, uint32_t mtu, struct net_dir *d)
+{
+	random_delay(r, d);
+	random_losses(r, mtu, d);
+	if (rng_chance(r, 30))
+		random_bottleneck(r, mtu, &d->bottleneck);
+}
+
+/* The way back is usually like the way there, else a matter of its own. */
 static void random_link(struct sim *s)
 {
 	struct rng *r = &s->rng;
-	struct net_params p = {
-		.delay_us = rng_log(r, 0, 300000),
-		.mtu_bytes = random_mtu(r),
-	};
+	struct net_params p = {.mtu_bytes = random_mtu(r)};
 
-	if (rng_chance(r, 50))
-		p.jitter_us = rng_log(r, 0, 2 * p.delay_us + 100);
-	if (rng_chance(r, 60))
-		p.loss_percent = rng_log(r, 0, 30);
-	if (rng_chance(r, 30))
-		p.dup_percent = rng_log(r, 0, 20);
-	if (rng_chance(r, 30))
-		p.corrupt_percent = rng_log(r, 0, 10);
-	if (rng_chance(r, 30)) {
-		/* At most a second in the queue and some for packets in service:
-		 * with a delay beyond the RTO's ceiling nothing could work. */
-		p.rate_bytes_per_ms = rng_log(r, 5 + p.mtu_bytes / 100, 10000);
-		p.queue_bytes = rng_log(r, 3000, 1000 * p.rate_bytes_per_ms) +
-				2 * p.mtu_bytes;
+	if (!addr_is_v4(&s->addr[0].addr) && p.mtu_bytes < 1280)
+		p.mtu_bytes = 1280;
+	random_direction(r, p.mtu_bytes, &p.dir[0]);
+	p.dir[1] = p.dir[0];
+	if (rng_chance(r, 40)) {
+		p.dir[1] = (struct net_dir){0};
+		random_direction(r, p.mtu_bytes, &p.dir[1]);
 	}
 	if (rng_chance(r, 40)) {
 		p.gso_max_bytes = rng_log(r, 1000, 65000);
@@ -178,8 +229,6 @@ static void random_addresses(struct sim *s)
 			s->addr[i].addr = (struct ip_addr){{0xfd, [15] = (uint8_t)(i + 1)}};
 		s->addr[i].port = 80;
 	}
-	if (v6 && s->net.p.mtu_bytes < 1280)
-		s->net.p.mtu_bytes = 1280;
 }
 
 struct tcp_path sim_path(const struct sim *s)
@@ -229,8 +278,8 @@ void sim_init(struct sim *s, uint64_t seed, bool verbose)
 	s->seed = seed;
 	s->rng.s = seed * 0x2545f4914f6cdd1du + 1;
 	s->now_us = s->start_us = rng_next(&s->rng) >> 20;
-	random_link(s);
 	random_addresses(s);
+	random_link(s);
 	s->net.verbose = verbose;
 	s->watch = watch_new(s->net.p.mtu_bytes);
 	for (int side = 0; side < 2; side++) {
@@ -255,16 +304,35 @@ void sim_free(struct sim *s)
 	net_free(&s->net);
 }
 
+static void print_direction(const char *name, const struct net_dir *d)
+{
+	printf("%s: delay %u us, jitter %u us, late %u ppm by %u us, gathered %u us, "
+	       "loss %u ppm, dup %u ppm, damage %u ppm", name, d->delay_us, d->jitter_us,
+	       d->late_ppm, d->late_us, d->gather_us, d->loss_ppm, d->dup_ppm,
+	       d->corrupt_ppm);
+	if (d->burst.to_bad_ppm)
+		printf(", bursts %u/%u ppm of %u ppm", d->burst.to_bad_ppm,
+		       d->burst.to_good_ppm, d->burst.loss_ppm);
+	if (d->policer.rate_bytes_s)
+		printf(", policed %llu B/s, %u B", (unsigned long long)d->policer.rate_bytes_s,
+		       d->policer.bucket_bytes);
+	if (d->bottleneck.rate_bytes_s)
+		printf(", rate %llu B/s, queue %u B, codel %u/%u us",
+		       (unsigned long long)d->bottleneck.rate_bytes_s,
+		       d->bottleneck.queue_bytes, d->bottleneck.codel.target_us,
+		       d->bottleneck.codel.interval_us);
+	putchar('\n');
+}
+
 void sim_print(const struct sim *s)
 {
 	static const char *const openers[] = {"A opens", "B opens", "both open"};
 	const struct net_params *p = &s->net.p;
 
-	printf("link: delay %u us, jitter %u us, loss %u %%, dup %u %%, damage %u %%, "
-	       "rate %u B/ms, queue %u B, mtu %u, gso %u%s\n",
-	       p->delay_us, p->jitter_us, p->loss_percent, p->dup_percent,
-	       p->corrupt_percent, p->rate_bytes_per_ms, p->queue_bytes, p->mtu_bytes,
-	       p->gso_max_bytes, p->pass_bursts ? " passed" : "");
+	printf("link: mtu %u, gso %u%s\n", p->mtu_bytes, p->gso_max_bytes,
+	       p->pass_bursts ? " passed" : "");
+	print_direction("A->B", &p->dir[0]);
+	print_direction("B->A", &p->dir[1]);
 	for (int i = 0; i < 2; i++)
 		printf("%c: sndbuf %u, rcvbuf %u, mss_max %u%s%s%s%s, delack %u ms, "
 		       "rto_min %u ms, holes %u\n", "AB"[i],

@@ -127,7 +127,7 @@ static void deliver(struct sim *s)
 	while ((k = net_receive(&s->net, s->now_us))) {
 		struct engine_pkt_in in = {.src = k->src, .dst = k->dst,
 					   .path = sim_path(s), .tcp = k->tcp,
-					   .tcp_len_bytes = k->len_bytes};
+					   .tcp_len_bytes = k->len_bytes, .tos = k->tos};
 		enum drop d;
 
 		if (!k->damaged)
@@ -252,7 +252,8 @@ static bool run_seed(uint64_t seed, bool verbose, bool explain)
 		printf("seed %llu: %s after %.6f s, %llu packets, %llu lost\n",
 		       (unsigned long long)seed, ok ? "passed" : s.error,
 		       (double)(s.now_us - s.start_us) / 1e6,
-		       (unsigned long long)s.net.sent, (unsigned long long)s.net.lost);
+		       (unsigned long long)net_sent(&s.net),
+		       (unsigned long long)net_lost(&s.net));
 	sim_free(&s);
 	return ok;
 }
