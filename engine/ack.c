@@ -57,7 +57,6 @@ static void release_buffer(struct tcb *t)
 {
 	uint32_t n = t->snd.una - t->snd.data_seq;
 	struct ring *data = &t->snd.data;
-	uint32_t free_bytes;
 
 	if (n > data->len_bytes)
 		n = data->len_bytes; /* the rest is our FIN */
@@ -65,13 +64,6 @@ static void release_buffer(struct tcb *t)
 	t->snd.data_seq += n;
 	if (!data->len_bytes)
 		ring_release(data, &t->e->pool);
-	free_bytes = t->opts.sndbuf_bytes > data->len_bytes
-			     ? t->opts.sndbuf_bytes - data->len_bytes : 0;
-	/* Not for every segment: waking the writer costs more. */
-	if (t->want_space && free_bytes >= t->opts.sndbuf_bytes / 4) {
-		t->want_space = false;
-		tcb_event(t, TCP_EV_WRITABLE);
-	}
 }
 
 /* Is this the answer to a retransmission for which there was no need? Then the
@@ -145,6 +137,8 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 			    flight_bytes >= t->cc.cwnd_bytes / 2);
 	if (!was_fast && t->recovery != RECOVERY_FAST && ack.acked_bytes)
 		t->cc.ops->on_ack(&t->cc, &ack);
+	sndbuf_grow(t);
+	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);
 	tlp_schedule(t, now_us);
 }

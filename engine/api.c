@@ -9,8 +9,8 @@
 
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o)
 {
-	*o = (struct tcp_opts){.sndbuf_bytes = e->cfg.sndbuf_bytes,
-			       .rcvbuf_bytes = e->cfg.rcvbuf_bytes};
+	(void)e;
+	*o = (struct tcp_opts){0};
 }
 
 /* Buffers that the rings can be. */
@@ -19,8 +19,8 @@ static struct tcp_opts sane(const struct tcp_opts *o)
 	struct tcp_opts s = *o;
 	const uint32_t max = BUF_MAX / 2;
 
-	s.sndbuf_bytes = !s.sndbuf_bytes ? 1 : s.sndbuf_bytes < max ? s.sndbuf_bytes : max;
-	s.rcvbuf_bytes = !s.rcvbuf_bytes ? 1 : s.rcvbuf_bytes < max ? s.rcvbuf_bytes : max;
+	s.sndbuf_bytes = s.sndbuf_bytes < max ? s.sndbuf_bytes : max;
+	s.rcvbuf_bytes = s.rcvbuf_bytes < max ? s.rcvbuf_bytes : max;
 	return s;
 }
 
@@ -83,7 +83,7 @@ int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
 	}
 	if (t->fin_queued)
 		return -EPIPE;
-	room = t->opts.sndbuf_bytes > used ? t->opts.sndbuf_bytes - used : 0;
+	room = sndbuf_room(t);
 	if (room > want_bytes)
 		room = (uint32_t)want_bytes;
 	if (room && ring_reserve(data, &t->e->pool, used + room))
@@ -112,7 +112,7 @@ int tcp_recv_iov(const struct tcb *t, struct iovec iov[2])
 
 void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us)
 {
-	(void)now_us;
+	rcvbuf_on_read(t, (uint32_t)len_bytes, now_us);
 	ring_consume(&t->rcv.data, (uint32_t)len_bytes);
 	if (!t->rcv.data.len_bytes && !t->rcv.ooo.n) {
 		ring_release(&t->rcv.data, &t->e->pool);
@@ -219,6 +219,7 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 {
 	(void)now_us;
 	t->opts = sane(o);
+	bufs_follow_opts(t);
 	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
 		update_mss(t);
 	tcb_want_output(t); /* NODELAY may set a small segment free */
@@ -276,6 +277,10 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.unacked_bytes = flight,
 		.notsent_bytes = t->state == TCPS_LISTEN ? 0 : unsent(t),
 		.readable_bytes = t->rcv.data.len_bytes,
+		.sndbuf_bytes = t->snd.buf_bytes,
+		.rcvbuf_bytes = t->rcv.buf_bytes,
+		.rcv_rtt_us = t->tune.rtt_us,
+		.rcv_space_bytes = t->tune.space_bytes,
 		.bytes_acked = t->stat_bytes_acked,
 		.bytes_received = t->stat_bytes_received,
 		.bytes_sent = t->stat_bytes_sent,

@@ -213,7 +213,8 @@ enum {
 	TCP_EV_INCOMING = 1 << 1,    /* a listener: tcp_accept() has one */
 	TCP_EV_READABLE = 1 << 2,    /* bytes were added for tcp_recv_iov() */
 	TCP_EV_WRITABLE = 1 << 3,    /* tcp_send_iov() has had no room, and now
-					at least a quarter of the buffer */
+					a quarter of the buffer is free and at
+					most half of notsent_lowat unsent */
 	TCP_EV_PEER_CLOSED = 1 << 4, /* FIN: no bytes will follow those queued */
 	TCP_EV_ERROR = 1 << 5,       /* failed: tcp_error() tells why; CLOSED */
 	TCP_EV_CLOSED = 1 << 6,      /* state is CLOSED or TIME-WAIT: both sides
@@ -348,6 +349,9 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint32_t total_retrans;
 	uint32_t notsent_bytes, unacked_bytes; /* their sum is SIOCOUTQ */
 	uint32_t readable_bytes;
+	uint32_t sndbuf_bytes, rcvbuf_bytes; /* as large as they are now */
+	uint32_t rcv_rtt_us;      /* of a receiver, 0: unknown */
+	uint32_t rcv_space_bytes; /* most that the user took in one of these */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint64_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;

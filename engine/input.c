@@ -117,6 +117,8 @@ void become_established(struct tcb *t, const struct segment *s,
 		if (!t->rtt.srtt_us)
 			t->rtt.rto_us = 3000000; /* RFC 6298 5.7 */
 	}
+	sndbuf_grow(t);
+	rcvbuf_start(t, now_us);
 	tcb_set_state(t, t->fin_queued ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED,
 		      now_us);
 	tcb_want_output(t);

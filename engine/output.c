@@ -422,6 +422,7 @@ static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	restart_after_idle(t, now_us);
 	if (!send_range(t, pkt, new_bytes(t, effective_mss(t)), NULL, now_us))
 		return false;
+	sndbuf_wake(t);
 	rexmt_timer_update(t, false, now_us);
 	tlp_schedule(t, now_us);
 	return true;

@@ -237,6 +237,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	t->state = TCPS_CLOSED;
 	t->number = ++e->next_number;
 	t->opts = *opts;
+	bufs_init(t);
 	for (int i = 0; i < TIMER_COUNT; i++)
 		t->timer_at[i] = ENGINE_NEVER;
 	t->ts_offset = random_ts_offset(e->ts_key, flow);
@@ -273,7 +274,7 @@ void tcb_set_path(struct tcb *t, const struct tcp_path *path)
 	t->path_mtu = path->mtu_bytes ? path->mtu_bytes : 576;
 	t->gso_max_bytes = path->gso_max_bytes;
 	t->snd.peer_mss = addr_is_v4(&t->node.flow.remote.addr) ? 536 : 1220;
-	t->rcv.wscale = t->e->cfg.window_scaling ? scale_for(t->opts.rcvbuf_bytes)
+	t->rcv.wscale = t->e->cfg.window_scaling ? scale_for(rcvbuf_most_bytes(t))
 						 : 0;
 	update_mss(t);
 }

@@ -82,6 +82,7 @@ struct tcb {
 		uint32_t max_wnd;    /* MAX.SND.WND, RFC 5961 5 */
 		uint32_t data_seq;   /* sequence number of the buffer's first byte */
 		struct ring data;
+		uint32_t buf_bytes;  /* what data may hold */
 		struct scoreboard sb;
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
@@ -102,6 +103,7 @@ struct tcb {
 		uint32_t adv;        /* right edge as the peer saw it last */
 		uint32_t acked;      /* RCV.NXT as last sent: Last.ACK.sent */
 		struct ring data;    /* in order, then out of order */
+		uint32_t buf_bytes;  /* what data may hold */
 		struct reasm ooo;
 		struct seq_range dup; /* arrived twice: a DSACK is due if not empty */
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
@@ -125,6 +127,14 @@ struct tcb {
 		bool out;     /* one is unanswered */
 		bool again;   /* it was a retransmission */
 	} tlp;
+	struct { /* the size of the receive buffer */
+		uint64_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
+		uint32_t taken_bytes; /* by the user in this round trip */
+		uint32_t space_bytes; /* the most of all before */
+		uint32_t rtt_us;      /* as a receiver sees it; 0: unknown */
+		uint32_t rtt_seq;     /* when RCV.NXT is here, a window has come */
+		uint32_t ts_ecr;      /* the echo that was last counted */
+	} tune;
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
@@ -370,6 +380,27 @@ uint32_t rcv_wnd(const struct tcb *t);
 uint16_t rcv_offer(struct tcb *t, bool syn);
 /* Is it time to tell the peer about a larger window? */
 bool window_to_update(const struct tcb *t);
+
+/* ---- autotune.c: the size of the buffers -------------------------------------- */
+
+/* A new tcb: as the user or the configuration says. */
+void bufs_init(struct tcb *t);
+/* The user has set a size, perhaps. */
+void bufs_follow_opts(struct tcb *t);
+/* How far the receive buffer may ever grow: the window scale must say it. */
+uint32_t rcvbuf_most_bytes(const struct tcb *t);
+/* cwnd may have grown. */
+void sndbuf_grow(struct tcb *t);
+/* What the user may write now. */
+uint32_t sndbuf_room(const struct tcb *t);
+/* TCP_EV_WRITABLE, if the user waits for it and there is enough room by now. */
+void sndbuf_wake(struct tcb *t);
+/* ESTABLISHED: text will come from now on. */
+void rcvbuf_start(struct tcb *t, uint64_t now_us);
+/* Text has come in order: how long is a round trip? */
+void rcvbuf_on_text(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* The user has taken this much. */
+void rcvbuf_on_read(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
 
 /* ---- output.c: what is to be sent ------------------------------------------ */
 

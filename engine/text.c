@@ -49,11 +49,11 @@ static uint32_t rcvbuf_limit(const struct tcb *t)
 	uint32_t share, least;
 
 	if (!e->cfg.rcv_total_bytes || n < 2)
-		return t->opts.rcvbuf_bytes;
+		return t->rcv.buf_bytes;
 	share = e->cfg.rcv_total_bytes / n;
 	least = 2u * t->snd.mss > SHARE_MIN_BYTES ? 2u * t->snd.mss
 						  : SHARE_MIN_BYTES;
-	return min_u32(t->opts.rcvbuf_bytes, share > least ? share : least);
+	return min_u32(t->rcv.buf_bytes, share > least ? share : least);
 }
 
 static uint32_t rcvbuf_free(const struct tcb *t)
@@ -201,6 +201,7 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	t->rcv.data.len_bytes += t->rcv.nxt - nxt;
 	t->stat_bytes_received += t->rcv.nxt - nxt;
 	e->stats.bytes_in += t->rcv.nxt - nxt;
+	rcvbuf_on_text(t, s, now_us);
 	tcb_event(t, TCP_EV_READABLE);
 	ack_text(t, len_bytes, hole, now_us);
 	return DROP_NONE;

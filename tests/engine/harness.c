@@ -22,6 +22,7 @@ void harness_config(struct engine_config *cfg)
 	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
 		cfg->seed[i] = (uint8_t)(i * 7 + 1);
 	cfg->timestamps = cfg->sack = cfg->window_scaling = false;
+	cfg->sndbuf_bytes = cfg->rcvbuf_bytes = 2u << 20; /* no limit to most tests */
 	cfg->trace = true;
 }
 

@@ -121,7 +121,7 @@ static void out_of_order_flood(void **state)
 		forget(h);
 	}
 	assert_true(engine_stats(h->e)->drops[DROP_REASSEMBLY] > 0);
-	assert_true(memory_of(h) - before <= 2 * h->opts.rcvbuf_bytes + (1u << 16));
+	assert_true(memory_of(h) - before <= 2 * h->cfg.rcvbuf_bytes + (1u << 16));
 	assert_int_equal(app_read(h, 10), 0);
 	inject(h, ACK, 1, 1, 1000, 1000); /* and the connection still works */
 	assert_true(app_read(h, 5000) >= 1000);
@@ -135,9 +135,9 @@ static void send_buffer_is_bounded(void **state)
 
 	h->t = connect_from(h, 10000);
 	before = memory_of(h);
-	assert_int_equal(app_write(h, 100u << 20), h->opts.sndbuf_bytes);
+	assert_int_equal(app_write(h, 100u << 20), h->cfg.sndbuf_bytes);
 	forget(h);
-	assert_true(memory_of(h) - before <= 2 * h->opts.sndbuf_bytes + (1u << 16));
+	assert_true(memory_of(h) - before <= 2 * h->cfg.sndbuf_bytes + (1u << 16));
 }
 
 /* A window of many tiny segments does not cost a record each for ever. */

@@ -153,7 +153,7 @@ static void check_sane(struct harness *h)
 		struct tcp_status s = status(h);
 
 		assert_true(s.state >= TCPS_ESTABLISHED && s.state <= TCPS_CLOSING);
-		assert_true(s.rcv_wnd_bytes <= h->opts.rcvbuf_bytes);
+		assert_true(s.rcv_wnd_bytes <= h->cfg.rcvbuf_max_bytes);
 		assert_int_equal(s.state == TCPS_CLOSED && tcp_error(h->t), tcp_error(h->t) != 0);
 	}
 }
