@@ -24,14 +24,16 @@ HOOKS := $(call objs,$(wildcard shim/hook*.c) $(wildcard shim/init.c))
 
 LIB := $(BUILD)/libmytcp.so
 LAUNCHER := $(BUILD)/mytcp
-ARCHIVES := $(BUILD)/libshim.a $(BUILD)/liblink.a $(BUILD)/libengine.a
+EMULATOR := $(BUILD)/mytcp-link
+EMULATOR_OBJS := $(call objs,$(wildcard tools/link/*.c))
+ARCHIVES := $(BUILD)/libshim.a $(BUILD)/liblink.a $(BUILD)/libengine.a $(BUILD)/libemulator.a
 
 .PHONY: all
-all: $(LIB) $(LAUNCHER) $(if $(filter build,$(BUILD)),tools/mytcp)
+all: $(LIB) $(LAUNCHER) $(EMULATOR) $(if $(filter build,$(BUILD)),tools/mytcp)
 
 .PHONY: help
 help:
-	@echo 'make                  build/libmytcp.so and tools/mytcp'
+	@echo 'make                  build/libmytcp.so, tools/mytcp and build/mytcp-link'
 	@echo 'make demo             a download on our TCP, with its ladder'
 	@echo 'make check            build and run every test [SANITIZE=address,undefined]'
 	@echo 'make unit             only the unit tests'
@@ -40,7 +42,7 @@ help:
 	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
 	@echo 'make coverage         line coverage of engine/, at least 95 %'
 	@echo 'make bench            ours against the kernel, table and build/bench.json'
-	@echo 'make lint             static analysis of code, scripts and man page'
+	@echo 'make lint             static analysis of code, scripts and man pages'
 	@echo 'make deps             install what the above need (Debian)'
 	@echo 'make install, make uninstall   [PREFIX=/usr/local DESTDIR=]'
 	@echo 'make clean'
@@ -53,6 +55,7 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/libengine.a: $(ENGINE)
 $(BUILD)/liblink.a: $(LINK)
+$(BUILD)/libemulator.a: $(EMULATOR_OBJS)
 $(BUILD)/libshim.a: $(filter-out $(HOOKS),$(SHIM))
 $(ARCHIVES):
 	@mkdir -p $(@D)
@@ -71,6 +74,9 @@ $(LIB): $(ENGINE) $(LINK) $(SHIM) $(BUILD)/libev-pic.a
 $(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/shim/config.o $(BUILD)/libengine.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 
+$(EMULATOR): $(BUILD)/tools/mytcp-link.o $(BUILD)/libemulator.a
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $$($(CC) -print-file-name=libev.a) -lm -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
+
 # The launcher finds the library beside itself, so the link names the build.
 tools/mytcp: $(LAUNCHER)
 	@ln -sfn $$(realpath --relative-to=tools $<) $@
@@ -79,16 +85,17 @@ tools/mytcp: $(LAUNCHER)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mytcp $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(LAUNCHER) $(DESTDIR)$(PREFIX)/bin/mytcp
+	install -m 755 $(EMULATOR) $(DESTDIR)$(PREFIX)/bin/mytcp-link
 	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/mytcp/libmytcp.so
-	install -m 644 tools/mytcp.1 $(DESTDIR)$(PREFIX)/share/man/man1/mytcp.1
+	install -m 644 tools/mytcp.1 tools/mytcp-link.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/mytcp $(DESTDIR)$(PREFIX)/lib/mytcp/libmytcp.so $(DESTDIR)$(PREFIX)/share/man/man1/mytcp.1
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mytcp bin/mytcp-link lib/mytcp/libmytcp.so share/man/man1/mytcp.1 share/man/man1/mytcp-link.1)
 	-rmdir $(DESTDIR)$(PREFIX)/lib/mytcp
 
 # ---- tests ------------------------------------------------------------------
 
-TEST_DIRS := tests/engine tests/link tests/shim tests/sim
+TEST_DIRS := tests/engine tests/link tests/shim tests/sim tests/tools
 TEST_SRC := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/test_*.c))
 TESTS := $(call bins,$(TEST_SRC))
 SIM := $(call bins,$(wildcard tests/sim/sim.c))
@@ -167,12 +174,12 @@ bench:
 	+$(MAKE) all $(LIVE_HELP)
 	BUILD=$(BUILD) tools/bench
 
-C_SRC = $(wildcard engine/*.c engine/link/*.c shim/*.c tools/*.c)
+C_SRC = $(wildcard engine/*.c engine/link/*.c shim/*.c tools/*.c tools/link/*.c)
 SCRIPTS := tools/demo tools/deps tests/run tests/live/run $(wildcard tests/live/*.sh) .ci/run
 lint:
 	tools/deps build lint
 	shellcheck -x -P tests/live -S warning $(SCRIPTS)
-	mandoc -Tlint -Wwarning tools/mytcp.1
+	mandoc -Tlint -Wwarning tools/mytcp.1 tools/mytcp-link.1
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck --enable=warning,performance,portability -D_GNU_SOURCE $(C_SRC)
 	clang-tidy --quiet $(C_SRC) -- -std=gnu11 -D_GNU_SOURCE -DMYTCP_VERSION='"$(VERSION)"'
 
