@@ -39,6 +39,7 @@ help:
 	@echo 'make unit             only the unit tests'
 	@echo 'make live [T=name]    only the tests with real programs'
 	@echo 'make sim SEEDS=n      more of the simulator; SEED=n replays one run'
+	@echo 'make rfc              the requirements of RFC 9293, each with its tests'
 	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
 	@echo 'make coverage         line coverage of engine/, at least 95 %'
 	@echo 'make bench            ours against the kernel, table and build/bench.json'
@@ -120,7 +121,7 @@ SEED ?=
 FUZZ_SECONDS ?= 60
 RUN := BUILD=$(BUILD) SEEDS=$(SEEDS) SEED=$(SEED) FUZZ_SECONDS=$(FUZZ_SECONDS) SANITIZE=$(SANITIZE) tests/run
 
-.PHONY: tests unit sim fuzz live check
+.PHONY: tests unit sim fuzz rfc live check
 tests: $(TESTS) $(SIM) $(LIVE_HELP)
 
 unit: tests
@@ -128,6 +129,9 @@ unit: tests
 
 sim: $(SIM)
 	$(RUN) sim
+
+rfc: tests
+	tests/rfc/table $(BUILD)
 
 live: all $(LIVE_HELP)
 	BUILD=$(BUILD) tests/live/run $(T)

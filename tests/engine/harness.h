@@ -52,6 +52,7 @@ struct got {
 	uint8_t flags;
 	uint32_t seq, ack; /* relative */
 	uint16_t wnd;      /* as on the wire */
+	uint8_t tos;
 	uint32_t len_bytes;
 	struct seg_options opt; /* SACK blocks relative */
 	uint8_t hdr[TCP_HDR_MAX];

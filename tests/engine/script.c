@@ -20,6 +20,7 @@ struct script {
 	struct tcp_path path_to_peer;
 	uint16_t port;
 	uint32_t irs;
+	uint8_t tos; /* of the segment expected last */
 };
 
 static void fail_line(const struct script *s, const char *fmt, ...)
@@ -279,6 +280,7 @@ static void engine_sent(struct script *s, struct words *w)
 	if (!pending(h))
 		fail_line(s, "the engine has sent nothing");
 	g = &h->out[h->out_head++];
+	s->tos = g->tos;
 	describe(text, sizeof(text), g);
 	if (g->time_us != h->now_us)
 		fail_line(s, "%s came %.3f ms too early", text,
@@ -397,7 +399,7 @@ static const struct {
 	OPT(sndbuf_bytes), OPT(rcvbuf_bytes), OPT(mss_max_bytes), OPT(nodelay),
 	OPT(cork), OPT(keepalive), OPT(keepalive_idle_s), OPT(keepalive_interval_s),
 	OPT(keepalive_probes), OPT(user_timeout_ms), OPT(syn_retries),
-	OPT(window_clamp_bytes), OPT(defer_accept_s),
+	OPT(window_clamp_bytes), OPT(defer_accept_s), OPT(tos),
 };
 
 static void set_opt(struct script *s, struct words *w)
@@ -508,6 +510,9 @@ static bool check(struct script *s, const char *verb, struct words *w)
 		check_event(s, next_word(s, w));
 	} else if (!strcmp(verb, "drop")) {
 		check_drop(s, w);
+	} else if (!strcmp(verb, "tos")) {
+		if (s->tos != next_number(s, w))
+			fail_line(s, "the last segment's TOS is %u", s->tos);
 	} else if (!strcmp(verb, "error")) {
 		if (tcp_error(s->h->t) != errno_of(s, next_word(s, w)))
 			fail_line(s, "the error is %d", tcp_error(s->h->t));

@@ -11,7 +11,7 @@
  *   icmp ERRNO SEQ [mtu N]                        an ICMP error arrives
  *   open | listen [BACKLOG] | accept | write N | read N | shutdown | close |
  *   abort                                         the user's calls
- *   state NAME | drop REASON | error ERRNO | event NAME | FIELD VALUE
+ *   state NAME | drop REASON | error ERRNO | event NAME | tos N | FIELD VALUE
  *                                                 what must be true now
  *   opt NAME VALUE                                struct tcp_opts, also of a
  *                                                 connection that exists

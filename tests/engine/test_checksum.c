@@ -34,6 +34,7 @@ static void test_pseudo_sum(void **state)
 	}
 }
 
+/* [MUST-2] */
 static void test_checksum_of_captured(void **state)
 {
 	(void)state;
@@ -100,6 +101,7 @@ static void test_checksum_of_64k(void **state)
 	free(tcp);
 }
 
+/* [MUST-3] */
 static void test_parse_checksum(void **state)
 {
 	struct segment s;

@@ -7,7 +7,7 @@ static uint64_t two_msl_us(const struct harness *h)
 	return 2 * h->cfg.msl_ms * US_PER_MS;
 }
 
-/* RFC 9293 3.6, figure 12, from the side that closes first. */
+/* RFC 9293 3.6, figure 12, from the side that closes first. [MUST-13] */
 static void active_close(void **state)
 {
 	struct harness *h = *state;
@@ -221,7 +221,7 @@ static void old_duplicates_in_time_wait(void **state)
 	assert_int_equal(events(h), 0);
 }
 
-/* A released connection stays in TIME-WAIT all the same. */
+/* A released connection stays in TIME-WAIT all the same. [MUST-13] */
 static void time_wait_outlives_its_user(void **state)
 {
 	struct harness *h = *state;
@@ -419,7 +419,7 @@ static void released_with_data_queued(void **state)
 	assert_int_equal(engine_stats(h->e)->connections, 0);
 }
 
-/* 3.6.1: data for a user who is gone gets a RST. */
+/* 3.6.1: data for a user who is gone gets a RST. [MAY-1] [SHLD-3] */
 static void data_after_release(void **state)
 {
 	struct harness *h = *state;
@@ -435,7 +435,7 @@ static void data_after_release(void **state)
 	assert_int_equal(engine_stats(h->e)->connections, 0);
 }
 
-/* RFC 2525 2.17, RFC 9293 3.6.1 SHLD-3: bytes that nobody read. */
+/* RFC 2525 2.17, RFC 9293 3.6.1 SHLD-3: bytes that nobody read. [SHLD-3] [MAY-1] */
 static void released_with_unread_data(void **state)
 {
 	struct harness *h = *state;

@@ -6,7 +6,7 @@
 
 /* ---- receiving ----------------------------------------------------------- */
 
-/* RFC 9293 3.8.6.3: an ACK waits at most delack_ms ... */
+/* RFC 9293 3.8.6.3: an ACK waits at most delack_ms ... [SHLD-18] [MUST-40] */
 static void delayed_ack(void **state)
 {
 	struct harness *h = *state;
@@ -24,7 +24,7 @@ static void delayed_ack(void **state)
 	assert_int_equal(app_read(h, 1000), 100);
 }
 
-/* ... and every second full-sized segment is acknowledged at once. */
+/* ... and every second full-sized segment is acknowledged at once. [SHLD-19] */
 static void ack_every_second_segment(void **state)
 {
 	struct harness *h = *state;
@@ -59,7 +59,8 @@ static void ack_rides_on_data(void **state)
 	expect_none(h);
 }
 
-/* RFC 5681 4.2: out of order, and filling a hole, is acknowledged at once. */
+/* RFC 5681 4.2: out of order, and filling a hole, is acknowledged at once.
+ * [SHLD-31] [MAY-13] */
 static void out_of_order(void **state)
 {
 	struct harness *h = *state;
@@ -152,7 +153,37 @@ static void duplicates(void **state)
 	assert_int_equal(engine_stats(h->e)->drops[DROP_DUPLICATE], 2);
 }
 
-/* What GRO makes of a burst is one segment of many times the MSS. */
+/* RFC 9293 3.10.7.4: what has arrived is taken, all of it, before an ACK leaves;
+ * one ACK is then enough. [MUST-58] [MUST-59] */
+static void one_ack_for_all_that_waits(void **state)
+{
+	struct harness *h = *state;
+	struct engine_pkt_out out;
+	uint8_t tcp[TCP_HDR_MAX + 1000];
+	struct seg_options none = {.wscale = -1};
+
+	establish(h);
+	for (uint32_t i = 0; i < 5; i++) {
+		size_t len = craft(h, tcp, ACK, 1 + i * 1000, 1, WND, 1000, &none);
+		uint16_t sum;
+		struct iovec iov = {tcp + TCP_HDR_MIN, len - TCP_HDR_MIN};
+		struct engine_pkt_in in = {.src = h->remote.addr, .dst = h->local.addr,
+					   .path = h->path, .tcp = tcp,
+					   .tcp_len_bytes = len};
+
+		sum = segment_checksum(&in.src, &in.dst, tcp, TCP_HDR_MIN, &iov, 1);
+		tcp[16] = (uint8_t)(sum >> 8);
+		tcp[17] = (uint8_t)sum;
+		assert_int_equal(engine_input(h->e, &in, h->now_us), DROP_NONE);
+	}
+	assert_int_equal(status(h).readable_bytes, 5000);
+	assert_int_equal(engine_output(h->e, &out, 1, h->now_us), 1);
+	assert_int_equal(out.hdr[8] << 24 | out.hdr[9] << 16 | out.hdr[10] << 8 | out.hdr[11],
+			 h->irs + 5001);
+	assert_int_equal(engine_output(h->e, &out, 1, h->now_us), 0);
+}
+
+/* What GRO makes of a burst is one segment of many times the MSS. [MUST-58] */
 static void larger_than_mss(void **state)
 {
 	struct harness *h = *state;
@@ -210,7 +241,7 @@ static void ack_counts_at_closed_window(void **state)
 	assert_int_equal(status(h).readable_bytes, 2000);
 }
 
-/* 3.8.6.2.2, MUST-39: the window opens by min(RCV.BUFF / 2, MSS) or not. */
+/* 3.8.6.2.2, MUST-39: the window opens by min(RCV.BUFF / 2, MSS) or not. [MUST-39] */
 static void receiver_silly_window(void **state)
 {
 	struct harness *h = *state;
@@ -302,7 +333,7 @@ static void no_ack_bit(void **state)
 
 /* ---- sending ------------------------------------------------------------- */
 
-/* RFC 9293 3.7.4 (Nagle): one small segment in flight, no more. */
+/* RFC 9293 3.7.4 (Nagle): one small segment in flight, no more. [SHLD-7] [MAY-16] */
 static void nagle(void **state)
 {
 	struct harness *h = *state;
@@ -321,7 +352,7 @@ static void nagle(void **state)
 	expect_none(h);
 }
 
-/* MUST-17: and the user can turn it off, also later. */
+/* MUST-17: and the user can turn it off, also later. [MUST-17] */
 static void nodelay(void **state)
 {
 	struct harness *h = *state;
@@ -345,7 +376,7 @@ static void nodelay(void **state)
 }
 
 /* 3.8.6.2.1, MUST-38: crumbs of window are not filled while data is in flight,
- * but in the end even they must be used. */
+ * but in the end even they must be used. [MUST-38] */
 static void sender_silly_window(void **state)
 {
 	struct harness *h = *state;
@@ -367,7 +398,7 @@ static void sender_silly_window(void **state)
 	expect(h, ACK, 1 + 2 * MSS, 1, 300);
 }
 
-/* MUST-60 and 61: PSH on the last segment of what the user gave. */
+/* MUST-60 and 61: PSH on the last segment of what the user gave. [MUST-60] [MUST-61] */
 static void push(void **state)
 {
 	struct harness *h = *state;
@@ -517,7 +548,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(delayed_ack), TEST(ack_every_second_segment),
 		TEST(ack_rides_on_data), TEST(out_of_order), TEST(overlaps),
-		TEST(random_pieces), TEST(duplicates), TEST(larger_than_mss),
+		TEST(random_pieces), TEST(duplicates), TEST(one_ack_for_all_that_waits), TEST(larger_than_mss),
 		TEST(trimmed_to_window), TEST(ack_counts_at_closed_window),
 		TEST(receiver_silly_window), TEST(receiver_silly_window_small_buffer),
 		TEST(receive_buffer_of_one_byte), TEST(urgent_data_in_line),

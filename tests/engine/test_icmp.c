@@ -5,7 +5,7 @@
 #define MSS PEER_MSS
 
 /* RFC 9293 3.9.2.2, MUST-56: hard errors abort a connection that is being
- * opened; the user gets ICMP's errno. */
+ * opened; the user gets ICMP's errno. [SHLD-26] [MUST-54] */
 static void hard_error_in_syn_sent(void **state)
 {
 	static const int errs[] = {ECONNREFUSED, EACCES};
@@ -41,7 +41,8 @@ static void unreachable_in_syn_sent(void **state)
 	}
 }
 
-/* MUST-54, RFC 5461: an established connection survives, whatever it says ... */
+/* MUST-54, RFC 5461: an established connection survives, whatever it says ...
+ * [MUST-54] [MUST-56] [SHLD-25] */
 static void soft_errors_when_established(void **state)
 {
 	static const int errs[] = {EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES, EPROTO};
@@ -60,7 +61,7 @@ static void soft_errors_when_established(void **state)
 	assert_int_equal(status(h).unacked_bytes, 0);
 }
 
-/* ... but it is the reason given when the retries are used up (3.9.2.2). */
+/* ... but it is the reason given when the retries are used up (3.9.2.2). [MUST-47] */
 static void soft_error_is_remembered(void **state)
 {
 	struct harness *h = *state;

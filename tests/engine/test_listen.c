@@ -254,7 +254,7 @@ static void what_a_listener_drops(void **state)
 	assert_int_equal(engine_stats(h->e)->connections, 0);
 }
 
-/* RFC 9293 3.10.7.4: RST takes a passive SYN-RECEIVED back to LISTEN ... */
+/* RFC 9293 3.10.7.4: RST takes a passive SYN-RECEIVED back to LISTEN ... [MUST-11] */
 static void reset_in_syn_received(void **state)
 {
 	struct harness *h = *state;
@@ -282,7 +282,7 @@ static void bad_ack_in_syn_received(void **state)
 }
 
 /* A listener on "any" takes what comes to each address; one on the address
- * itself goes before it. */
+ * itself goes before it. [MUST-45] */
 static void wildcard_listener(void **state)
 {
 	struct harness *h = *state;
@@ -305,7 +305,7 @@ static void wildcard_listener(void **state)
 	assert_non_null(tcp_accept(h->listener, h));
 }
 
-/* RFC 9293 3.9.2.3, MUST-57 and 63. */
+/* RFC 9293 3.9.2.3, MUST-57 and 63. [MUST-57] [MUST-63] */
 static void bad_addresses(void **state)
 {
 	struct harness *h = *state;

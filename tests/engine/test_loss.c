@@ -98,7 +98,8 @@ static void rto_limits(void **state)
 	}
 }
 
-/* (5.5), (5.6): doubled each time up to the ceiling; then ETIMEDOUT. */
+/* (5.5), (5.6): doubled each time up to the ceiling; then ETIMEDOUT.
+ * [MUST-20] [SHLD-11] */
 static void retries_exhausted(void **state)
 {
 	struct harness *h = *state;
@@ -149,7 +150,7 @@ static void timer_restarts(void **state)
 	assert_int_equal(engine_deadline(h->e), ENGINE_NEVER);
 }
 
-/* RFC 6298 3 (Karn): what was sent twice gives no sample. */
+/* RFC 6298 3 (Karn): what was sent twice gives no sample. [MUST-18] */
 static void karn(void **state)
 {
 	struct harness *h = *state;
@@ -175,7 +176,7 @@ static void karn(void **state)
 }
 
 /* RFC 5681 3.1 (4): after a timeout ssthresh is half of the flight, cwnd one
- * segment; the rest is retransmitted in slow start. */
+ * segment; the rest is retransmitted in slow start. [MUST-19] */
 static void windows_after_timeout(void **state)
 {
 	struct harness *h = *state;
@@ -480,7 +481,7 @@ static void initial_window(void **state)
 	assert_int_equal(status(h).snd_cwnd_bytes, 10 * MSS);
 }
 
-/* RFC 5681 3.1: doubling per round trip while below ssthresh. */
+/* RFC 5681 3.1: doubling per round trip while below ssthresh. [MUST-19] */
 static void slow_start(void **state)
 {
 	struct harness *h = *state;
@@ -499,7 +500,7 @@ static void slow_start(void **state)
 	assert_int_equal(status(h).snd_cwnd_bytes, 20 * MSS);
 }
 
-/* RFC 5681 3.1: about one segment per round trip above it. */
+/* RFC 5681 3.1: about one segment per round trip above it. [MUST-19] */
 static void congestion_avoidance(void **state)
 {
 	struct harness *h = *state;

@@ -85,7 +85,8 @@ static void window_of_syn_is_unscaled(void **state)
 }
 
 /* RFC 9293 3.7.1, MUST-14 to 16: what we announce fits the path and the user's
- * limit; what we send fits what the peer announced, 536 if nothing. */
+ * limit; what we send fits what the peer announced, 536 if nothing.
+ * [MUST-14] [MUST-15] [MUST-16] [MUST-67] [SHLD-5] [SHLD-6] [MAY-3] */
 static void mss_option(void **state)
 {
 	static const struct { uint32_t mtu; uint16_t limit, adv; } ours[] = {
@@ -116,7 +117,7 @@ static void mss_option(void **state)
 	}
 }
 
-/* RFC 6691: the MSS option counts no options, so data makes room for them. */
+/* RFC 6691: the MSS option counts no options, so data makes room for them. [MUST-16] */
 static void timestamps_take_from_mss(void **state)
 {
 	struct engine_config cfg;
@@ -132,6 +133,7 @@ static void timestamps_take_from_mss(void **state)
 	assert_int_equal(status(h).snd_mss, 1448);
 }
 
+/* [MUST-15] [SHLD-5] */
 static void ipv6_mss(void **state)
 {
 	struct harness *h = *state;
@@ -162,6 +164,7 @@ static uint32_t iss_of(const struct engine_config *cfg, uint64_t now_us, uint16_
 	return iss;
 }
 
+/* [MUST-8] [MUST-9] [SHLD-1] */
 static void initial_sequence_number(void **state)
 {
 	struct engine_config cfg;

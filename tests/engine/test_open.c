@@ -47,7 +47,7 @@ static void passive_open(void **state)
 	assert_true(flow_eq(tcp_flow(h->t), &(struct flow){h->local, h->remote}));
 }
 
-/* RFC 9293 3.5, figure 8. */
+/* RFC 9293 3.5, figure 8. [MUST-10] */
 static void simultaneous_open(void **state)
 {
 	struct harness *h = *state;
@@ -84,7 +84,7 @@ static void simultaneous_open_retransmits(void **state)
 }
 
 /* RFC 6298 5.5: each timeout is twice the last; 6 retransmissions as in Linux's
- * tcp_syn_retries make 1+2+4+...+64 = 127 s. */
+ * tcp_syn_retries make 1+2+4+...+64 = 127 s. [MUST-22] */
 static void syn_retransmission(void **state)
 {
 	struct harness *h = *state;
@@ -124,7 +124,7 @@ static void rto_after_lost_syn(void **state)
 	expect(h, ACK, 1, 1, 1);
 }
 
-/* RFC 9293 3.10.7.3, second: RST with an acceptable ACK refuses. */
+/* RFC 9293 3.10.7.3, second: RST with an acceptable ACK refuses. [MUST-12] */
 static void refused(void **state)
 {
 	struct harness *h = *state;
@@ -237,7 +237,7 @@ static void data_in_syn_ack(void **state)
 	assert_int_equal(app_read(h, 1000), 20);
 }
 
-/* ... and refuses an active one. */
+/* ... and refuses an active one. [MUST-11] */
 static void reset_in_simultaneous_open(void **state)
 {
 	struct harness *h = *state;

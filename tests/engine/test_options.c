@@ -335,7 +335,8 @@ static enum drop inject_bytes(struct harness *h, uint8_t flags, uint32_t seq,
 	return inject_raw(h, tcp, TCP_HDR_MIN + padded + len_bytes);
 }
 
-/* RFC 9293 3.1, MUST-4 to 6, MUST-64 to 68: options we do not know are skipped. */
+/* RFC 9293 3.1, MUST-4 to 6, MUST-64 to 68: options we do not know are skipped.
+ * [MUST-5] [MUST-6] [MUST-64] */
 static void unknown_options(void **state)
 {
 	static const uint8_t opts[][8] = {
@@ -351,7 +352,7 @@ static void unknown_options(void **state)
 	}
 }
 
-/* MUST-7: a length that cannot be. */
+/* MUST-7: a length that cannot be. [MUST-7] */
 static void impossible_option_lengths(void **state)
 {
 	static const uint8_t opts[][4] = {
@@ -369,7 +370,7 @@ static void impossible_option_lengths(void **state)
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 10), DROP_NONE);
 }
 
-/* MSS, window scale and SACK-permitted mean nothing outside of a SYN. */
+/* MSS, window scale and SACK-permitted mean nothing outside of a SYN. [MUST-65] */
 static void syn_options_elsewhere(void **state)
 {
 	static const uint8_t opts[12] = {2, 4, 0, 10, 3, 3, 9, 1, 4, 2, 1, 1};

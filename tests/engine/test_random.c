@@ -86,7 +86,7 @@ static void test_prng_is_siphash_of_the_counter(void **state)
 	assert_true(p.counter == 0x0706050403020101);
 }
 
-/* RFC 6528: within a flow the ISS follows the clock. */
+/* RFC 6528: within a flow the ISS follows the clock. [MUST-8] */
 static void test_iss_clock(void **state)
 {
 	uint32_t iss = random_iss(key, &flow, 1000000);
@@ -140,6 +140,7 @@ static uint32_t ts_offset(const uint8_t *k, const struct flow *f)
 	return random_ts_offset(k, f);
 }
 
+/* [MUST-9] [SHLD-1] */
 static void test_flow_and_key_matter(void **state)
 {
 	(void)state;

@@ -15,7 +15,7 @@ static const struct { enum tcp_state state; uint32_t rcv_nxt; int error; } cases
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
-/* RFC 5961 3.2 (1): exactly RCV.NXT resets. */
+/* RFC 5961 3.2 (1): exactly RCV.NXT resets. [MUST-12] */
 static void exact_reset(void **state)
 {
 	for (unsigned i = 0; i < CASES; i++)
@@ -36,7 +36,7 @@ static void exact_reset(void **state)
 		}
 }
 
-/* (2): in the window elsewhere gets a challenge ACK and nothing else. */
+/* (2): in the window elsewhere gets a challenge ACK and nothing else. [MAY-12] */
 static void reset_in_window(void **state)
 {
 	for (unsigned i = 0; i < CASES; i++) {
@@ -73,7 +73,7 @@ static void reset_outside_window(void **state)
 	}
 }
 
-/* 3.10.7.4, first: RST counts at the edge of a closed window too. */
+/* 3.10.7.4, first: RST counts at the edge of a closed window too. [MUST-66] */
 static void reset_at_closed_window(void **state)
 {
 	struct harness *h = *state;

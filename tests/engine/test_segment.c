@@ -12,6 +12,7 @@
 
 /* ---- parsing ------------------------------------------------------------ */
 
+/* [MUST-4] */
 static void test_parse_syn(void **state)
 {
 	struct segment s;
@@ -103,6 +104,7 @@ struct options {
 	uint8_t bytes[40];
 };
 
+/* [MUST-7] */
 static void test_parse_impossible_options(void **state)
 {
 	static const struct options cases[] = {
@@ -157,6 +159,7 @@ static void test_parse_ignored_options(void **state)
 	}
 }
 
+/* [MUST-6] */
 static void test_parse_unknown_option_skipped(void **state)
 {
 	static const uint8_t opt[] = {253, 4, 2, 4, 2, 4, 5, 180};
@@ -199,6 +202,7 @@ static void test_parse_wscale(void **state)
 	}
 }
 
+/* [MUST-65] */
 static void test_parse_syn_options_need_syn(void **state)
 {
 	static const uint8_t opt[] = {2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 8, 10,
@@ -283,6 +287,7 @@ static void test_build_as_linux(void **state)
 	}
 }
 
+/* [MUST-68] [MUST-69] */
 static void test_build_layouts(void **state)
 {
 	static const struct {

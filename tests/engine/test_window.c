@@ -29,7 +29,8 @@ static void expect_bytes(struct harness *h, uint32_t from, uint32_t to, uint8_t 
 }
 
 /* MUST-36, MUST-37, SHLD-29 and 30: the first probe after an RTO, the next at
- * growing distance, and for as long as the peer answers. */
+ * growing distance, and for as long as the peer answers.
+ * [MUST-36] [MUST-37] [SHLD-29] [SHLD-30] */
 static void probes_of_closed_window(void **state)
 {
 	struct harness *h = *state;
@@ -128,7 +129,7 @@ static void lost_window_update(void **state)
 }
 
 /* RFC 9293 3.8.6, MUST-34, SHLD-15 to 17: robust when the peer takes back what
- * it offered. */
+ * it offered. [MUST-34] [SHLD-15] [SHLD-16] [SHLD-17] */
 static void peer_shrinks_window(void **state)
 {
 	struct harness *h = *state;

@@ -21,6 +21,7 @@ static void send_raw(const char *to, const uint8_t *ip, size_t len)
 	close(fd);
 }
 
+/* [MUST-57] */
 static void broadcasts_are_ignored(void **state)
 {
 	int ns = ns_new();
@@ -45,6 +46,7 @@ static void broadcasts_are_ignored(void **state)
 	close(ns);
 }
 
+/* [MUST-50] */
 static void ip_options_and_short_segments(void **state)
 {
 	int ns = ns_new();
@@ -187,6 +189,7 @@ static void quote_send(struct quote *q, size_t len, bool sum_ok)
 	close(fd);
 }
 
+/* [MUST-55] */
 static void icmp_becomes_errno(void **state)
 {
 	static const struct {

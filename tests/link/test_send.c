@@ -60,6 +60,7 @@ static void the_kernel_answers_our_syn(void **state)
 	net_free(&n);
 }
 
+/* [MUST-48] [MUST-49] [SHLD-22] */
 static void tos_ttl_and_df_on_the_wire(void **state)
 {
 	int ns = ns_new(), raw;
@@ -340,6 +341,7 @@ static void a_burst_dropped_by_the_queue_is_lost(void **state)
 
 /* ---- routes ------------------------------------------------------------- */
 
+/* [MUST-46] */
 static void route_errors_are_those_of_connect(void **state)
 {
 	static const char *const to[] = {
@@ -369,6 +371,7 @@ static void route_errors_are_those_of_connect(void **state)
 	net_free(&n);
 }
 
+/* [MUST-44] */
 static void route_gives_source_and_mtu(void **state)
 {
 	struct net n = net_new();
