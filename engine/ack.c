@@ -80,16 +80,20 @@ static bool answers_repetition(const struct segment *s,
 /* Karn's rule, and a little more: an ACK for anything that was sent twice gives
  * no sample, nor does one for what was sent before the last timeout. An earlier
  * ACK for it may have been lost, and this one be the answer to a repetition. */
-static void take_rtt(struct tcb *t, const struct segment *s,
-		     const struct sb_acked *res, uint64_t now_us)
+/* Returns the sample if it is exact, else 0. */
+static uint32_t take_rtt(struct tcb *t, const struct segment *s,
+			 const struct sb_acked *res, uint64_t now_us)
 {
 	if (!res->retransmitted && res->sent_us &&
-	    res->sent_us >= t->snd.timeout_us)
+	    res->sent_us >= t->snd.timeout_us) {
 		rtt_sample(t, (uint32_t)(now_us - res->sent_us));
-	else if (answers_repetition(s, res))
+		return (uint32_t)(now_us - res->sent_us);
+	}
+	if (answers_repetition(s, res))
 		rtt_sample(t, (uint32_t)(now_us - res->resent_us));
 	else if (res->advanced && t->ts_ok && s->opt.ts && s->opt.ts_ecr)
 		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
+	return 0;
 }
 
 /* RFC 5681 2. */
@@ -100,14 +104,41 @@ static bool is_duplicate_ack(const struct tcb *t, const struct segment *s)
 	       (uint32_t)s->wnd << t->snd.wscale == t->snd.wnd;
 }
 
+/* In slow start, half a window in flight proves that all of it will be needed:
+ * the next round doubles (RFC 7661 4.1, as Linux). */
+static bool cwnd_was_limit(const struct tcb *t, uint32_t una, uint32_t flight_bytes)
+{
+	return seq_lt(una, t->snd.limited_end) ||
+	       (t->cc.cwnd_bytes < t->cc.ssthresh_bytes &&
+		flight_bytes >= t->cc.cwnd_bytes / 2);
+}
+
+/* Congestion control hears first of losses, then of what was delivered. In fast
+ * recovery it is led elsewhere, unless it wants to lead itself. */
+static void tell_cc(struct tcb *t, struct cc_ack *ack, bool was_fast)
+{
+	bool fast = was_fast || t->recovery == RECOVERY_FAST;
+
+	ack->lost_bytes = rate_tell_losses(t, ack->now_us);
+	ack->rate.lost_bytes += ack->lost_bytes;
+	ack->pipe_bytes = recovery_pipe_bytes(t);
+	ack->recovering = t->recovery != RECOVERY_OPEN;
+	if (ack->acked_bytes && (!fast || t->cc.ops->flags & CC_OWN_RECOVERY))
+		t->cc.ops->on_ack(&t->cc, ack);
+	rate_after_ack(t);
+}
+
 static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 {
-	uint32_t flight_bytes = t->snd.nxt - t->snd.una;
+	struct cc_ack ack = {.flight_bytes = t->snd.nxt - t->snd.una,
+			     .pipe_before_bytes = recovery_pipe_bytes(t),
+			     .now_us = now_us};
 	bool dup = is_duplicate_ack(t, s);
 	bool was_fast = t->recovery == RECOVERY_FAST;
 	struct sb_acked res = {0};
-	struct cc_ack ack;
 
+	rate_check_app_limited(t);
+	ack.cwnd_limited = cwnd_was_limit(t, t->snd.una, ack.flight_bytes);
 	if (t->sack_ok && s->opt.sack_n)
 		take_sack(t, s, &res);
 	if (seq_gt(s->ack, t->snd.una)) {
@@ -115,6 +146,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		t->e->stats.bytes_acked += s->ack - t->snd.una;
 		t->snd.una = s->ack;
 		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
+		t->snd.limited_end = seq_max(t->snd.limited_end, s->ack);
 		t->snd.timeouts = 0;
 		res.advanced = true;
 		sb_ack(&t->snd.sb, &t->e->pool, s->ack, &res);
@@ -123,20 +155,12 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	update_send_window(t, s, res.advanced);
 	if (!res.advanced && !res.sacked_bytes && !dup)
 		return;
-	take_rtt(t, s, &res, now_us);
+	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
+	ack.rtt_us = take_rtt(t, s, &res, now_us);
+	rate_on_ack(t, &res, &ack);
 	recovery_on_ack(t, &res, dup, now_us);
 	tlp_on_ack(t, answers_repetition(s, &res), now_us);
-	ack = (struct cc_ack){.acked_bytes = res.acked_bytes + res.sacked_bytes,
-			      .flight_bytes = flight_bytes,
-			      .rtt_us = t->rtt.srtt_us,
-			      .now_us = now_us};
-	/* In slow start, half a window in flight proves that all of it will be
-	 * needed: the next round doubles (RFC 7661 4.1, as Linux). */
-	ack.cwnd_limited = t->cwnd_limited ||
-			   (t->cc.cwnd_bytes < t->cc.ssthresh_bytes &&
-			    flight_bytes >= t->cc.cwnd_bytes / 2);
-	if (!was_fast && t->recovery != RECOVERY_FAST && ack.acked_bytes)
-		t->cc.ops->on_ack(&t->cc, &ack);
+	tell_cc(t, &ack, was_fast);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);

@@ -96,6 +96,7 @@ int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
 void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us)
 {
 	(void)now_us;
+	rate_check_app_limited(t);
 	t->snd.data.len_bytes += (uint32_t)len_bytes;
 	if (!t->snd.data.len_bytes)
 		ring_release(&t->snd.data, &t->e->pool);
@@ -217,11 +218,11 @@ void tcp_get_opts(const struct tcb *t, struct tcp_opts *o)
 
 void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 {
-	(void)now_us;
 	t->opts = sane(o);
 	bufs_follow_opts(t);
 	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
 		update_mss(t);
+	control_change(t, now_us);
 	tcb_want_output(t); /* NODELAY may set a small segment free */
 }
 
@@ -294,5 +295,10 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.last_ack_recv_us = t->last_ack_in_us,
 		.accept_waiting = t->accept_waiting,
 		.accept_max = t->accept_max,
+		.cc = t->cc.ops ? t->cc.ops->name : "",
+		.pacing_bytes_s = t->cc.pacing_bytes_s,
+		.delivery_bytes_s = t->rate.bytes_s,
+		.delivery_app_limited = t->rate.bytes_app_limited,
+		.delivered_bytes = t->rate.delivered_bytes,
 	};
 }

@@ -1,6 +1,18 @@
-/* cc.c - what all congestion control algorithms share: how they start, and how a
- * reaction is taken back. */
-#include "cc.h"
+/* cc.c - what all congestion control algorithms share: which there are, how they
+ * start and end, and how a reaction is taken back.
+ *
+ * Owns cc->state, the block of an algorithm's own.
+ */
+#include "congestion.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+
+/* More than any algorithm of sense needs, for each connection. */
+#define STATE_MAX 4096
 
 static uint32_t max_u32(uint32_t a, uint32_t b)
 {
@@ -12,16 +24,81 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss_bytes,
-	     uint32_t initcwnd_segs)
+const struct cc_ops *cc_builtin(unsigned i)
 {
-	*cc = (struct cc){.ops = ops, .mss_bytes = mss_bytes};
+	static const struct cc_ops *const all[] = {&cc_newreno};
+
+	return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
+}
+
+const char *cc_check(const struct cc_ops *ops)
+{
+	if (ops->abi != CC_ABI)
+		return "it was made for another version of cc.h";
+	if (!ops->name || !*ops->name || strnlen(ops->name, CC_NAME_MAX) == CC_NAME_MAX)
+		return "its name is missing or too long";
+	if (!ops->on_ack || !ops->on_congestion || !ops->on_recovered ||
+	    !ops->on_timeout || !ops->on_idle)
+		return "an operation is missing";
+	if (ops->state_bytes > STATE_MAX)
+		return "its state is too large";
+	return NULL;
+}
+
+static int give_state(struct cc *cc, const struct cc_ops *ops, size_t *memory_bytes)
+{
+	void *state = NULL;
+
+	if (ops->state_bytes) {
+		state = calloc(1, ops->state_bytes);
+		if (!state)
+			return -ENOMEM;
+		*memory_bytes += ops->state_bytes;
+	}
+	cc->ops = ops;
+	cc->state = state;
+	return 0;
+}
+
+void cc_begin(struct cc *cc, const struct cc_ops *ops, uint32_t mss_bytes,
+	      uint32_t initcwnd_segs, const struct cc_start *start,
+	      size_t *memory_bytes)
+{
+	*cc = (struct cc){.mss_bytes = mss_bytes};
+	if (give_state(cc, ops, memory_bytes))
+		cc->ops = &cc_newreno;
 	/* RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)), for ten segments. */
 	cc->initcwnd_bytes = min_u32(initcwnd_segs * mss_bytes,
 				     max_u32(2 * mss_bytes, initcwnd_segs * 1460));
 	cc->cwnd_bytes = cc->initcwnd_bytes;
 	cc->ssthresh_bytes = UINT32_MAX; /* arbitrarily high, RFC 5681 3.1 */
-	ops->init(cc);
+	if (cc->ops->init)
+		cc->ops->init(cc, start);
+}
+
+int cc_change(struct cc *cc, const struct cc_ops *ops,
+	      const struct cc_start *start, size_t *memory_bytes)
+{
+	struct cc old = *cc;
+	int err = give_state(cc, ops, memory_bytes);
+
+	if (err)
+		return err;
+	cc_end(&old, memory_bytes);
+	cc->pacing_bytes_s = 0;
+	cc->quantum_bytes = cc->count_bytes = 0;
+	if (ops->init)
+		ops->init(cc, start);
+	return 0;
+}
+
+void cc_end(struct cc *cc, size_t *memory_bytes)
+{
+	if (!cc->state)
+		return;
+	free(cc->state);
+	cc->state = NULL;
+	*memory_bytes -= cc->ops->state_bytes;
 }
 
 static void save(struct cc *cc)

@@ -1,23 +1,16 @@
 /* cc_newreno.c - slow start, congestion avoidance and the halving of RFC 5681,
  * with appropriate byte counting (RFC 3465).
  *
- * state[0]: bytes acknowledged since cwnd last grew in congestion avoidance.
+ * Needs no state of its own: the bytes acknowledged since cwnd last grew in
+ * congestion avoidance are in the common part.
  */
-#include "cc.h"
-
-/* Enough for any path; keeps the arithmetic far from overflow. */
-#define CWND_MAX (1u << 30)
+#include "congestion.h"
 
 static uint32_t half_flight(const struct cc *cc, uint32_t flight_bytes)
 {
 	uint32_t floor = 2 * cc->mss_bytes; /* RFC 5681, equation (4) */
 
 	return flight_bytes / 2 > floor ? flight_bytes / 2 : floor;
-}
-
-static void init(struct cc *cc)
-{
-	cc->state[0] = 0;
 }
 
 static void slow_start(struct cc *cc, uint32_t acked_bytes)
@@ -32,9 +25,9 @@ static void slow_start(struct cc *cc, uint32_t acked_bytes)
 
 static void congestion_avoidance(struct cc *cc, uint32_t acked_bytes)
 {
-	cc->state[0] += acked_bytes;
-	if (cc->state[0] >= cc->cwnd_bytes) { /* a window's worth: one segment */
-		cc->state[0] -= cc->cwnd_bytes;
+	cc->count_bytes += acked_bytes;
+	if (cc->count_bytes >= cc->cwnd_bytes) { /* a window's worth: one segment */
+		cc->count_bytes -= cc->cwnd_bytes;
 		cc->cwnd_bytes += cc->mss_bytes;
 	}
 }
@@ -47,8 +40,8 @@ static void on_ack(struct cc *cc, const struct cc_ack *ack)
 		slow_start(cc, ack->acked_bytes);
 	else
 		congestion_avoidance(cc, ack->acked_bytes);
-	if (cc->cwnd_bytes > CWND_MAX)
-		cc->cwnd_bytes = CWND_MAX;
+	if (cc->cwnd_bytes > CC_CWND_MAX)
+		cc->cwnd_bytes = CC_CWND_MAX;
 }
 
 static void on_congestion(struct cc *cc, enum cc_signal why,
@@ -58,7 +51,7 @@ static void on_congestion(struct cc *cc, enum cc_signal why,
 	(void)now_us;
 	cc->ssthresh_bytes = half_flight(cc, flight_bytes);
 	cc->cwnd_bytes = cc->ssthresh_bytes;
-	cc->state[0] = 0;
+	cc->count_bytes = 0;
 }
 
 static void on_recovered(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
@@ -80,7 +73,7 @@ static void on_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
 	if (first)
 		cc->ssthresh_bytes = half_flight(cc, flight_bytes);
 	cc->cwnd_bytes = cc->mss_bytes; /* the loss window */
-	cc->state[0] = 0;
+	cc->count_bytes = 0;
 }
 
 static void on_idle(struct cc *cc, uint64_t now_us)
@@ -91,8 +84,8 @@ static void on_idle(struct cc *cc, uint64_t now_us)
 }
 
 const struct cc_ops cc_newreno = {
+	.abi = CC_ABI,
 	.name = "reno",
-	.init = init,
 	.on_ack = on_ack,
 	.on_congestion = on_congestion,
 	.on_recovered = on_recovered,

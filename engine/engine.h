@@ -35,7 +35,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define CC_NAME_MAX 16 /* with its 0; Linux's TCP_CA_NAME_MAX */
+#include "cc.h"
 
 /* ---- addresses ---------------------------------------------------------- */
 
@@ -140,11 +140,14 @@ const char *drop_name(enum drop d);
 struct engine;
 struct tcb;
 
+#define CC_LOADED_MAX 4
+
 struct engine_config {
 	uint8_t seed[32]; /* all randomness: ISS key, hash key, timestamps */
 
 	/* Where Linux has a sysctl of the same meaning, the default is its. */
 	char cc[CC_NAME_MAX];      /* congestion control by name */
+	const struct cc_ops *cc_loaded[CC_LOADED_MAX]; /* cc_register() */
 	uint32_t msl_ms;           /* TIME-WAIT lasts two of these */
 	uint32_t fin_timeout_ms;   /* FIN-WAIT-2 of a released connection */
 	uint32_t rto_initial_ms, rto_min_ms, rto_max_ms; /* RFC 6298 */
@@ -181,6 +184,18 @@ struct engine_config {
 	bool trace;                /* keep records for engine_trace() */
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
+
+/* The congestion control algorithms that cfg->cc and tcp_opts.cc may name, one by
+ * one from 0, built-in ones first; NULL behind the last. */
+const struct cc_ops *cc_known(const struct engine_config *cfg, unsigned i);
+/* The one of this name, or NULL. */
+const struct cc_ops *cc_find(const struct engine_config *cfg, const char *name);
+/* One more. It must stay where it is. -EINVAL: see cc_check(); -EEXIST: there is
+ * one of that name; -ENOSPC. */
+int cc_register(struct engine_config *cfg, const struct cc_ops *ops);
+/* Can the table be used? NULL, or what is wrong with it, as a sentence without
+ * its full stop. */
+const char *cc_check(const struct cc_ops *ops);
 
 /* Returns NULL when out of memory. */
 struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us);
@@ -356,6 +371,11 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint64_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;
 	uint32_t accept_waiting, accept_max; /* LISTEN only */
+	const char *cc;              /* name of its congestion control */
+	uint64_t pacing_bytes_s;     /* 0: not paced */
+	uint64_t delivery_bytes_s;   /* newest measurement; 0: none */
+	uint64_t delivered_bytes;
+	bool delivery_app_limited;   /* the network could have carried more */
 };
 void tcp_status(const struct tcb *t, struct tcp_status *st);
 

@@ -111,7 +111,7 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->snd.backoff = 0;
 	t->syn_due = false;
 	tcb_timer_stop(t, TIMER_REXMT);
-	cc_init(&t->cc, &cc_newreno, t->snd.mss, t->e->cfg.initcwnd_segs);
+	control_start(t, now_us);
 	if (t->stat_total_retrans) { /* our SYN was lost */
 		t->cc.cwnd_bytes = t->snd.mss; /* RFC 5681 3.1 */
 		if (!t->rtt.srtt_us)

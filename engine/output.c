@@ -294,7 +294,8 @@ static uint32_t new_bytes(struct tcb *t, uint32_t mss)
 	uint32_t wnd = window_room(t, t->snd.nxt), cwnd = cwnd_room(t);
 	uint32_t len = min_u32(left, burst_bytes(t, mss));
 
-	t->cwnd_limited = left > cwnd && wnd > cwnd;
+	if (left > cwnd && wnd > cwnd)
+		t->snd.limited_end = t->snd.nxt;
 	if (len > min_u32(wnd, cwnd)) {
 		len = whole_segments(min_u32(wnd, cwnd), mss);
 		if (!len && wnd < mss && wnd <= cwnd)
@@ -331,6 +332,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	uint8_t flags = 0;
 
 	sb_retransmitted(&t->snd.sb, rec, now_us);
+	rate_on_sent(t, rec, now_us);
 	if (seq_gt(rec->end, data_end(t))) { /* the last number is our FIN's */
 		flags = SEG_FIN;
 		len--;
@@ -374,6 +376,7 @@ static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_u
 		if (!unsent(t) ||
 		    sb_push(&t->snd.sb, &t->e->pool, seq, seq + 1, now_us))
 			return false;
+		rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 		t->snd.nxt++;
 	}
 	if (seq == data_end(t))
@@ -406,6 +409,7 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 	if (sb_push(&t->snd.sb, &t->e->pool, seq,
 		    seq + len + !!(flags & SEG_FIN), now_us))
 		return false;
+	rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 	t->override_sws = false;
 	t->snd.nxt += len + !!(flags & SEG_FIN);
 	if (len % effective_mss(t))
@@ -416,7 +420,6 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 
 static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
-	t->cwnd_limited = false;
 	if (!unsent(t))
 		return false;
 	restart_after_idle(t, now_us);

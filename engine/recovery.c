@@ -127,6 +127,7 @@ void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
 		return;
 	if (t->recovery == RECOVERY_OPEN)
 		enter_fast(t, now_us);
+	rate_tell_losses(t, now_us);
 	tcb_want_output(t);
 }
 
@@ -143,5 +144,6 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	if (sb->n && (sb_first(sb)->flags & SENT_SACKED))
 		sb_forget_sack(sb); /* the peer reneged: RFC 2018 8 */
 	sb_mark_all_lost(sb);
+	rate_tell_losses(t, now_us);
 	t->rexmit_now = true;
 }

@@ -44,11 +44,22 @@ static void account(struct scoreboard *sb, const struct sent *r, int sign)
 		sb->sacked_bytes += s * length(r);
 	if (is_lost(r))
 		sb->lost_bytes += s * length(r);
+	if (r->flags & SENT_NEWLY_LOST)
+		sb->newly_lost_bytes += s * length(r);
+}
+
+static bool in_network(uint8_t flags)
+{
+	return !(flags & SENT_SACKED) &&
+	       (flags & (SENT_LOST | SENT_RETRANSMITTED)) != SENT_LOST;
 }
 
 static void set_flags(struct scoreboard *sb, struct sent *r, uint8_t flags)
 {
 	account(sb, r, -1);
+	if (flags & SENT_LOST && in_network(r->flags) && !in_network(flags) &&
+	    !(flags & SENT_SACKED))
+		flags |= SENT_NEWLY_LOST;
 	r->flags = flags;
 	account(sb, r, 1);
 }
@@ -143,6 +154,12 @@ static uint32_t find(const struct scoreboard *sb, uint32_t seq)
 
 static void note_sample(struct sb_acked *res, const struct sent *r)
 {
+	const struct sent *newest = &res->newest;
+
+	if (!(r->flags & SENT_SACKED) &&
+	    (newest->start == newest->end ||
+	     sent_after(r->sent_us, r->end, newest->sent_us, newest->end)))
+		res->newest = *r;
 	if (r->flags & SENT_EVER_RETRANS) {
 		res->retransmitted = true;
 		if (sent_after(r->sent_us, r->end, res->resent_us, res->resent_end)) {
@@ -277,6 +294,19 @@ void sb_forget_sack(struct scoreboard *sb)
 
 		set_flags(sb, r, r->flags & (uint8_t)~SENT_SACKED);
 	}
+}
+
+struct sent *sb_take_lost(struct scoreboard *sb, uint32_t *i)
+{
+	for (; sb->newly_lost_bytes && *i < sb->n; (*i)++) {
+		struct sent *r = &sb->rec[sb->head + *i];
+
+		if (r->flags & SENT_NEWLY_LOST) {
+			set_flags(sb, r, r->flags & (uint8_t)~SENT_NEWLY_LOST);
+			return r;
+		}
+	}
+	return NULL;
 }
 
 struct sent *sb_last(struct scoreboard *sb)

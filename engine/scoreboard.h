@@ -23,11 +23,22 @@ enum {
 	SENT_LOST = 1 << 1,          /* deemed lost, to be sent again */
 	SENT_RETRANSMITTED = 1 << 2, /* sent again since it was deemed lost */
 	SENT_EVER_RETRANS = 1 << 3,  /* no RTT samples from it (Karn) */
+	SENT_APP_LIMITED = 1 << 4,   /* the user had kept us waiting (rate.c) */
+	SENT_NEWLY_LOST = 1 << 5,    /* congestion control must be told */
+};
+
+/* The state of the connection's delivery when a record was sent (rate.c): the
+ * low halves of its counters and times. */
+struct sent_stamp {
+	uint32_t delivered, lost;            /* bytes */
+	uint32_t delivered_us, first_sent_us;
+	uint32_t in_flight_bytes;            /* itself included */
 };
 
 struct sent {
 	uint32_t start, end; /* [start, end) */
 	uint64_t sent_us;    /* last transmission */
+	struct sent_stamp stamp;
 	uint8_t flags;
 };
 
@@ -36,6 +47,7 @@ struct scoreboard {
 	uint32_t head, n, cap;
 	uint32_t mem_bytes; /* size of the buffer that rec is */
 	uint32_t pipe_bytes, sacked_bytes, lost_bytes;
+	uint32_t newly_lost_bytes; /* in records of SENT_NEWLY_LOST */
 	uint32_t high_sacked; /* end of the highest sacked record, if any is */
 };
 
@@ -49,6 +61,7 @@ struct sb_acked {
 	uint32_t sent_end;     /* where that record ended */
 	uint64_t resent_us;    /* the same among those sent again; 0: none */
 	uint32_t resent_end;
+	struct sent newest;    /* the one sent last among all of these */
 	bool advanced;         /* SND.UNA moved; set by the caller */
 	bool retransmitted;    /* some of the newly acknowledged were sent again */
 };
@@ -86,6 +99,9 @@ struct sent *sb_last(struct scoreboard *sb);
 int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
 	     uint32_t len_bytes);
 void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us);
+/* The first record at or behind *i that is newly lost, and not any more after
+ * this; NULL: there is none. *i, from 0, is where to go on. */
+struct sent *sb_take_lost(struct scoreboard *sb, uint32_t *i);
 /* Gives all memory back. */
 void sb_clear(struct scoreboard *sb, struct bufpool *pool);
 

@@ -288,6 +288,7 @@ void tcb_destroy(struct tcb *t)
 	ring_release(&t->snd.data, &e->pool);
 	sb_clear(&t->snd.sb, &e->pool);
 	reasm_clear(&t->rcv.ooo, &e->stats.memory_bytes);
+	control_end(t);
 	e->stats.memory_bytes -= sizeof(*t);
 	free(t);
 }

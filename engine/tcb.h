@@ -8,6 +8,7 @@
  *   rcv.nxt       only the text and FIN steps (text.c)
  *   timers        tcb_timer_set() and tcb_timer_stop()
  *   cwnd          only the operations of cc.h
+ *   rate          only rate.c
  *
  * Input, timers and user calls never send: they change the tcb and call
  * tcb_want_output(); engine_output() then asks output.c what there is to send.
@@ -19,7 +20,7 @@
 
 #include "addr.h"
 #include "buf.h"
-#include "cc.h"
+#include "congestion.h"
 #include "engine.h"
 #include "flowtab.h"
 #include "random.h"
@@ -85,6 +86,7 @@ struct tcb {
 		uint32_t buf_bytes;  /* what data may hold */
 		struct scoreboard sb;
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
+		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
 		uint64_t last_us;    /* last transmission of data */
 		uint16_t peer_mss;   /* MSS option, or its default */
@@ -135,6 +137,17 @@ struct tcb {
 		uint32_t rtt_seq;     /* when RCV.NXT is here, a window has come */
 		uint32_t ts_ecr;      /* the echo that was last counted */
 	} tune;
+	struct {
+		uint64_t delivered_bytes;
+		uint64_t bytes_s;     /* newest sample of the delivery rate */
+		uint32_t lost_bytes;  /* in all, low half */
+		uint32_t delivered_us, first_sent_us; /* low halves, see rate.c */
+		uint32_t round_end;   /* of delivered_bytes, low half */
+		uint32_t app_limited_end; /* the same; if app_limited */
+		uint32_t min_rtt_us;  /* 0: none yet; never from timestamps */
+		bool app_limited;
+		bool bytes_app_limited; /* what the sample was */
+	} rate;
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
@@ -157,7 +170,6 @@ struct tcb {
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
 	bool challenge : 1;     /* the ACK due is a challenge ACK */
-	bool cwnd_limited : 1;  /* cwnd was what held data back */
 	/* the peer's side */
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
 	bool accepted : 1;      /* not a listener's child any more */
@@ -358,6 +370,28 @@ void tlp_schedule(struct tcb *t, uint64_t now_us);
 void tlp_sent(struct tcb *t, bool again);
 /* SND.UNA may have passed it. repetition: DSACK says that it was not needed. */
 void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us);
+
+/* ---- control.c: its congestion control ---------------------------------------- */
+
+/* The connection is established. */
+void control_start(struct tcb *t, uint64_t now_us);
+/* t->opts may name another algorithm. */
+void control_change(struct tcb *t, uint64_t now_us);
+void control_end(struct tcb *t);
+
+/* ---- rate.c: delivery rate, round trips, losses, for cc.h ------------------------ */
+
+void rate_init(struct tcb *t, uint64_t now_us);
+/* A record was pushed, or sent again. */
+void rate_on_sent(struct tcb *t, struct sent *rec, uint64_t now_us);
+/* Completes ack, of which the caller has set the time, the bytes and the RTT. */
+void rate_on_ack(struct tcb *t, const struct sb_acked *res, struct cc_ack *ack);
+void rate_after_ack(struct tcb *t);
+/* To be called before new data is queued, an ACK is taken, or a timer runs. */
+void rate_check_app_limited(struct tcb *t);
+/* After recovery has marked what is lost, and has told congestion control.
+ * Returns how much that is. */
+uint32_t rate_tell_losses(struct tcb *t, uint64_t now_us);
 
 /* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
 

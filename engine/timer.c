@@ -95,6 +95,7 @@ void enter_time_wait(struct tcb *t, uint64_t now_us)
 
 void tcb_expire(struct tcb *t, uint64_t now_us)
 {
+	rate_check_app_limited(t);
 	if (t->timer_at[TIMER_DELACK] <= now_us) {
 		tcb_timer_stop(t, TIMER_DELACK);
 		t->ack_now = true;

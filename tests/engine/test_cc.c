@@ -6,15 +6,24 @@
 
 #include <cmocka.h>
 
-#include "../../engine/cc.h"
+#include "../../engine/congestion.h"
 
 #define MSS 1000
+
+static void begin(struct cc *cc, uint32_t mss_bytes, uint32_t initcwnd_segs)
+{
+	const struct cc_start s = {.now_us = 1};
+	size_t memory_bytes = 0;
+
+	cc_begin(cc, &cc_newreno, mss_bytes, initcwnd_segs, &s, &memory_bytes);
+	assert_int_equal(memory_bytes, 0);
+}
 
 static struct cc start(void)
 {
 	struct cc cc;
 
-	cc_init(&cc, &cc_newreno, MSS, 10);
+	begin(&cc, MSS, 10);
 	return cc;
 }
 
@@ -31,13 +40,13 @@ static void initial_window(void **state)
 	struct cc cc;
 
 	(void)state;
-	cc_init(&cc, &cc_newreno, 1460, 10);
+	begin(&cc, 1460, 10);
 	assert_int_equal(cc.cwnd_bytes, 14600);
-	cc_init(&cc, &cc_newreno, 536, 10);
+	begin(&cc, 536, 10);
 	assert_int_equal(cc.cwnd_bytes, 5360);
-	cc_init(&cc, &cc_newreno, 9000, 10); /* never less than two */
+	begin(&cc, 9000, 10); /* never less than two */
 	assert_int_equal(cc.cwnd_bytes, 18000);
-	cc_init(&cc, &cc_newreno, 1460, 3);
+	begin(&cc, 1460, 3);
 	assert_int_equal(cc.cwnd_bytes, 4380);
 	assert_int_equal(cc.ssthresh_bytes, UINT32_MAX);
 }
