@@ -293,6 +293,7 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.last_data_sent_us = t->snd.last_us,
 		.last_data_recv_us = t->last_data_in_us,
 		.last_ack_recv_us = t->last_ack_in_us,
+		.soft_error = t->soft_error,
 		.accept_waiting = t->accept_waiting,
 		.accept_max = t->accept_max,
 		.cc = t->cc.ops ? t->cc.ops->name : "",

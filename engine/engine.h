@@ -370,6 +370,8 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint64_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;
+	int soft_error;       /* what ICMP said last, positive errno, or 0; while
+				 it lives, that is all the harm that it does */
 	uint32_t accept_waiting, accept_max; /* LISTEN only */
 	const char *cc;              /* name of its congestion control */
 	uint64_t pacing_bytes_s;     /* 0: not paced */

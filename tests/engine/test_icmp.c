@@ -74,6 +74,25 @@ static void soft_error_is_remembered(void **state)
 	assert_int_equal(tcp_error(h->t), EHOSTUNREACH);
 }
 
+/* 3.9.1.8: soft errors, ICMP's and our own trouble with retransmissions, are told
+ * to who asks, and disturb nobody else. [MUST-47] [SHLD-9] [SHLD-20] */
+static void soft_errors_are_told_on_request(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	app_write(h, 100);
+	assert_int_equal(status(h).soft_error, 0);
+	assert_int_equal(status(h).backoff, 0);
+	events(h);
+	inject_icmp(h, 1, EHOSTUNREACH, 0);
+	assert_int_equal(status(h).soft_error, EHOSTUNREACH);
+	advance_us(h, 4 * US_PER_S);
+	assert_true(status(h).backoff >= 3);
+	assert_int_equal(events(h), 0);
+	assert_int_equal(tcp_error(h->t), 0);
+}
+
 /* RFC 5927 4: a quoted number that is not outstanding proves a forgery. */
 static void forged_errors(void **state)
 {
@@ -164,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(hard_error_in_syn_sent), TEST(unreachable_in_syn_sent),
 		TEST(soft_errors_when_established), TEST(soft_error_is_remembered),
+		TEST(soft_errors_are_told_on_request),
 		TEST(forged_errors), TEST(error_for_nobody),
 		TEST(fragmentation_needed), TEST(strange_mtus),
 	};
