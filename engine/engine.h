@@ -168,7 +168,13 @@ struct engine_config {
 	uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
 	uint32_t notsent_lowat_bytes; /* writable below this; UINT32_MAX: off */
 	uint32_t base_mss_bytes;   /* where path MTU probing begins, RFC 4821 */
-	uint32_t challenge_acks_max; /* per second */
+	uint32_t challenge_acks_max; /* per second, all connections; about */
+	uint32_t invalid_ratelimit_ms; /* between two of one connection */
+	uint32_t resets_max;       /* RST for the unknown per second; about */
+	uint16_t mss_min_bytes;    /* of what a peer says, like tcp_min_snd_mss */
+	uint8_t tw_reuse;          /* tcp_open() takes over TIME-WAIT: 0 never,
+				      1 with timestamps, 2 only on loopback */
+	bool rfc1337;              /* no RST ends TIME-WAIT */
 	uint8_t ecn;               /* as tcp_ecn: 0 off, 1 ask and accept, 2 accept,
 				      3 to 5 the same with AccECN as documented */
 	uint8_t mtu_probing;       /* 0 never, 1 after a black hole, 2 always */
@@ -249,6 +255,8 @@ struct engine_stats {
 	uint64_t bytes_acked;         /* by the peers, SYN and FIN counted */
 	uint64_t drops[DROP_COUNT];
 	uint64_t cookies_sent, cookies_taken, cookies_bad; /* SYN cookies */
+	uint64_t challenges_sent, challenges_held; /* held: beyond the limits */
+	uint64_t resets_sent, resets_held;         /* for the unknown */
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
 	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */
 	uint32_t fin_wait_2;  /* of the lingering: only the peer's FIN is missing */

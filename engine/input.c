@@ -8,63 +8,8 @@
 
 #include <errno.h>
 
-/* Challenge ACKs and RSTs that strangers can provoke, per second. */
-#define PROVOKED_MAX 1000
-
 /* Time for a RST to be ahead of the SYN that follows it. */
 #define SYN_AGAIN_US 2000
-
-static bool may_be_provoked(struct engine *e, uint32_t *counter, uint64_t now_us)
-{
-	uint64_t second = now_us / 1000000;
-
-	if (second != e->provoked_second) {
-		e->provoked_second = second;
-		e->provoked_acks = e->provoked_rsts = 0;
-	}
-	return (*counter)++ < PROVOKED_MAX;
-}
-
-void challenge_ack(struct tcb *t, uint64_t now_us)
-{
-	if (!may_be_provoked(t->e, &t->e->provoked_acks, now_us))
-		return;
-	t->ack_now = t->challenge = true;
-	tcb_want_output(t);
-}
-
-void refuse_segment(struct engine *e, const struct flow *flow,
-		    const struct segment *s, const struct tcp_opts *opts)
-{
-	struct reply r = {.flow = *flow, .opts = *opts, .flags = SEG_RST};
-
-	if (s->flags & SEG_RST)
-		return;
-	if (s->flags & SEG_ACK) {
-		r.seq = s->ack;
-	} else {
-		r.ack = s->seq + seg_len(s);
-		r.flags |= SEG_ACK;
-	}
-	engine_reply(e, &r);
-}
-
-void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,
-		   uint64_t now_us)
-{
-	struct tcp_opts opts;
-	struct segment s;
-	struct flow flow;
-
-	if (segment_parse(&s, &pkt->src, &pkt->dst, pkt->tcp, pkt->tcp_len_bytes))
-		return;
-	if (!may_be_provoked(e, &e->provoked_rsts, now_us))
-		return;
-	flow.local = (struct endpoint){pkt->dst, s.dport};
-	flow.remote = (struct endpoint){pkt->src, s.sport};
-	tcp_opts_defaults(e, &opts);
-	refuse_segment(e, &flow, &s, &opts);
-}
 
 /* ---- options of the SYN ------------------------------------------------------- */
 
@@ -156,7 +101,7 @@ static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
 
 	/* first, the ACK bit */
 	if (ack && (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt))) {
-		refuse_segment(t->e, &t->node.flow, s, &t->opts);
+		refuse_segment(t->e, &t->node.flow, s, &t->opts, now_us);
 		try_again_soon(t, s, now_us);
 		return DROP_SYN_SENT_ACK;
 	}
@@ -237,12 +182,24 @@ static bool is_crossed_syn_ack(const struct tcb *t, const struct segment *s)
 	       s->seq == t->rcv.irs;
 }
 
+/* The ACK that an unacceptable segment calls for. Two ends that disagree about
+ * the state of things must not answer each other's ACKs for ever: only text and
+ * FIN are certain of one. */
+static void answer_stray(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	if (seg_len(s) == 0 || s->flags & SEG_SYN) {
+		challenge_ack(t, now_us);
+		return;
+	}
+	t->ack_now = true;
+	tcb_want_output(t);
+}
+
 static enum drop check_seq(struct tcb *t, const struct segment *s,
 			   uint64_t now_us)
 {
 	if (paws_rejects(t, s, now_us)) {
-		t->ack_now = true;
-		tcb_want_output(t);
+		answer_stray(t, s, now_us);
 		return DROP_PAWS;
 	}
 	if (in_window(t, s) || is_crossed_syn_ack(t, s))
@@ -262,15 +219,8 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 	}
 	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
 		enter_time_wait(t, now_us); /* restart: the last ACK was lost */
-	if (seg_len(s)) {
-		note_duplicate(t, s->seq, s->seq + s->data_len_bytes);
-		t->ack_now = true;
-		tcb_want_output(t);
-	} else {
-		/* Two ends that disagree about the state of things must not
-		 * answer each other's ACKs for ever. */
-		challenge_ack(t, now_us);
-	}
+	note_duplicate(t, s->seq, s->seq + s->data_len_bytes);
+	answer_stray(t, s, now_us);
 	return seq_lt(s->seq, t->rcv.nxt) ? DROP_DUPLICATE : DROP_WINDOW;
 }
 
@@ -287,6 +237,13 @@ static void take_timestamp(struct tcb *t, const struct segment *s,
 	}
 }
 
+/* RFC 1337: a RST that an old duplicate has provoked must not end TIME-WAIT (its
+ * fix F1), unless timestamps keep old duplicates out of the next connection. */
+static bool time_wait_outlives_rst(const struct tcb *t)
+{
+	return t->state == TCPS_TIME_WAIT && (t->e->cfg.rfc1337 || !t->ts_ok);
+}
+
 static enum drop check_rst(struct tcb *t, const struct segment *s,
 			   uint64_t now_us)
 {
@@ -294,6 +251,8 @@ static enum drop check_rst(struct tcb *t, const struct segment *s,
 
 	if (!(s->flags & SEG_RST))
 		return DROP_NONE;
+	if (time_wait_outlives_rst(t))
+		return DROP_STATE;
 	if (s->seq != t->rcv.nxt) { /* RFC 5961 3 */
 		challenge_ack(t, now_us);
 		return DROP_RST_BLIND;

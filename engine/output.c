@@ -40,7 +40,9 @@ uint16_t offered_mss(const struct tcb *t)
 /* Eff.snd.MSS (MUST-16) less the options that every segment carries. */
 void update_mss(struct tcb *t)
 {
-	uint32_t mss = min_u32(t->snd.peer_mss, offered_mss(t));
+	uint32_t floor = t->e->cfg.mss_min_bytes; /* tiny segments are an attack */
+	uint32_t peer = t->snd.peer_mss > floor ? t->snd.peer_mss : floor;
+	uint32_t mss = min_u32(peer, offered_mss(t));
 
 	if (t->ts_ok)
 		mss -= min_u32(TS_OPTION_BYTES, mss);

@@ -151,7 +151,7 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 	}
 	if (listen_accept_full(listener)) {
 		if (e->cfg.abort_on_overflow)
-			refuse_segment(e, flow, s, &listener->opts);
+			refuse_segment(e, flow, s, &listener->opts, now_us);
 		return DROP_ACCEPT_QUEUE; /* the next segment asks again */
 	}
 	if (!path->mtu_bytes)

@@ -174,6 +174,7 @@ struct tcb {
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
 	bool accepted : 1;      /* not a listener's child any more */
 
+	uint64_t challenged_us; /* when it sent the last challenge ACK */
 	unsigned events;
 	uint32_t stat_total_retrans;
 	uint64_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
@@ -224,10 +225,9 @@ struct engine {
 	uint64_t receivers_second;
 	uint32_t receivers, receivers_before;
 
-	/* Answers that anybody can provoke: RST for unknown segments and
-	 * challenge ACKs, per second (RFC 5961 7). */
+	/* How many more of them this second may see (provoked.c). */
 	uint64_t provoked_second;
-	uint32_t provoked_acks, provoked_rsts;
+	uint32_t challenges_left, resets_left;
 };
 
 /* ---- tcb.c: life, states, lists ------------------------------------------ */
@@ -300,11 +300,15 @@ void become_established(struct tcb *t, const struct segment *s, uint64_t now_us)
 void sample_handshake(struct tcb *t, const struct segment *s, uint64_t now_us);
 /* The peer's SYN: IRS, RCV.NXT and its options. */
 void take_syn(struct tcb *t, const struct segment *s, uint64_t now_us);
-/* A challenge ACK, if the limit allows one. */
+
+/* ---- provoked.c: answers that anybody can provoke, RFC 5961 7 ------------------ */
+
+/* A challenge ACK, if the limits allow one. */
 void challenge_ack(struct tcb *t, uint64_t now_us);
-/* A RST answer for a segment that fits no connection (3.10.7.1). */
+/* A RST answer for a segment that fits no connection (3.10.7.1), likewise. */
 void refuse_segment(struct engine *e, const struct flow *flow,
-		    const struct segment *s, const struct tcp_opts *opts);
+		    const struct segment *s, const struct tcp_opts *opts,
+		    uint64_t now_us);
 
 /* ---- listen.c: LISTEN, the SYN queue and the accept queue ----------------- */
 

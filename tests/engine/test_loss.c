@@ -555,6 +555,8 @@ static void impossible_acks(void **state)
 {
 	struct harness *h = *state;
 
+	h->cfg.invalid_ratelimit_ms = 0;
+	h = harness_again(state, &h->cfg);
 	establish(h);
 	send_segments(h, 0, 3);
 	assert_int_equal(inject(h, ACK, 1, seq_of(3) + 1, WND, 0), DROP_ACK_FUTURE);

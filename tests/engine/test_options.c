@@ -384,7 +384,8 @@ static void syn_options_elsewhere(void **state)
 }
 
 /* RFC 9293 3.7.1: an MSS option too small to work with does not stop us; the
- * header alone never grows into it. */
+ * header alone never grows into it. Nor does it make us send swarms of tiny
+ * segments (CVE-2019-11479): below 48 it is taken for 48, timestamps included. */
 static void tiny_mss(void **state)
 {
 	static const uint16_t mss[] = {1, 7, 20, 63};
@@ -403,6 +404,7 @@ static void tiny_mss(void **state)
 		inject(h, SYN | ACK, 0, 1, WND, 0);
 		h->peers[h->remote.port].mss = 128; /* what no sender can do without */
 		expect(h, ACK, 1, 1, 0);
+		assert_int_equal(status(h).snd_mss, (mss[i] > 48 ? mss[i] : 48) - 12);
 		assert_int_equal(app_write(h, 300), 300);
 		for (unsigned n = 0; n < 400 && at < 301; n++) {
 			time_to_segment_us(h, 10 * US_PER_S);

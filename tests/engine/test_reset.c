@@ -15,6 +15,16 @@ static const struct { enum tcp_state state; uint32_t rcv_nxt; int error; } cases
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
+/* Each challenge gets its answer; the limits have tests of their own. */
+static struct harness *unlimited(void **state)
+{
+	struct engine_config cfg;
+
+	harness_config(&cfg);
+	cfg.invalid_ratelimit_ms = 0;
+	return harness_again(state, &cfg);
+}
+
 /* RFC 5961 3.2 (1): exactly RCV.NXT resets. [MUST-12] */
 static void exact_reset(void **state)
 {
@@ -22,6 +32,8 @@ static void exact_reset(void **state)
 		for (unsigned with_ack = 0; with_ack < 2; with_ack++) {
 			struct harness *h = harness_again(state, NULL);
 
+			if (cases[i].state == TCPS_TIME_WAIT)
+				continue; /* assassination() */
 			reach(h, cases[i].state);
 			events(h);
 			assert_int_equal(inject(h, with_ack ? RST | ACK : RST,
@@ -40,7 +52,7 @@ static void exact_reset(void **state)
 static void reset_in_window(void **state)
 {
 	for (unsigned i = 0; i < CASES; i++) {
-		struct harness *h = harness_again(state, NULL);
+		struct harness *h = unlimited(state);
 
 		if (cases[i].rcv_nxt == 2)
 			continue; /* no window is left behind a FIN */
@@ -96,7 +108,7 @@ static void syn_gets_challenge_ack(void **state)
 
 	for (unsigned i = 0; i < CASES; i++)
 		for (unsigned j = 0; j < 5; j++) {
-			struct harness *h = harness_again(state, NULL);
+			struct harness *h = unlimited(state);
 
 			if (cases[i].state == TCPS_TIME_WAIT && j >= 2)
 				continue; /* may begin a new connection: MAY-2 */
@@ -115,7 +127,7 @@ static void syn_gets_challenge_ack(void **state)
  * and what comes with it is not taken. */
 static void ack_out_of_range(void **state)
 {
-	struct harness *h = *state;
+	struct harness *h = unlimited(state);
 
 	establish_wnd(h, 1000);
 	assert_int_equal(inject(h, ACK, 1, 2, 1000, 10), DROP_ACK_FUTURE);
@@ -127,28 +139,91 @@ static void ack_out_of_range(void **state)
 	assert_int_equal(app_read(h, 100), 10);
 }
 
-/* RFC 5961 7: provoked ACKs are limited, per second. */
-static void challenge_acks_are_limited(void **state)
+/* How many of n challenges are answered, within one second. */
+static unsigned answered(struct harness *h, unsigned n)
+{
+	unsigned got;
+
+	h->now_us += US_PER_S - h->now_us % US_PER_S;
+	for (unsigned i = 0; i < n; i++)
+		inject(h, SYN, 1, 0, WND, 0);
+	got = pending(h);
+	forget(h);
+	return got;
+}
+
+/* RFC 5961 7: one connection answers no more than once in 500 ms, and so cannot
+ * use up what all of them share. Text is no challenge. */
+static void limit_of_a_connection(void **state)
 {
 	struct harness *h = *state;
-	unsigned first, n;
 
 	establish(h);
-	h->now_us += US_PER_S - h->now_us % US_PER_S;
-	for (unsigned i = 0; i < 20000; i++)
-		inject(h, SYN, 1, 0, WND, 0);
-	first = pending(h);
-	assert_in_range(first, 1, 5000);
-	forget(h);
-	for (unsigned i = 0; i < 100; i++)
-		inject(h, SYN, 1, 0, WND, 0);
+	assert_int_equal(answered(h, 5000), 1);
+	advance_ms(h, 499);
+	inject(h, RST, 2, 0, 0, 0);
+	inject(h, ACK, 1u << 30, 1, WND, 0);
+	inject(h, ACK, 1, 1u << 30, WND, 0);
 	expect_none(h);
-	advance_us(h, US_PER_S);
-	for (unsigned i = 0; i < 20000; i++)
-		inject(h, SYN, 1, 0, WND, 0);
-	n = pending(h);
-	assert_int_equal(n, first);
+	inject(h, ACK, 1u - 100, 1, WND, 100);
+	expect(h, ACK, 1, 1, 0);
+	advance_ms(h, 1);
+	inject(h, SYN, 1, 0, WND, 0);
+	expect(h, ACK, 1, 1, 0);
+	assert_int_equal(engine_stats(h->e)->challenges_sent, 2);
+	assert_int_equal(engine_stats(h->e)->challenges_held, 5002);
 	expect_state(h, TCPS_ESTABLISHED);
+}
+
+/* The shared limit is another one each second (CVE-2016-5696: a fixed one lets
+ * a stranger count whether his guesses were right), about what is configured. */
+static void shared_limit_is_drawn(void **state)
+{
+	struct harness *h = unlimited(state);
+	unsigned got[20], different = 0, sum = 0;
+
+	establish(h);
+	for (unsigned i = 0; i < 20; i++) {
+		got[i] = answered(h, 3000);
+		assert_in_range(got[i], 500, 1500);
+		sum += got[i];
+		for (unsigned j = 0; j < i; j++)
+			different += got[i] != got[j];
+	}
+	assert_in_range(sum / 20, 800, 1200);
+	assert_true(different > 150); /* of 190 pairs */
+	assert_int_equal(engine_stats(h->e)->challenges_sent, sum);
+	assert_int_equal(engine_stats(h->e)->challenges_held, 20 * 3000 - sum);
+	h->cfg.challenge_acks_max = 0;
+	h = harness_again(state, &h->cfg);
+	establish(h);
+	assert_int_equal(answered(h, 100), 0);
+}
+
+/* RFC 1337: TIME-WAIT is not ended by the RST that its own ACK provoked; with
+ * timestamps, which protect the next connection, only if so configured. */
+static void assassination(void **state)
+{
+	for (unsigned ts = 0; ts < 2; ts++)
+		for (unsigned always = 0; always < 2; always++) {
+			struct engine_config cfg;
+			struct harness *h;
+
+			harness_config(&cfg);
+			cfg.timestamps = ts;
+			cfg.rfc1337 = always;
+			h = harness_again(state, &cfg);
+			h->ts = ts;
+			reach(h, TCPS_TIME_WAIT);
+			assert_int_equal(inject(h, ACK, 1u - 100, 1, WND, 100),
+					 DROP_DUPLICATE);
+			expect(h, ACK, 2, 2, 0);
+			assert_int_equal(inject(h, RST, 2, 0, 0, 0),
+					 ts && !always ? DROP_NONE : DROP_STATE);
+			assert_int_equal(engine_stats(h->e)->time_wait,
+					 ts && !always ? 0 : 1);
+			expect_none(h);
+		}
 }
 
 /* 3.10.7.1: a segment for nobody; the two forms of the answer. */
@@ -176,9 +251,15 @@ static void refusals_are_limited(void **state)
 {
 	struct harness *h = *state;
 
-	for (unsigned i = 0; i < 20000; i++)
+	for (unsigned i = 0; i < 3000; i++)
 		refuse(h, ACK, 0, i, 0);
-	assert_in_range(pending(h), 1, 5000);
+	assert_in_range(pending(h), 500, 1500);
+	assert_int_equal(engine_stats(h->e)->resets_sent, pending(h));
+	assert_int_equal(engine_stats(h->e)->resets_held, 3000 - pending(h));
+	advance_ms(h, 1000);
+	forget(h);
+	refuse(h, ACK, 0, 1, 0);
+	expect(h, RST, 1, 0, 0);
 }
 
 /* Nothing is answered unless the caller says that nobody owns the flow. */
@@ -222,7 +303,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(exact_reset), TEST(reset_in_window), TEST(reset_outside_window),
 		TEST(reset_at_closed_window), TEST(syn_gets_challenge_ack),
-		TEST(ack_out_of_range), TEST(challenge_acks_are_limited),
+		TEST(ack_out_of_range), TEST(limit_of_a_connection),
+		TEST(shared_limit_is_drawn), TEST(assassination),
 		TEST(refuse_unknown), TEST(refusals_are_limited),
 		TEST(unknown_is_silent), TEST(after_a_reset),
 	};
