@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,12 @@ static uint64_t us_to_ms(uint64_t us)
 static uint64_t orphan_retries(uint64_t n)
 {
 	return n ? n : 8;
+}
+
+/* ip_no_pmtu_disc: whether not to. */
+static uint64_t mtu_discover(uint64_t no)
+{
+	return no ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
 }
 
 #define IN_ENGINE(f) offsetof(struct config, engine.f)
@@ -99,6 +106,12 @@ static const struct knob knobs[] = {
 	{"window_scaling", KNOB_SWITCH, IN_ENGINE(window_scaling), 0, 0,
 	 .meaning = "offer and accept window scaling (RFC 7323)",
 	 .sysctl = "tcp_window_scaling"},
+	{"ttl", KNOB_NUMBER, offsetof(struct config, ttl), 1, 255,
+	 .meaning = "time to live of packets",
+	 .sysctl = "ip_default_ttl"},
+	{"mtu_discover", KNOB_NUMBER, offsetof(struct config, mtu_discover), 0, 5,
+	 .meaning = "IP_MTU_DISCOVER of new sockets, by its number in ip(7)",
+	 .sysctl = "ip_no_pmtu_disc", .ours = mtu_discover},
 	{"gso", KNOB_SWITCH, IN_LINK(gso), 0, 0,
 	 .meaning = "hand bursts to the kernel in one piece where that is possible"},
 	{"raw_rcvbuf", KNOB_SIZE, IN_LINK(rcvbuf_bytes), 65536, GIB,
@@ -124,6 +137,8 @@ void config_defaults(struct config *c)
 	c->link.rcvbuf_bytes = 8u << 20;
 	c->link.gso = true;
 	c->linger_ms = 10000;
+	c->ttl = 64;
+	c->mtu_discover = IP_PMTUDISC_WANT;
 }
 
 /* ---- values as text -------------------------------------------------------- */

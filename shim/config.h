@@ -28,6 +28,8 @@ struct config {
 	struct engine_config engine;
 	struct link_config link;
 	uint32_t linger_ms;     /* at exit, without progress */
+	uint32_t ttl;           /* of packets, where the program has not said */
+	uint32_t mtu_discover;  /* IP_MTU_DISCOVER of new sockets */
 	char trace[4096];       /* "": off, "-": standard error, else a file */
 	uint8_t from[CONFIG_KNOBS_MAX]; /* enum config_from, in the table's order */
 };

@@ -49,6 +49,7 @@ static struct {
 	pthread_t thread;
 	uint8_t id[16];
 	struct command_queue queue;
+	struct config cfg;
 	struct stack *stack;
 	struct command drain; /* here and not on a stack, see driver_drain() */
 	atomic_bool draining;
@@ -237,12 +238,10 @@ static int run_thread(void)
 
 static int start(void)
 {
-	struct config *cfg = malloc(sizeof(*cfg));
+	struct config *cfg = &driver.cfg;
 	sigset_t all, old;
 	int err, cancel;
 
-	if (!cfg)
-		return -ENOMEM;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -256,7 +255,6 @@ static int start(void)
 		explain(err, cfg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_setcancelstate(cancel, NULL);
-	free(cfg);
 	return err;
 }
 
@@ -292,6 +290,11 @@ void driver_forget(void)
 	atomic_store(&driver.complained, false);
 	atomic_store(&driver.draining, false);
 	atomic_store(&driver.state, NONE);
+}
+
+const struct config *driver_config(void)
+{
+	return &driver.cfg;
 }
 
 const uint8_t *driver_stack_id(void)

@@ -12,6 +12,7 @@
 #ifndef MYTCP_DRIVER_H
 #define MYTCP_DRIVER_H
 
+#include "config.h"
 #include "names.h"
 #include "sock.h"
 
@@ -23,6 +24,9 @@ int driver_start(void);
 bool driver_is_mine(void);
 /* In the child of a fork: forget the parent's driver. */
 void driver_forget(void);
+
+/* What the driver of this process was started with, or its parent's. */
+const struct config *driver_config(void);
 
 /* The 16 bytes in all names of this stack, and the name to connect app ends to. */
 const uint8_t *driver_stack_id(void);

@@ -46,13 +46,14 @@ enum sock_state {
 
 /* What setsockopt() has set and the driver must know; app. Values that only
  * getsockopt() gives back are kept by sockopt.c in sock.extra. In tcp, a zero
- * means the stack's default. */
+ * means the stack's default (see stack_tcp_opts()). */
 struct sock_opts {
 	struct tcp_opts tcp;
 	bool reuseaddr, reuseport, v6only;
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
 	uint32_t ifindex;     /* SO_BINDTODEVICE */
+	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
 };
 
 #define SOCK_EXTRA_MAX 80

@@ -392,6 +392,10 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 		out->sndbuf_bytes = defaults.sndbuf_bytes;
 	if (!out->rcvbuf_bytes)
 		out->rcvbuf_bytes = defaults.rcvbuf_bytes;
+	if (!out->ttl)
+		out->ttl = (uint8_t)st->cfg.ttl;
+	/* To the engine, 0 is no limit. */
+	out->pacing_max_bytes_s = o->max_pacing_rate == UINT64_MAX ? 0 : o->max_pacing_rate;
 }
 
 void binding_free(struct stack *st, struct binding *b)

@@ -18,6 +18,7 @@ void fake_reset(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.engine_end = -1;
+	config_defaults(&fake.cfg);
 }
 
 int driver_start(void)
@@ -45,6 +46,11 @@ bool driver_is_mine(void)
 void driver_forget(void)
 {
 	fake.mine = false;
+}
+
+const struct config *driver_config(void)
+{
+	return &fake.cfg;
 }
 
 const uint8_t *driver_stack_id(void)

@@ -18,6 +18,7 @@ extern struct fake {
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */
 	struct tcp_status status;
+	struct config cfg;       /* driver_config() */
 	bool mine;               /* driver_is_mine() */
 	bool raised;             /* driver_nofile_raised() */
 	rlim_t soft;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -267,6 +268,8 @@ static void test_sysctl(void **state)
 	sysctl("tcp_rto_max_ms", "60000\n");
 	sysctl("tcp_retries2", "5\n");
 	sysctl("tcp_orphan_retries", "0\n");
+	sysctl("ip_no_pmtu_disc", "1\n");
+	sysctl("ip_default_ttl", "32\n");
 	c.engine.orphan_retries = 1;
 	config_from_sysctl(&c, sysctl_dir);
 	assert_false(c.engine.sack);
@@ -276,6 +279,8 @@ static void test_sysctl(void **state)
 	assert_int_equal(c.engine.rto_max_ms, 60000);
 	assert_int_equal(c.engine.retries, 5);
 	assert_int_equal(c.engine.orphan_retries, 8);
+	assert_int_equal(c.mtu_discover, IP_PMTUDISC_DONT);
+	assert_int_equal(c.ttl, 32);
 	assert_true(c.engine.window_scaling);     /* has no file */
 	assert_int_equal(c.engine.syn_retries, 6); /* nor this */
 }

@@ -57,6 +57,109 @@ static void options(void **state)
 	close(fd);
 }
 
+static int set_int(int fd, int level, int name, int v)
+{
+	return setsockopt(fd, level, name, &v, sizeof(v));
+}
+
+/* What the engine must know reaches it, and reads back as it does on Linux. */
+static void values_for_the_engine(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	const struct tcp_opts *o = &fdtab_peek(fd)->opts.tcp;
+
+	(void)state;
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 2), 0);
+	assert_true(o->keepalive);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1), 0);
+	assert_true(o->oob_inline);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_CORK, 1), 0);
+	assert_true(o->cork);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30), 0);
+	assert_int_equal(o->keepalive_idle_s, 30);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 7), 0);
+	assert_int_equal(o->keepalive_interval_s, 7);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 127), 0);
+	assert_int_equal(o->keepalive_probes, 127);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_SYNCNT, 3), 0);
+	assert_int_equal(o->syn_retries, 3);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1234), 0);
+	assert_int_equal(o->user_timeout_ms, 1234);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1), 0);
+	assert_int_equal(o->notsent_lowat_bytes, UINT32_MAX);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), -1);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5), 0);
+	assert_int_equal(o->window_clamp_bytes, 1152);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_LINGER2, -7), 0);
+	assert_int_equal(o->fin_timeout_s, -1);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5), 0);
+	assert_int_equal(o->defer_accept_s, 7); /* 1 + 2 + 4 */
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0), 0);
+	assert_true(o->pingpong);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_QUICKACK), 0);
+	assert_int_equal(set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, 3), 0);
+	assert_int_equal(o->mtu_discover, 3);
+	close(fd);
+}
+
+/* What nobody has set reads as the stack is configured. */
+static void values_as_configured(void **state)
+{
+	struct engine_config *e = &fake.cfg.engine;
+	int fd;
+
+	(void)state;
+	e->keepalive_idle_s = 11;
+	e->keepalive_interval_s = 12;
+	e->keepalive_probes = 13;
+	e->syn_retries = 14;
+	e->fin_timeout_ms = 15000;
+	e->sndbuf_bytes = 16000;
+	e->rcvbuf_bytes = 17000;
+	fake.cfg.ttl = 18;
+	fake.cfg.mtu_discover = IP_PMTUDISC_DONT;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE), 11);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL), 12);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_KEEPCNT), 13);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_SYNCNT), 14);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_LINGER2), 15);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDBUF), 16000);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_RCVBUF), 17000);
+	assert_int_equal(get_int(fd, IPPROTO_IP, IP_TTL), 18);
+	assert_int_equal(get_int(fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5), 0);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE), 5);
+	assert_int_equal(fdtab_peek(fd)->opts.tcp.keepalive_interval_s, 0);
+	close(fd);
+}
+
+/* socket(7): an int cannot say more than "none"; 64 bits can. */
+static void pacing_rates(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	const struct sock_opts *o = &fdtab_peek(fd)->opts;
+	uint64_t rate = 1ull << 40, is = 0;
+	socklen_t len = sizeof(is);
+
+	(void)state;
+	assert_int_equal(o->max_pacing_rate, UINT64_MAX);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 1000000), 0);
+	assert_int_equal(o->max_pacing_rate, 1000000);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE), 1000000);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate,
+				    sizeof(rate)), 0);
+	assert_int_equal(o->max_pacing_rate, rate);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &is, &len), 0);
+	assert_int_equal(is, rate);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1), 0);
+	assert_int_equal(o->max_pacing_rate, UINT64_MAX);
+	assert_fails(setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, 3), EINVAL);
+	close(fd);
+}
+
 static void tcp_info_is_cut_to_what_is_asked_for(void **state)
 {
 	struct sock *s;
@@ -92,6 +195,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(options),
+		TEST(values_for_the_engine),
+		TEST(values_as_configured),
+		TEST(pacing_rates),
 		TEST(tcp_info_is_cut_to_what_is_asked_for),
 	};
 

@@ -1,0 +1,81 @@
+/* sockopt.h - what a socket option is: one row of a table per option, one table
+ * per level. Private to the sockopt_*.c files and sockopt.c, which reads them.
+ */
+#ifndef MYTCP_SOCKOPT_H
+#define MYTCP_SOCKOPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "optval.h"
+#include "sock.h"
+
+enum opt_kind {
+	OPT_INT,    /* within [min, max], else EINVAL */
+	OPT_BOOL,   /* anything but 0 is 1 */
+	OPT_BYTE,   /* as OPT_INT; one byte will do, as with all of IPPROTO_IP */
+	OPT_CONST,  /* can only be asked for */
+	OPT_NATIVE, /* the kernel's, on the app end */
+	OPT_OWN,    /* by get and set; one that is NULL: ENOPROTOOPT */
+};
+
+/* Where a value is: in s->opts at an offset, which the driver must know, or in
+ * s->extra. Where the engine takes 0 for "as configured", that is what
+ * getsockopt() shows of it: the uint32_t at an offset in engine_config. */
+struct option {
+	int level, name;
+	enum opt_kind kind;
+	int min, max, dflt;
+	size_t at;
+	uint8_t size;         /* of the member at at; 0: it is in s->extra */
+	size_t configured;    /* 0: 0 is shown as 0 */
+	int (*adjust)(int v); /* OPT_INT: what is kept of a value, if not itself */
+	int (*get)(struct sock *s, int fd, void *val, socklen_t *len);
+	int (*set)(struct sock *s, int fd, const void *val, socklen_t len);
+};
+
+#define OPT_MEMBER(m) \
+	.at = offsetof(struct sock_opts, m), .size = sizeof(((struct sock_opts *)0)->m)
+#define INT(lvl, nm, lo, hi, def) \
+	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, .dflt = def}
+#define ADJUSTED(lvl, nm, lo, hi, fn, def) \
+	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, \
+	 .dflt = def, .adjust = fn}
+#define INT_OF(lvl, nm, lo, hi, m) \
+	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, OPT_MEMBER(m)}
+#define INT_OR(lvl, nm, lo, hi, m, cfg) \
+	{.level = lvl, .name = nm, .kind = OPT_INT, .min = lo, .max = hi, \
+	 OPT_MEMBER(m), .configured = offsetof(struct engine_config, cfg)}
+#define BOOL(lvl, nm, def) {.level = lvl, .name = nm, .kind = OPT_BOOL, .dflt = def}
+#define BOOL_OF(lvl, nm, m) {.level = lvl, .name = nm, .kind = OPT_BOOL, OPT_MEMBER(m)}
+#define BYTE(nm, lo, hi, def) \
+	{.level = SOL_IP, .name = nm, .kind = OPT_BYTE, .min = lo, .max = hi, .dflt = def}
+#define CONST(lvl, nm, def) {.level = lvl, .name = nm, .kind = OPT_CONST, .dflt = def}
+#define NATIVE(nm) {.level = SOL_SOCKET, .name = nm, .kind = OPT_NATIVE}
+#define OWN(lvl, nm, g, s) \
+	{.level = lvl, .name = nm, .kind = OPT_OWN, .get = g, .set = s}
+
+struct option_table {
+	const struct option *rows;
+	size_t n;
+};
+
+extern const struct option_table sockopt_socket; /* SOL_SOCKET */
+extern const struct option_table sockopt_tcp;    /* IPPROTO_TCP */
+extern const struct option_table sockopt_ip;     /* SOL_IP and SOL_IPV6 */
+
+/* s->opts have changed: tells the driver, if it knows the socket. 0. */
+int sockopt_changed(struct sock *s);
+/* The configuration of the stack that s belongs to. */
+const struct engine_config *sockopt_engine_config(void);
+
+static inline int sockopt_clamp(int v, int min, int max)
+{
+	return v < min ? min : v > max ? max : v;
+}
+
+/* For options that are there and say nothing. */
+int sockopt_get_nothing(struct sock *s, int fd, void *val, socklen_t *len);
+
+#endif

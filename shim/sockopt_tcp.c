@@ -1,0 +1,219 @@
+/* sockopt_tcp.c - IPPROTO_TCP. Owns nothing.
+ */
+#include "sockopt.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <string.h>
+
+#include "driver.h"
+#include "sockcall.h"
+
+/* Linux's TCP_CLOSE and TCP_LISTEN. */
+static bool is_unused(struct sock *s)
+{
+	enum sock_state state = atomic_load(&s->state);
+
+	return state == SOCK_FRESH || state == SOCK_FAILED || state == SOCK_CLOSED;
+}
+
+#define MSS_FRESH 536 /* RFC 9293 3.7.1: without an MSS option */
+
+static int get_maxseg(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	struct tcp_status st;
+	int mss = s->opts.tcp.mss_max_bytes;
+
+	(void)fd;
+	if (atomic_load(&s->state) == SOCK_CONNECTED && sock_is_mine(s) &&
+	    driver_status(s, &st) == 0)
+		mss = (int)st.snd_mss;
+	return optval_put_int(mss ? mss : MSS_FRESH, val, len);
+}
+
+static int set_maxseg(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	if (v && (v < 88 || v > 32767)) /* TCP_MIN_MSS, MAX_TCP_WINDOW */
+		return -EINVAL;
+	s->opts.tcp.mss_max_bytes = v;
+	return sockopt_changed(s);
+}
+
+static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	struct tcp_info info = {
+		.tcpi_state = atomic_load(&s->state) == SOCK_LISTENING
+				      ? TCPS_LISTEN : TCPS_CLOSED,
+	};
+	struct tcp_status st;
+	int err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+
+	(void)fd;
+	if (err && err != -ENOTCONN)
+		return err;
+	if (!err)
+		optval_tcp_info(&st, &info);
+	return optval_put(&info, sizeof(info), val, len);
+}
+
+#define CC_NAME "reno"
+
+static int get_congestion(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	const char name[CC_NAME_MAX] = CC_NAME;
+
+	(void)s;
+	(void)fd;
+	return optval_put(name, sizeof(name), val, len);
+}
+
+static int set_congestion(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	char name[CC_NAME_MAX] = "";
+
+	(void)s;
+	(void)fd;
+	if (len < 1)
+		return -EINVAL;
+	memcpy(name, val, len < sizeof(name) ? len : sizeof(name) - 1);
+	return strcmp(name, CC_NAME) == 0 ? 0 : -ENOENT;
+}
+
+static int set_unknown_ulp(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	(void)s;
+	(void)fd;
+	(void)val;
+	return len < 1 ? -EINVAL : -ENOENT;
+}
+
+/* ---- acknowledgments, windows --------------------------------------------- */
+
+static int get_quickack(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int(!s->opts.tcp.pingpong, val, len);
+}
+
+static int set_quickack(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	s->opts.tcp.pingpong = !v;
+	return sockopt_changed(s);
+}
+
+#define CLAMP_MIN 1152 /* half of Linux's SOCK_MIN_RCVBUF */
+
+static int set_window_clamp(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	if (!v && !is_unused(s))
+		return -EINVAL;
+	s->opts.tcp.window_clamp_bytes = v && v < CLAMP_MIN ? CLAMP_MIN : v;
+	return sockopt_changed(s);
+}
+
+static int get_window_clamp(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int((int)s->opts.tcp.window_clamp_bytes, val, len);
+}
+
+/* ---- times ------------------------------------------------------------------ */
+
+#define FIN_TIMEOUT_MAX_S 120
+
+static int get_linger2(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	int own = s->opts.tcp.fin_timeout_s;
+
+	(void)fd;
+	return optval_put_int(own ? own : (int)(sockopt_engine_config()->fin_timeout_ms / 1000),
+			      val, len);
+}
+
+static int set_linger2(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	s->opts.tcp.fin_timeout_s = sockopt_clamp(v, -1, FIN_TIMEOUT_MAX_S);
+	return sockopt_changed(s);
+}
+
+#define RTO_INITIAL_S 1
+
+/* Linux counts in retransmissions of the SYN-ACK, and says when the first that
+ * is late enough happens. */
+static int retransmission_times(int v)
+{
+	int max = (int)(sockopt_engine_config()->rto_max_ms / 1000);
+	int timeout = RTO_INITIAL_S, at = RTO_INITIAL_S, n;
+
+	if (v <= 0)
+		return 0;
+	for (n = 1; at < v && n < 255; n++) {
+		timeout = sockopt_clamp(timeout * 2, 1, max);
+		at += timeout;
+	}
+	return at;
+}
+
+static int get_defer_accept(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int((int)s->opts.tcp.defer_accept_s, val, len);
+}
+
+static int set_defer_accept(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	s->opts.tcp.defer_accept_s = retransmission_times(v);
+	return sockopt_changed(s);
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static const struct option rows[] = {
+	BOOL_OF(IPPROTO_TCP, TCP_NODELAY, tcp.nodelay),
+	BOOL_OF(IPPROTO_TCP, TCP_CORK, tcp.cork),
+	OWN(IPPROTO_TCP, TCP_QUICKACK, get_quickack, set_quickack),
+	OWN(IPPROTO_TCP, TCP_MAXSEG, get_maxseg, set_maxseg),
+	OWN(IPPROTO_TCP, TCP_INFO, get_info, NULL),
+	OWN(IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion),
+	OWN(IPPROTO_TCP, TCP_ULP, sockopt_get_nothing, set_unknown_ulp),
+	OWN(IPPROTO_TCP, TCP_CC_INFO, sockopt_get_nothing, NULL),
+	INT_OR(IPPROTO_TCP, TCP_KEEPIDLE, 1, 32767, tcp.keepalive_idle_s, keepalive_idle_s),
+	INT_OR(IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767, tcp.keepalive_interval_s,
+	       keepalive_interval_s),
+	INT_OR(IPPROTO_TCP, TCP_KEEPCNT, 1, 127, tcp.keepalive_probes, keepalive_probes),
+	INT_OR(IPPROTO_TCP, TCP_SYNCNT, 1, 127, tcp.syn_retries, syn_retries),
+	OWN(IPPROTO_TCP, TCP_DEFER_ACCEPT, get_defer_accept, set_defer_accept),
+	OWN(IPPROTO_TCP, TCP_LINGER2, get_linger2, set_linger2),
+	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
+	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
+	INT_OF(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, tcp.notsent_lowat_bytes),
+	INT(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 0),
+	INT(IPPROTO_TCP, TCP_THIN_DUPACK, 0, 1, 0),
+};
+
+const struct option_table sockopt_tcp = {rows, sizeof(rows) / sizeof(rows[0])};
