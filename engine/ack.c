@@ -66,15 +66,79 @@ static void release_buffer(struct tcb *t)
 		ring_release(data, &t->e->pool);
 }
 
+/* The first block, if it tells of text that came twice (RFC 2883 4): it lies below
+ * the acknowledgment or within the second block. */
+static const struct seq_range *find_dsack(const struct tcb *t,
+					  const struct segment *s)
+{
+	const struct seq_range *b = s->opt.sack;
+
+	if (!t->sack_ok || !s->opt.sack_n || seq_geq(b[0].start, b[0].end))
+		return NULL;
+	if (seq_leq(b[0].end, s->ack))
+		return b;
+	return s->opt.sack_n > 1 && seq_geq(b[0].start, b[1].start) &&
+			       seq_leq(b[0].end, b[1].end) ? b : NULL;
+}
+
+/* Repetitions that were for nothing; but what we never repeated, the network has
+ * (RFC 3708 3). The probe of a silent tail says nothing about reordering. */
+static void count_dsack(struct tcb *t, const struct seq_range *dsack)
+{
+	if (t->stat_dsacks >= t->stat_total_retrans)
+		return;
+	t->stat_dsacks++;
+	if (!t->tlp.out || !t->tlp.again || dsack->end != t->tlp.end)
+		rack_on_dsack(t);
+}
+
+/* The end of the tick of our timestamp clock that s echoes: what left later was
+ * not what made the peer send it. */
+static uint64_t echoed_us(const struct tcb *t, const struct segment *s,
+			  uint64_t now_us)
+{
+	uint64_t tick = now_us / TS_TICK_US;
+	uint32_t age = ts_now(t, now_us) - s->opt.ts_ecr;
+
+	if (!t->ts_ok || !s->opt.ts || age > tick)
+		return now_us;
+	return (tick - age + 1) * TS_TICK_US - 1;
+}
+
+/* Takes the acknowledgment and then the blocks, both in ascending order: what
+ * overtook what can be seen. */
+static void take_numbers(struct tcb *t, const struct segment *s,
+			 struct sb_acked *res, uint64_t now_us)
+{
+	uint64_t soonest_us = now_us - t->rtt.min_us;
+
+	if (seq_gt(s->ack, t->snd.una)) {
+		t->stat_bytes_acked += s->ack - t->snd.una;
+		t->e->stats.bytes_acked += s->ack - t->snd.una;
+		t->snd.una = s->ack;
+		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
+		t->snd.limited_end = seq_max(t->snd.limited_end, s->ack);
+		t->snd.timeouts = 0;
+		res->advanced = true;
+		res->answerable_us = echoed_us(t, s, now_us);
+		if (soonest_us < res->answerable_us)
+			res->answerable_us = soonest_us;
+		sb_ack(&t->snd.sb, &t->e->pool, s->ack, res);
+		release_buffer(t);
+	}
+	res->answerable_us = soonest_us;
+	if (t->sack_ok && s->opt.sack_n)
+		take_sack(t, s, res);
+}
+
 /* Is this the answer to a retransmission for which there was no need? Then the
  * timestamp that it echoes is the first transmission's, and tells how long we
  * have waited for an ACK that was lost, not how long the path is. */
-static bool answers_repetition(const struct segment *s,
-			       const struct sb_acked *res)
+static bool answers_repetition(const struct seq_range *dsack,
+			       const struct segment *s, const struct sb_acked *res)
 {
-	return res->retransmitted && s->opt.sack_n &&
-	       seq_leq(s->opt.sack[0].end, s->ack) &&
-	       seq_geq(s->opt.sack[0].start, s->ack - res->acked_bytes);
+	return res->repeated_us && dsack && seq_leq(dsack->end, s->ack) &&
+	       seq_geq(dsack->start, s->ack - res->acked_bytes);
 }
 
 /* Karn's rule, and a little more: an ACK for anything that was sent twice gives
@@ -82,17 +146,18 @@ static bool answers_repetition(const struct segment *s,
  * ACK for it may have been lost, and this one be the answer to a repetition. */
 /* Returns the sample if it is exact, else 0. */
 static uint32_t take_rtt(struct tcb *t, const struct segment *s,
+			 const struct seq_range *dsack,
 			 const struct sb_acked *res, uint64_t now_us)
 {
 	if (!res->retransmitted && res->sent_us &&
 	    res->sent_us >= t->snd.timeout_us) {
-		rtt_sample(t, (uint32_t)(now_us - res->sent_us));
+		rtt_sample(t, (uint32_t)(now_us - res->sent_us), now_us);
 		return (uint32_t)(now_us - res->sent_us);
 	}
-	if (answers_repetition(s, res))
-		rtt_sample(t, (uint32_t)(now_us - res->resent_us));
+	if (answers_repetition(dsack, s, res))
+		rtt_sample(t, (uint32_t)(now_us - res->repeated_us), now_us);
 	else if (res->advanced && t->ts_ok && s->opt.ts && s->opt.ts_ecr)
-		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
+		rtt_sample_echo(t, s->opt.ts_ecr, now_us);
 	return 0;
 }
 
@@ -135,36 +200,28 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 			     .now_us = now_us};
 	bool dup = is_duplicate_ack(t, s);
 	bool was_fast = t->recovery == RECOVERY_FAST;
+	const struct seq_range *dsack = find_dsack(t, s);
 	struct sb_acked res = {0};
 
 	rate_check_app_limited(t);
 	ack.cwnd_limited = cwnd_was_limit(t, t->snd.una, ack.flight_bytes);
-	if (t->sack_ok && s->opt.sack_n)
-		take_sack(t, s, &res);
-	if (seq_gt(s->ack, t->snd.una)) {
-		t->stat_bytes_acked += s->ack - t->snd.una;
-		t->e->stats.bytes_acked += s->ack - t->snd.una;
-		t->snd.una = s->ack;
-		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
-		t->snd.limited_end = seq_max(t->snd.limited_end, s->ack);
-		t->snd.timeouts = 0;
-		res.advanced = true;
-		sb_ack(&t->snd.sb, &t->e->pool, s->ack, &res);
-		release_buffer(t);
-	}
+	take_numbers(t, s, &res, now_us);
 	update_send_window(t, s, res.advanced);
+	if (dsack)
+		count_dsack(t, dsack);
 	if (!res.advanced && !res.sacked_bytes && !dup)
 		return;
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
-	ack.rtt_us = take_rtt(t, s, &res, now_us);
+	ack.rtt_us = take_rtt(t, s, dsack, &res, now_us);
 	rate_on_ack(t, &res, &ack);
 	recovery_on_ack(t, &res, dup, now_us);
-	tlp_on_ack(t, answers_repetition(s, &res), now_us);
+	tlp_on_ack(t, dsack, dup && !s->opt.sack_n, now_us);
 	tell_cc(t, &ack, was_fast);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);
-	tlp_schedule(t, now_us);
+	if (res.advanced || t->snd.sb.sacked_bytes)
+		tlp_schedule(t, false, now_us);
 }
 
 /* What the state makes of an acknowledged FIN. */

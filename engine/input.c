@@ -79,9 +79,9 @@ void sample_handshake(struct tcb *t, const struct segment *s,
 	if (!t->snd.last_us)
 		return; /* nobody remembers when a SYN cookie left */
 	if (!t->stat_total_retrans)
-		rtt_sample(t, (uint32_t)(now_us - t->snd.last_us));
+		rtt_sample(t, (uint32_t)(now_us - t->snd.last_us), now_us);
 	else if (t->ts_ok && s->opt.ts && s->opt.ts_ecr)
-		rtt_sample(t, (ts_now(t, now_us) - s->opt.ts_ecr) * 1000);
+		rtt_sample_echo(t, s->opt.ts_ecr, now_us);
 }
 
 /* The peer still has an old connection of these ports, in TIME-WAIT perhaps. Our

@@ -16,7 +16,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 
 uint32_t ts_now(const struct tcb *t, uint64_t now_us)
 {
-	return (uint32_t)(now_us / 1000) + t->ts_offset;
+	return (uint32_t)(now_us / TS_TICK_US) + t->ts_offset;
 }
 
 /* ---- segment size, RFC 9293 3.7.1 ------------------------------------------------ */
@@ -333,6 +333,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	uint32_t len = rec->end - start;
 	uint8_t flags = 0;
 
+	rec->seg_bytes = (uint16_t)mss;
 	sb_retransmitted(&t->snd.sb, rec, now_us);
 	rate_on_sent(t, rec, now_us);
 	if (seq_gt(rec->end, data_end(t))) { /* the last number is our FIN's */
@@ -376,7 +377,8 @@ static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_u
 	t->probe_now = false;
 	if (t->snd.nxt == seq) {
 		if (!unsent(t) ||
-		    sb_push(&t->snd.sb, &t->e->pool, seq, seq + 1, now_us))
+		    sb_push(&t->snd.sb, &t->e->pool, seq, seq + 1,
+			    1, now_us))
 			return false;
 		rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 		t->snd.nxt++;
@@ -409,7 +411,8 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 	if (!len && !(flags & SEG_FIN))
 		return false;
 	if (sb_push(&t->snd.sb, &t->e->pool, seq,
-		    seq + len + !!(flags & SEG_FIN), now_us))
+		    seq + len + !!(flags & SEG_FIN),
+		    (uint16_t)effective_mss(t), now_us))
 		return false;
 	rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 	t->override_sws = false;
@@ -422,15 +425,29 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 
 static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
+	bool alone;
+
 	if (!unsent(t))
 		return false;
 	restart_after_idle(t, now_us);
+	alone = t->snd.nxt == t->snd.una;
 	if (!send_range(t, pkt, new_bytes(t, effective_mss(t)), NULL, now_us))
 		return false;
 	sndbuf_wake(t);
 	rexmt_timer_update(t, false, now_us);
-	tlp_schedule(t, now_us);
+	tlp_schedule(t, alone, now_us);
 	return true;
+}
+
+/* What of the last record was one segment, with the FIN if that is in it. */
+static uint32_t last_segment_bytes(const struct tcb *t, const struct sent *rec,
+				   uint32_t mss)
+{
+	uint32_t fin = seq_gt(rec->end, data_end(t));
+	uint32_t len = rec->end - rec->start - fin;
+	uint32_t tail = len % rec->seg_bytes ? len % rec->seg_bytes : rec->seg_bytes;
+
+	return min_u32(min_u32(tail, mss), len) + fin;
 }
 
 /* RFC 8985 7.3: a segment of new data if there is any, else the last one again. */
@@ -444,14 +461,14 @@ static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	t->tlp_now = false;
 	if (!sb->n || t->recovery != RECOVERY_OPEN)
 		return false;
-	rexmt_timer_update(t, true, now_us);
 	len = min_u32(min_u32(unsent_bytes(t), mss), window_room(t, t->snd.nxt));
 	if (len && send_range(t, pkt, len, "tail loss probe", now_us)) {
 		tlp_sent(t, false);
 		return true;
 	}
 	len = sb_last(sb)->end - sb_last(sb)->start;
-	if (len > mss && sb_split(sb, &t->e->pool, sb_last(sb), len - mss))
+	len -= last_segment_bytes(t, sb_last(sb), mss);
+	if (len && sb_split(sb, &t->e->pool, sb_last(sb), len))
 		return false;
 	resend(t, pkt, sb_last(sb), "tail loss probe", now_us);
 	tlp_sent(t, true);

@@ -1,60 +1,105 @@
-/* rack.c - losses by time, RFC 8985: RACK (6) and the tail loss probe (7).
+/* rack.c - losses by time, RFC 8985 6: what was sent sufficiently long before
+ * something that has been delivered is lost, retransmissions included.
  *
- * Owns t->rack and t->tlp. RACK marks what was sent sufficiently long before
- * something that has been delivered, retransmissions included; the probe makes
- * a silent peer say what it has before the retransmission timer must guess.
- * Both need SACK. The reordering window is a quarter of the shortest RTT.
+ * Owns t->rack. "Sufficiently" is the reordering window: nothing as long as
+ * nobody has seen the path reorder and duplicate ACKs are proof enough, else a
+ * quarter of the shortest RTT, and one more quarter for every round trip in which
+ * the peer reports (DSACK) that a retransmission was for nothing.
  */
 #include "tcb.h"
 
-/* RFC 8985 7.2: what a peer may delay its ACK of a single segment. */
-#define WORST_DELACK_US 200000
-/* Slack for timers on both sides when more than one is in flight. */
-#define PTO_SLACK_US 2000
+/* Recoveries without such a report after which the window shrinks again. */
+#define PERSIST_RECOVERIES 16
 
-static void delivered(struct tcb *t, uint64_t sent_us, uint32_t end,
-		      uint64_t now_us)
+bool rack_on(const struct tcb *t)
 {
-	if (!sent_after(sent_us, end, t->rack.sent_us, t->rack.end))
-		return;
-	t->rack.sent_us = sent_us;
-	t->rack.end = end;
-	t->rack.rtt_us = (uint32_t)(now_us - sent_us);
+	return t->sack_ok && t->e->cfg.rack;
 }
 
-/* Where duplicate ACKs are proof enough, or losses are being repaired, waiting
- * for reordered segments would only cost time (6.2 step 4). */
+void rack_init(struct tcb *t)
+{
+	t->rack.quarters = 1;
+	t->rack.persist = PERSIST_RECOVERIES;
+}
+
+static bool enough_sacked(const struct tcb *t)
+{
+	return t->snd.dupacks >= DUPTHRESH ||
+	       t->snd.sb.sacked_bytes > (DUPTHRESH - 1) * (uint32_t)t->snd.mss;
+}
+
+/* Step 4. */
 static uint32_t reordering_window_us(const struct tcb *t)
 {
-	if (t->recovery != RECOVERY_OPEN ||
-	    t->snd.sb.sacked_bytes >= DUPTHRESH * (uint32_t)t->snd.mss)
+	uint64_t us = (uint64_t)t->rack.quarters * t->rtt.min_us / 4;
+
+	if (!t->rack.reordering_seen &&
+	    (t->recovery != RECOVERY_OPEN || enough_sacked(t)))
 		return 0;
-	return t->rtt.min_us / 4 < t->rtt.srtt_us ? t->rtt.min_us / 4
-						  : t->rtt.srtt_us;
+	return us < t->rtt.srtt_us ? (uint32_t)us : t->rtt.srtt_us;
 }
 
+void rack_on_dsack(struct tcb *t)
+{
+	if (t->rack.dsack_round && seq_geq(t->snd.una, t->rack.round_end))
+		t->rack.dsack_round = false;
+	if (t->rack.dsack_round)
+		return;
+	t->rack.dsack_round = true;
+	t->rack.round_end = t->snd.nxt;
+	t->rack.persist = PERSIST_RECOVERIES;
+	if (t->rack.quarters < UINT8_MAX)
+		t->rack.quarters++;
+}
+
+void rack_on_recovered(struct tcb *t)
+{
+	if (t->rack.persist)
+		t->rack.persist--;
+	if (!t->rack.persist)
+		t->rack.quarters = 1;
+}
+
+/* When r is lost unless it has arrived by then. */
+static uint64_t patience_us(const struct tcb *t, const struct sent *r)
+{
+	return r->sent_us + t->rack.rtt_us + reordering_window_us(t);
+}
+
+static bool may_be_missing(const struct sent *r)
+{
+	return !(r->flags & SENT_SACKED) &&
+	       (r->flags & (SENT_LOST | SENT_RETRANSMITTED)) != SENT_LOST;
+}
+
+/* Step 5. First transmissions left in the order of their numbers: behind the
+ * first that is later than what was delivered, only what was sent again can be
+ * earlier, and that ends at resent_end. */
 bool rack_detect(struct tcb *t, uint64_t now_us)
 {
 	struct scoreboard *sb = &t->snd.sb;
-	uint32_t allow_us = t->rack.rtt_us + reordering_window_us(t);
 	uint64_t wait_us = 0;
 	bool lost = false;
 
 	tcb_timer_stop(t, TIMER_REORDER);
-	if (!t->sack_ok || !t->rack.sent_us)
+	if (!rack_on(t) || !t->rack.sent_us)
 		return false;
 	for (uint32_t i = 0; i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
 
-		if (r->flags & SENT_SACKED ||
-		    (r->flags & (SENT_LOST | SENT_RETRANSMITTED)) == SENT_LOST ||
-		    !sent_after(t->rack.sent_us, t->rack.end, r->sent_us, r->end))
+		if (!may_be_missing(r))
 			continue;
-		if (r->sent_us + allow_us <= now_us) {
+		if (!sent_after(t->rack.sent_us, t->rack.end, r->sent_us, r->end)) {
+			if (!(r->flags & SENT_EVER_RETRANS) &&
+			    seq_geq(r->start, sb->resent_end))
+				break;
+			continue;
+		}
+		if (patience_us(t, r) <= now_us) {
 			sb_mark_lost(sb, r);
 			lost = true;
-		} else if (r->sent_us + allow_us > wait_us) {
-			wait_us = r->sent_us + allow_us;
+		} else if (patience_us(t, r) > wait_us) {
+			wait_us = patience_us(t, r);
 		}
 	}
 	if (wait_us)
@@ -62,52 +107,46 @@ bool rack_detect(struct tcb *t, uint64_t now_us)
 	return lost;
 }
 
+/* Step 2, for one that is newly delivered. */
+static void delivered(struct tcb *t, uint64_t sent_us, uint32_t end,
+		      uint64_t now_us)
+{
+	t->rack.rtt_us = (uint32_t)(now_us - sent_us);
+	if (!sent_after(sent_us, end, t->rack.sent_us, t->rack.end))
+		return;
+	t->rack.sent_us = sent_us;
+	t->rack.end = end;
+}
+
 bool rack_on_ack(struct tcb *t, const struct sb_acked *res, uint64_t now_us)
 {
+	bool again_last = res->resent_us && res->resent_us > res->sent_us;
+
+	if (res->resent_us && !again_last)
+		delivered(t, res->resent_us, res->resent_end, now_us);
 	if (res->sent_us)
 		delivered(t, res->sent_us, res->sent_end, now_us);
-	/* An ACK that comes sooner than any RTT answers the first transmission. */
-	if (res->resent_us && now_us - res->resent_us >= t->rtt.min_us)
+	if (again_last)
 		delivered(t, res->resent_us, res->resent_end, now_us);
+	t->rack.reordering_seen |= res->reordered;
 	/* Without a hole nothing older can be missing. */
-	if (!t->snd.sb.sacked_bytes && t->recovery == RECOVERY_OPEN)
+	if (!t->snd.sb.sacked_bytes && t->recovery == RECOVERY_OPEN) {
+		tcb_timer_stop(t, TIMER_REORDER);
 		return false;
+	}
 	return rack_detect(t, now_us);
 }
 
-/* ---- tail loss probe ---------------------------------------------------------- */
-
-void tlp_schedule(struct tcb *t, uint64_t now_us)
+/* 6.3 */
+void rack_mark_on_timeout(struct tcb *t, uint64_t now_us)
 {
-	uint32_t flight = t->snd.nxt - t->snd.una;
-	uint64_t at_us;
+	struct scoreboard *sb = &t->snd.sb;
 
-	if (!t->sack_ok || t->recovery != RECOVERY_OPEN || t->tlp.out || !flight ||
-	    !t->rtt.srtt_us || t->snd.wnd == 0 || t->snd.sb.sacked_bytes) {
-		tcb_timer_stop(t, TIMER_PROBE);
-		return;
+	for (uint32_t i = 0; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (!(r->flags & SENT_SACKED) &&
+		    (i == 0 || patience_us(t, r) <= now_us))
+			sb_mark_lost(sb, r);
 	}
-	at_us = now_us + 2ull * t->rtt.srtt_us +
-		(flight > t->snd.mss ? PTO_SLACK_US : WORST_DELACK_US);
-	if (at_us < t->timer_at[TIMER_REXMT])
-		tcb_timer_set(t, TIMER_PROBE, at_us);
-	else
-		tcb_timer_stop(t, TIMER_PROBE);
-}
-
-void tlp_sent(struct tcb *t, bool again)
-{
-	t->tlp.out = true;
-	t->tlp.again = again;
-	t->tlp.end = t->snd.nxt;
-}
-
-void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us)
-{
-	if (!t->tlp.out || seq_lt(t->snd.una, t->tlp.end))
-		return;
-	t->tlp.out = false;
-	/* 7.4.2: the probe repaired a loss that nothing else will tell of. */
-	if (t->tlp.again && !repetition && t->recovery == RECOVERY_OPEN)
-		cc_congestion(&t->cc, CC_LOSS, t->cc.cwnd_bytes, now_us);
 }

@@ -1,6 +1,6 @@
 /* recovery.c - which segments are lost, and the phases of recovery from that:
- * RFC 6675 and rack.c with SACK, RFC 6582 (NewReno) without, RFC 6298 after a
- * timeout.
+ * rack.c with SACK, or RFC 6675 where that is off, RFC 6582 (NewReno) without SACK,
+ * RFC 6298 after a timeout.
  *
  * Owns t->recovery, snd.recover and snd.dupacks. It marks records on the
  * scoreboard; output.c sends what is marked as far as cwnd exceeds the pipe.
@@ -41,6 +41,25 @@ static void enter_fast(struct tcb *t, uint64_t now_us)
 	cc_congestion(&t->cc, CC_LOSS, flight(t), now_us);
 }
 
+/* Marks what SACK shows to be lost, by time or by count (RFC 6675 MUST NOT be
+ * used with RACK: RFC 8985 9.2). Returns whether there is any. */
+static bool find_losses(struct tcb *t, const struct sb_acked *res, uint64_t now_us)
+{
+	if (rack_on(t))
+		return rack_on_ack(t, res, now_us);
+	return sb_mark_lost_by_sack(&t->snd.sb, t->snd.mss, DUPTHRESH);
+}
+
+/* RFC 6675 5 (2), RFC 5681 3.2: the count alone is enough for the first segment;
+ * with RACK it ends the reordering window. RFC 6582 3.2 (2): duplicate ACKs that
+ * our own retransmissions before snd.recover provoked must not start another
+ * recovery. */
+static bool enough_dupacks(const struct tcb *t)
+{
+	return !rack_on(t) && t->snd.dupacks >= DUPTHRESH && t->snd.sb.n &&
+	       (t->sack_ok || seq_gt(t->snd.una, t->snd.recover));
+}
+
 static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 			uint64_t now_us)
 {
@@ -55,14 +74,8 @@ static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 	} else if (t->sack_ok ? res->sacked_bytes > 0 : dup) {
 		count_dupack(t);
 	}
-	if (t->sack_ok) {
-		lost = sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
-		lost |= rack_on_ack(t, res, now_us);
-	}
-	/* RFC 6582 3.2 (2): duplicate ACKs that our own retransmissions before
-	 * snd.recover provoked must not start another recovery. */
-	if (!lost && t->snd.dupacks >= DUPTHRESH && sb->n &&
-	    (t->sack_ok || seq_gt(t->snd.una, t->snd.recover))) {
+	lost = t->sack_ok && find_losses(t, res, now_us);
+	if (!lost && enough_dupacks(t)) {
 		sb_mark_head_lost(sb, &t->e->pool, t->snd.mss);
 		lost = true;
 	}
@@ -79,12 +92,12 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 	if (seq_geq(t->snd.una, t->snd.recover)) {
 		t->recovery = RECOVERY_OPEN;
 		t->snd.dupacks = 0;
+		rack_on_recovered(t);
 		t->cc.ops->on_recovered(&t->cc, flight(t), now_us);
 		return;
 	}
 	if (t->sack_ok) {
-		sb_mark_lost_by_sack(sb, t->snd.mss, DUPTHRESH);
-		rack_on_ack(t, res, now_us);
+		find_losses(t, res, now_us);
 		return;
 	}
 	if (!res->advanced) {
@@ -102,6 +115,16 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 	t->rexmit_now = true;
 }
 
+static void on_ack_loss(struct tcb *t, const struct sb_acked *res, uint64_t now_us)
+{
+	if (seq_geq(t->snd.una, t->snd.recover)) {
+		t->recovery = RECOVERY_OPEN;
+		rack_on_recovered(t);
+	} else if (t->sack_ok) {
+		find_losses(t, res, now_us);
+	}
+}
+
 void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 		     uint64_t now_us)
 {
@@ -113,10 +136,7 @@ void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 		on_ack_fast(t, res, dup, now_us);
 		break;
 	case RECOVERY_LOSS:
-		if (seq_geq(t->snd.una, t->snd.recover))
-			t->recovery = RECOVERY_OPEN;
-		else if (t->sack_ok)
-			rack_on_ack(t, res, now_us);
+		on_ack_loss(t, res, now_us);
 		break;
 	}
 }
@@ -131,6 +151,11 @@ void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
 	tcb_want_output(t);
 }
 
+void recovery_on_masked_loss(struct tcb *t, uint64_t now_us)
+{
+	cc_congestion(&t->cc, CC_LOSS, t->cc.cwnd_bytes, now_us);
+}
+
 void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 {
 	struct scoreboard *sb = &t->snd.sb;
@@ -143,7 +168,10 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	t->snd.dupacks = 0;
 	if (sb->n && (sb_first(sb)->flags & SENT_SACKED))
 		sb_forget_sack(sb); /* the peer reneged: RFC 2018 8 */
-	sb_mark_all_lost(sb);
+	if (rack_on(t))
+		rack_mark_on_timeout(t, now_us);
+	else
+		sb_mark_all_lost(sb);
 	rate_tell_losses(t, now_us);
 	t->rexmit_now = true;
 }

@@ -5,6 +5,10 @@
  */
 #include "tcb.h"
 
+/* For how long the shortest RTT is believed, once to twice (RFC 8985 6.2, step
+ * 1: the path may have become longer). */
+#define MIN_RTT_US (150 * 1000000ull)
+
 void rtt_init(struct tcb *t)
 {
 	t->rtt.rto_us = t->e->cfg.rto_initial_ms * 1000; /* (2.1) */
@@ -15,24 +19,38 @@ static uint32_t clamp(uint64_t v, uint32_t lo, uint32_t hi)
 	return v < lo ? lo : v > hi ? hi : (uint32_t)v;
 }
 
-void rtt_sample(struct tcb *t, uint32_t rtt_us)
+/* The minimum of this period and of the one before. */
+static void note_min(struct tcb *t, uint32_t r, uint64_t now_us)
+{
+	if (!t->rtt.min_fresh_us) {
+		t->rtt.min_us = t->rtt.min_fresh_us = r;
+		t->rtt.min_since_us = now_us;
+	}
+	if (now_us - t->rtt.min_since_us > MIN_RTT_US) {
+		t->rtt.min_us = t->rtt.min_fresh_us;
+		t->rtt.min_fresh_us = r;
+		t->rtt.min_since_us = now_us;
+	}
+	if (r < t->rtt.min_fresh_us)
+		t->rtt.min_fresh_us = r;
+	if (r < t->rtt.min_us)
+		t->rtt.min_us = r;
+}
+
+static void take(struct tcb *t, uint32_t r)
 {
 	const struct engine_config *cfg = &t->e->cfg;
 	uint32_t floor_us = cfg->rto_min_ms * 1000, var_us;
-	uint32_t r = rtt_us ? rtt_us : 1;
 
 	if (!t->rtt.srtt_us) { /* (2.2) */
 		t->rtt.srtt_us = r;
 		t->rtt.rttvar_us = r / 2;
-		t->rtt.min_us = r;
 	} else { /* (2.3), alpha 1/8, beta 1/4 */
 		uint32_t diff = t->rtt.srtt_us > r ? t->rtt.srtt_us - r
 						   : r - t->rtt.srtt_us;
 
 		t->rtt.rttvar_us = (uint32_t)((3ull * t->rtt.rttvar_us + diff) / 4);
 		t->rtt.srtt_us = (uint32_t)((7ull * t->rtt.srtt_us + r) / 8);
-		if (r < t->rtt.min_us)
-			t->rtt.min_us = r;
 	}
 	t->snd.backoff = 0; /* 5: a new measurement ends it */
 	/* (2.3) with the clock's granularity G replaced by the minimum: it must
@@ -42,6 +60,26 @@ void rtt_sample(struct tcb *t, uint32_t rtt_us)
 	t->rtt.rto_us = clamp((uint64_t)t->rtt.srtt_us +
 				      (var_us > floor_us ? var_us : floor_us),
 			      floor_us, cfg->rto_max_ms * 1000);
+}
+
+void rtt_sample(struct tcb *t, uint32_t rtt_us, uint64_t now_us)
+{
+	uint32_t r = rtt_us ? rtt_us : 1;
+
+	tlp_on_sample(t, r, true);
+	note_min(t, r, now_us);
+	take(t, r);
+}
+
+void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us)
+{
+	uint32_t ticks = ts_now(t, now_us) - ts_ecr;
+	uint32_t r = (ticks ? ticks : 1) * TS_TICK_US;
+
+	tlp_on_sample(t, r, false);
+	if (!t->rtt.min_us) /* better than none, until there is an exact one */
+		t->rtt.min_us = r;
+	take(t, r);
 }
 
 uint64_t rto_backed_off_us(const struct tcb *t)

@@ -35,6 +35,12 @@ static uint32_t in_pipe(const struct sent *r)
 	       (r->flags & SENT_RETRANSMITTED ? length(r) : 0);
 }
 
+/* Lost, and its retransmission has not left yet. */
+static bool is_waiting(const struct sent *r)
+{
+	return is_lost(r) && !(r->flags & SENT_RETRANSMITTED);
+}
+
 static void account(struct scoreboard *sb, const struct sent *r, int sign)
 {
 	uint32_t s = (uint32_t)sign;
@@ -44,6 +50,8 @@ static void account(struct scoreboard *sb, const struct sent *r, int sign)
 		sb->sacked_bytes += s * length(r);
 	if (is_lost(r))
 		sb->lost_bytes += s * length(r);
+	if (is_waiting(r))
+		sb->waiting_bytes += s * length(r);
 	if (r->flags & SENT_NEWLY_LOST)
 		sb->newly_lost_bytes += s * length(r);
 }
@@ -61,6 +69,8 @@ static void set_flags(struct scoreboard *sb, struct sent *r, uint8_t flags)
 	    !(flags & SENT_SACKED))
 		flags |= SENT_NEWLY_LOST;
 	r->flags = flags;
+	if (is_waiting(r) && (!sb->waiting_bytes || seq_lt(r->start, sb->waiting_seq)))
+		sb->waiting_seq = r->start;
 	account(sb, r, 1);
 }
 
@@ -105,15 +115,18 @@ void sb_clear(struct scoreboard *sb, struct bufpool *pool)
 }
 
 int sb_push(struct scoreboard *sb, struct bufpool *pool, uint32_t start,
-	    uint32_t end, uint64_t now_us)
+	    uint32_t end, uint16_t seg_bytes, uint64_t now_us)
 {
 	int err = make_room(sb, pool);
 	struct sent *r;
 
 	if (err)
 		return err;
+	if (!sb->n)
+		sb->resent_end = start;
 	r = &sb->rec[sb->head + sb->n++];
-	*r = (struct sent){.start = start, .end = end, .sent_us = now_us};
+	*r = (struct sent){.start = start, .end = end, .sent_us = now_us,
+			   .seg_bytes = seg_bytes};
 	account(sb, r, 1);
 	return 0;
 }
@@ -152,7 +165,9 @@ static uint32_t find(const struct scoreboard *sb, uint32_t seq)
 	return lo;
 }
 
-static void note_sample(struct sb_acked *res, const struct sent *r)
+/* r, not sacked before, is delivered. overtaken: so was something behind it. */
+static void note_delivered(struct sb_acked *res, const struct sent *r,
+			   bool overtaken)
 {
 	const struct sent *newest = &res->newest;
 
@@ -162,12 +177,19 @@ static void note_sample(struct sb_acked *res, const struct sent *r)
 		res->newest = *r;
 	if (r->flags & SENT_EVER_RETRANS) {
 		res->retransmitted = true;
-		if (sent_after(r->sent_us, r->end, res->resent_us, res->resent_end)) {
+		if (r->sent_us > res->repeated_us)
+			res->repeated_us = r->sent_us;
+		if (r->sent_us <= res->answerable_us &&
+		    sent_after(r->sent_us, r->end, res->resent_us, res->resent_end)) {
 			res->resent_us = r->sent_us;
 			res->resent_end = r->end;
 		}
-	} else if (!(r->flags & SENT_SACKED) &&
-		   sent_after(r->sent_us, r->end, res->sent_us, res->sent_end)) {
+		return;
+	}
+	res->reordered |= overtaken;
+	if (!res->oldest_us || r->sent_us < res->oldest_us)
+		res->oldest_us = r->sent_us;
+	if (sent_after(r->sent_us, r->end, res->sent_us, res->sent_end)) {
 		res->sent_us = r->sent_us;
 		res->sent_end = r->end;
 	}
@@ -176,6 +198,8 @@ static void note_sample(struct sb_acked *res, const struct sent *r)
 void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 	    struct sb_acked *res)
 {
+	bool any = sb->sacked_bytes > 0;
+
 	while (sb->n) {
 		struct sent *r = &sb->rec[sb->head];
 		uint32_t cut;
@@ -183,9 +207,10 @@ void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 		if (seq_leq(una, r->start))
 			break;
 		cut = seq_min(una, r->end) - r->start;
-		if (!(r->flags & SENT_SACKED))
+		if (!(r->flags & SENT_SACKED)) {
 			res->acked_bytes += cut;
-		note_sample(res, r);
+			note_delivered(res, r, any && seq_lt(r->end, sb->high_sacked));
+		}
 		account(sb, r, -1);
 		r->start += cut;
 		if (r->start != r->end) {
@@ -199,36 +224,92 @@ void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 		sb_clear(sb, pool);
 }
 
+/* Takes the i-th record out by moving the fewer of the others. */
+static void remove_record(struct scoreboard *sb, uint32_t i)
+{
+	struct sent *first = &sb->rec[sb->head];
+
+	sb->n--;
+	if (i < sb->n / 2) {
+		memmove(first + 1, first, i * sizeof(*first));
+		sb->head++;
+	} else {
+		memmove(first + i, first + i + 1, (sb->n - i) * sizeof(*first));
+	}
+}
+
+/* The i-th record and the next become one, if both are sacked. */
+static bool merge_sacked(struct scoreboard *sb, uint32_t i)
+{
+	struct sent *r = &sb->rec[sb->head + i];
+
+	if (i + 1 >= sb->n || !(r[0].flags & r[1].flags & SENT_SACKED))
+		return false;
+	account(sb, &r[0], -1);
+	account(sb, &r[1], -1);
+	r[0].end = r[1].end;
+	r[0].flags = SENT_SACKED | ((r[0].flags | r[1].flags) & SENT_EVER_RETRANS);
+	account(sb, &r[0], 1);
+	remove_record(sb, i + 1);
+	return true;
+}
+
+/* Of the segments of r, those that the block covers entirely: [from, to). */
+static bool covered(const struct sent *r, struct seq_range block, uint32_t *from,
+		    uint32_t *to)
+{
+	uint32_t before = 0, after = 0, part;
+
+	if (seq_gt(block.start, r->start)) {
+		before = block.start - r->start;
+		part = before % r->seg_bytes;
+		before += part ? r->seg_bytes - part : 0;
+	}
+	if (seq_lt(block.end, r->end)) {
+		part = (block.end - r->start) % r->seg_bytes;
+		after = r->end - block.end + part;
+	}
+	*from = r->start + before;
+	*to = r->end - after;
+	return before < length(r) && seq_lt(*from, *to);
+}
+
+/* The i-th record is sacked from now on. */
+static void take_sacked(struct scoreboard *sb, uint32_t i, struct sb_acked *res)
+{
+	struct sent *r = &sb->rec[sb->head + i];
+	bool any = sb->sacked_bytes > 0;
+
+	note_delivered(res, r, any && seq_lt(r->end, sb->high_sacked));
+	res->sacked_bytes += length(r);
+	if (!any || seq_gt(r->end, sb->high_sacked))
+		sb->high_sacked = r->end;
+	set_flags(sb, r, r->flags | SENT_SACKED);
+	merge_sacked(sb, i);
+}
+
 void sb_sack(struct scoreboard *sb, struct bufpool *pool,
 	     struct seq_range block, struct sb_acked *res)
 {
-	uint32_t i = find(sb, block.start);
-	bool any = sb->sacked_bytes > 0;
-
-	for (; i < sb->n; i++) {
+	for (uint32_t i = find(sb, block.start); i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
+		uint32_t from, to;
 
 		if (seq_geq(r->start, block.end))
 			break;
-		if (r->flags & SENT_SACKED)
+		if (r->flags & SENT_SACKED || !covered(r, block, &from, &to))
 			continue;
-		if (seq_lt(r->start, block.start)) {
-			/* the part in front is not in the block; the next turn
-			 * sees the rest. Without room the block is not used. */
-			if (sb_split(sb, pool, r, block.start - r->start))
+		/* Without room for the parts the block is not used. */
+		if (from != r->start) {
+			if (sb_split(sb, pool, r, from - r->start))
 				break;
-			continue;
+			continue; /* the next turn sees the part behind */
 		}
-		if (seq_gt(r->end, block.end) &&
-		    sb_split(sb, pool, r, block.end - r->start))
+		if (sb_split(sb, pool, r, to - from))
 			break;
-		r = &sb->rec[sb->head + i];
-		note_sample(res, r);
-		res->sacked_bytes += length(r);
-		set_flags(sb, r, r->flags | SENT_SACKED);
-		if (!any || seq_gt(r->end, sb->high_sacked))
-			sb->high_sacked = r->end;
-		any = true;
+		take_sacked(sb, i, res);
+		if (i && merge_sacked(sb, i - 1))
+			i--;
 	}
 }
 
@@ -287,6 +368,16 @@ void sb_mark_all_lost(struct scoreboard *sb)
 	}
 }
 
+void sb_unmark_lost(struct scoreboard *sb)
+{
+	for (uint32_t i = 0; i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (r->flags & SENT_LOST)
+			set_flags(sb, r, r->flags & (uint8_t)~SENT_LOST);
+	}
+}
+
 void sb_forget_sack(struct scoreboard *sb)
 {
 	for (uint32_t i = 0; i < sb->n; i++) {
@@ -316,13 +407,15 @@ struct sent *sb_last(struct scoreboard *sb)
 
 struct sent *sb_next_lost(struct scoreboard *sb)
 {
-	if (!sb->lost_bytes)
+	if (!sb->waiting_bytes)
 		return NULL;
-	for (uint32_t i = 0; i < sb->n; i++) {
+	for (uint32_t i = find(sb, sb->waiting_seq); i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
 
-		if (is_lost(r) && !(r->flags & SENT_RETRANSMITTED))
-			return r;
+		if (!is_waiting(r))
+			continue;
+		sb->waiting_seq = r->start;
+		return r;
 	}
 	return NULL;
 }
@@ -330,5 +423,6 @@ struct sent *sb_next_lost(struct scoreboard *sb)
 void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us)
 {
 	rec->sent_us = now_us;
+	sb->resent_end = seq_max(sb->resent_end, rec->end);
 	set_flags(sb, rec, rec->flags | SENT_RETRANSMITTED | SENT_EVER_RETRANS);
 }

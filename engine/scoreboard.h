@@ -5,6 +5,10 @@
  * it. Records are sorted, touch each other, and together cover
  * [SND.UNA, SND.NXT). A SACK edge or a partial retransmission splits one.
  *
+ * A record may be a burst of segments of seg_bytes each: a SACK block counts only
+ * for the segments that it covers entirely, so there are never more records than
+ * segments were sent. Sacked neighbours become one record.
+ *
  * pipe is RFC 6675's estimate of the bytes in the network, kept as records
  * change: every record counts once unless it is sacked or lost, and once more
  * while a retransmission of it is outstanding.
@@ -39,6 +43,7 @@ struct sent {
 	uint32_t start, end; /* [start, end) */
 	uint64_t sent_us;    /* last transmission */
 	struct sent_stamp stamp;
+	uint16_t seg_bytes;  /* of the segments that it left in */
 	uint8_t flags;
 };
 
@@ -48,28 +53,40 @@ struct scoreboard {
 	uint32_t mem_bytes; /* size of the buffer that rec is */
 	uint32_t pipe_bytes, sacked_bytes, lost_bytes;
 	uint32_t newly_lost_bytes; /* in records of SENT_NEWLY_LOST */
+	uint32_t waiting_bytes; /* lost, and not sent again yet */
+	uint32_t waiting_seq;   /* none of them is below it */
+	uint32_t resent_end;    /* nothing that was sent again ends behind it */
 	uint32_t high_sacked; /* end of the highest sacked record, if any is */
 };
 
 /* What an acknowledgment did. */
 struct sb_acked {
+	uint64_t answerable_us; /* set by the caller: what was sent again later
+				   than this is not what was answered (RFC 8985
+				   6.2, step 2) */
 	uint32_t acked_bytes;  /* cumulatively, of those not sacked before */
 	uint32_t sacked_bytes; /* newly sacked */
 	uint64_t sent_us;      /* latest transmission time among the newly
 				  acknowledged or sacked that were sent once;
 				  0: none */
+	uint64_t oldest_us;    /* the earliest of these times; 0: none */
 	uint32_t sent_end;     /* where that record ended */
-	uint64_t resent_us;    /* the same among those sent again; 0: none */
+	uint64_t resent_us;    /* the same among those sent again, if answerable;
+				  0: none */
 	uint32_t resent_end;
 	struct sent newest;    /* the one sent last among all of these */
+	uint64_t repeated_us;  /* the same, answerable or not */
 	bool advanced;         /* SND.UNA moved; set by the caller */
 	bool retransmitted;    /* some of the newly acknowledged were sent again */
+	bool reordered;        /* something sent once arrived after what was sent
+				  behind it (RFC 8985 6.2, step 3) */
 };
 
-/* Appends what was just sent for the first time; touches the last record's end.
+/* Appends what was just sent for the first time, in segments of seg_bytes;
+ * touches the last record's end.
  * -ENOMEM, -ENOBUFS (too many records). */
 int sb_push(struct scoreboard *sb, struct bufpool *pool, uint32_t start,
-	    uint32_t end, uint64_t now_us);
+	    uint32_t end, uint16_t seg_bytes, uint64_t now_us);
 /* SND.UNA becomes una. Gives the memory back when nothing is left. */
 void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 	    struct sb_acked *res);
@@ -88,6 +105,8 @@ void sb_mark_head_lost(struct scoreboard *sb, struct bufpool *pool,
 		       uint32_t mss_bytes);
 /* Marks all lost that is not sacked, also what was sent again (RTO). */
 void sb_mark_all_lost(struct scoreboard *sb);
+/* It was a mistake: nothing is lost. What was sent again is still under way. */
+void sb_unmark_lost(struct scoreboard *sb);
 /* The peer gave up what it had sacked (RFC 2018 8). */
 void sb_forget_sack(struct scoreboard *sb);
 /* The first record that is lost and not sent again yet, or NULL. */

@@ -243,6 +243,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	t->ts_offset = random_ts_offset(e->ts_key, flow);
 	tcb_set_iss(t, random_iss(e->iss_key, flow, now_us));
 	rtt_init(t);
+	rack_init(t);
 	flowtab_insert(&e->flows, &t->node);
 	e->port_uses[flow->local.port]++;
 	*out = t;

@@ -30,6 +30,8 @@
 #include "seq.h"
 #include "timerq.h"
 
+#define TS_TICK_US 1000 /* of our timestamp clock, RFC 7323 5.4 */
+
 enum timer_id {
 	TIMER_REXMT,  /* retransmission, and the probing of a closed window */
 	TIMER_REORDER, /* what RACK does not yet take for lost, RFC 8985 6.3 */
@@ -117,17 +119,29 @@ struct tcb {
 	} rcv;
 
 	struct {
-		uint32_t srtt_us, rttvar_us, rto_us, min_us; /* RFC 6298 */
+		uint32_t srtt_us, rttvar_us, rto_us; /* RFC 6298 */
+		uint32_t min_us;        /* of the last minutes */
+		uint32_t min_fresh_us;  /* since min_since_us */
+		uint64_t min_since_us;
 	} rtt;
 	struct {
-		uint64_t sent_us; /* of the latest delivered, and where it ended */
+		uint64_t sent_us;   /* of the latest delivered, and where it ended */
 		uint32_t end;
 		uint32_t rtt_us;
+		uint32_t round_end; /* SND.NXT at the first DSACK of the round */
+		uint8_t quarters;   /* of the RTT to wait for reordered segments */
+		uint8_t persist;    /* recoveries until that is 1 again */
+		bool dsack_round;   /* round_end is valid */
+		bool reordering_seen;
 	} rack;
 	struct {
-		uint32_t end; /* SND.NXT when the probe was sent */
-		bool out;     /* one is unanswered */
-		bool again;   /* it was a retransmission */
+		uint32_t end;          /* SND.NXT when the probe was sent */
+		uint32_t ack_delay_us; /* of the peer, for a single segment */
+		bool ack_delay_known;
+		bool misjudged;        /* a probe was faster than a delayed ACK */
+		bool out;              /* one is unanswered */
+		bool again;            /* it was a retransmission */
+		bool sample_due;       /* no RTT was seen since the last probe */
 	} tlp;
 	struct { /* the size of the receive buffer */
 		uint64_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
@@ -177,6 +191,7 @@ struct tcb {
 	uint64_t challenged_us; /* when it sent the last challenge ACK */
 	unsigned events;
 	uint32_t stat_total_retrans;
+	uint32_t stat_dsacks; /* of these, what the peer had already */
 	uint64_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
 	uint64_t stat_bytes_acked, stat_bytes_received;
 	uint64_t stat_bytes_sent, stat_bytes_retrans;
@@ -360,20 +375,40 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us);
 /* Bytes in the network, RFC 6675 pipe or RFC 6582's inflated window. */
 uint32_t recovery_pipe_bytes(const struct tcb *t);
 
+/* The tail loss probe repaired what nothing else will tell of (RFC 8985 7.4). */
+void recovery_on_masked_loss(struct tcb *t, uint64_t now_us);
 /* RACK's timer: some may be lost by now. */
 void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us);
 
-/* ---- rack.c: RFC 8985 ---------------------------------------------------------- */
+/* ---- rack.c: RFC 8985 6 ------------------------------------------------------ */
 
+void rack_init(struct tcb *t);
+/* Are losses found by time? Else by RFC 6675, or by RFC 6582 without SACK. */
+bool rack_on(const struct tcb *t);
 /* An acknowledgment was taken. Marks what is lost; returns whether any is. */
 bool rack_on_ack(struct tcb *t, const struct sb_acked *res, uint64_t now_us);
 bool rack_detect(struct tcb *t, uint64_t now_us);
-/* Arms or stops the probe's timer, after new data left or was acknowledged. */
-void tlp_schedule(struct tcb *t, uint64_t now_us);
+/* The peer had something already that was sent again, and not as a probe. */
+void rack_on_dsack(struct tcb *t);
+/* Fast recovery, or that after a timeout, is over. */
+void rack_on_recovered(struct tcb *t);
+/* The retransmission timer expired: marks what may be lost. */
+void rack_mark_on_timeout(struct tcb *t, uint64_t now_us);
+
+/* ---- tlp.c: RFC 8985 7 ------------------------------------------------------- */
+
+/* Arms or stops the probe's timer, after new data left or was acknowledged;
+ * alone: it left with nothing else in flight. */
+void tlp_schedule(struct tcb *t, bool alone, uint64_t now_us);
+void tlp_on_timer(struct tcb *t, uint64_t now_us);
 /* The probe has left; again: as a retransmission. */
 void tlp_sent(struct tcb *t, bool again);
-/* SND.UNA may have passed it. repetition: DSACK says that it was not needed. */
-void tlp_on_ack(struct tcb *t, bool repetition, uint64_t now_us);
+/* An RTT was measured, and srtt_us is what it was before. */
+void tlp_on_sample(struct tcb *t, uint32_t rtt_us, bool exact);
+/* An ACK was taken. dsack: what it says came twice, or NULL; plain_dup: it is a
+ * duplicate without any SACK option. */
+void tlp_on_ack(struct tcb *t, const struct seq_range *dsack, bool plain_dup,
+		uint64_t now_us);
 
 /* ---- control.c: its congestion control ---------------------------------------- */
 
@@ -400,7 +435,10 @@ uint32_t rate_tell_losses(struct tcb *t, uint64_t now_us);
 /* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
 
 void rtt_init(struct tcb *t);
-void rtt_sample(struct tcb *t, uint32_t rtt_us);
+/* A measurement by our own clock, of what was sent once. */
+void rtt_sample(struct tcb *t, uint32_t rtt_us, uint64_t now_us);
+/* One by the timestamp that was echoed: too coarse to know the shortest path. */
+void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us);
 /* The RTO with the present backoff. */
 uint64_t rto_backed_off_us(const struct tcb *t);
 

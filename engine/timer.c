@@ -107,8 +107,7 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 	}
 	if (t->timer_at[TIMER_PROBE] <= now_us) {
 		tcb_timer_stop(t, TIMER_PROBE);
-		t->tlp_now = true;
-		tcb_want_output(t);
+		tlp_on_timer(t, now_us);
 	}
 	if (t->timer_at[TIMER_REXMT] <= now_us) {
 		tcb_timer_stop(t, TIMER_REXMT);

@@ -160,7 +160,7 @@ static void random_operations(void **state)
 					len = SPAN - m.nxt;
 				assert_int_equal(sb_push(&sb, &pool, m.base + m.nxt,
 							 m.base + m.nxt + len,
-							 now_us), 0);
+							 1, now_us), 0);
 				m.nxt += len;
 				break;
 			case 3:
@@ -200,7 +200,7 @@ static void send_segments(struct fixture *f, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(sb_push(&f->sb, &f->pool, i * MSS, (i + 1) * MSS,
-					 i), 0);
+					 MSS, i), 0);
 }
 
 static void sack_segments(struct fixture *f, unsigned from, unsigned to)
@@ -215,9 +215,18 @@ static void free_fixture(struct fixture *f)
 	assert_int_equal(f->memory_bytes, 0);
 }
 
+static const struct sent *record_of(const struct fixture *f, uint32_t seq)
+{
+	for (uint32_t i = 0; i < f->sb.n; i++)
+		if (seq_lt(seq, f->sb.rec[f->sb.head + i].end))
+			return &f->sb.rec[f->sb.head + i];
+	fail();
+	return NULL;
+}
+
 static bool lost(const struct fixture *f, unsigned i)
 {
-	return f->sb.rec[f->sb.head + i].flags & SENT_LOST;
+	return (record_of(f, i * MSS)->flags & (SENT_LOST | SENT_SACKED)) == SENT_LOST;
 }
 
 static void lost_by_bytes(void **state)
@@ -244,7 +253,8 @@ static void lost_by_ranges(void **state)
 
 	(void)state;
 	bufpool_init(&f.pool, &f.memory_bytes);
-	send_segments(&f, 10);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(sb_push(&f.sb, &f.pool, i * MSS, (i + 1) * MSS, 1, i), 0);
 	for (unsigned i = 1; i < 6; i += 2) { /* three islands of one byte */
 		assert_false(sb_mark_lost_by_sack(&f.sb, MSS, 3));
 		sb_sack(&f.sb, &f.pool,
@@ -276,7 +286,7 @@ static void several_holes(void **state)
 /* RTT samples: the latest transmission, never of what was sent twice. */
 static void samples(void **state)
 {
-	struct fixture f = {0};
+	struct fixture f = {.res.answerable_us = 100};
 
 	(void)state;
 	bufpool_init(&f.pool, &f.memory_bytes);
@@ -292,6 +302,119 @@ static void samples(void **state)
 	free_fixture(&f);
 }
 
+/* A block counts only for whole segments of what left as a burst, so no peer makes
+ * us keep more records than segments, whatever it writes into its blocks. */
+static void whole_segments(void **state)
+{
+	struct fixture f = {0};
+	const uint32_t n = 100;
+
+	(void)state;
+	bufpool_init(&f.pool, &f.memory_bytes);
+	assert_int_equal(sb_push(&f.sb, &f.pool, 0, n * MSS + 50, MSS, 1), 0);
+	sb_sack(&f.sb, &f.pool, (struct seq_range){MSS + 1, 2 * MSS}, &f.res);
+	sb_sack(&f.sb, &f.pool, (struct seq_range){MSS, 2 * MSS - 1}, &f.res);
+	assert_int_equal(f.sb.n, 1);
+	assert_int_equal(f.res.sacked_bytes, 0);
+	sb_sack(&f.sb, &f.pool, (struct seq_range){MSS - 1, 3 * MSS + 1}, &f.res);
+	assert_int_equal(f.res.sacked_bytes, 2 * MSS);
+	assert_int_equal(f.sb.n, 3);
+	/* the last is shorter */
+	sb_sack(&f.sb, &f.pool, (struct seq_range){n * MSS, n * MSS + 50}, &f.res);
+	assert_int_equal(f.res.sacked_bytes, 2 * MSS + 50);
+	for (uint32_t i = 0; i < n * MSS; i++)
+		sb_sack(&f.sb, &f.pool, (struct seq_range){i, i + 1}, &f.res);
+	assert_int_equal(f.res.sacked_bytes, 2 * MSS + 50);
+	assert_int_equal(f.sb.n, 4);
+	free_fixture(&f);
+}
+
+/* Sacked neighbours are one record: what is kept, and walked over, grows with the
+ * holes and not with the window. */
+static void neighbours_merge(void **state)
+{
+	struct fixture f = {0};
+
+	(void)state;
+	bufpool_init(&f.pool, &f.memory_bytes);
+	send_segments(&f, 100);
+	for (unsigned i = 99; i > 50; i--)
+		sack_segments(&f, i, i + 1);
+	assert_int_equal(f.sb.n, 52);
+	for (unsigned i = 1; i < 50; i += 2)
+		sack_segments(&f, i, i + 1);
+	for (unsigned i = 2; i < 50; i += 2)
+		sack_segments(&f, i, i + 1);
+	assert_int_equal(f.sb.n, 4); /* a hole, a range, a hole, a range */
+	assert_int_equal(f.sb.sacked_bytes, 98 * MSS);
+	assert_int_equal(f.res.sacked_bytes, 98 * MSS);
+	sack_segments(&f, 0, 100);
+	assert_int_equal(f.sb.n, 1);
+	assert_int_equal(f.sb.pipe_bytes, 0);
+	free_fixture(&f);
+}
+
+/* RFC 8985 6.2, step 3: sent once, and delivered after what is behind it. */
+static void reordering(void **state)
+{
+	struct fixture f = {0};
+
+	(void)state;
+	bufpool_init(&f.pool, &f.memory_bytes);
+	send_segments(&f, 10);
+	sack_segments(&f, 2, 3);
+	sack_segments(&f, 5, 6);
+	assert_false(f.res.reordered);
+	sb_mark_lost(&f.sb, sb_first(&f.sb));
+	sb_retransmitted(&f.sb, sb_first(&f.sb), 100);
+	sb_ack(&f.sb, &f.pool, MSS, &f.res); /* who knows which copy it was */
+	assert_false(f.res.reordered);
+	sack_segments(&f, 4, 5);
+	assert_true(f.res.reordered);
+	f.res.reordered = false;
+	sb_ack(&f.sb, &f.pool, 3 * MSS, &f.res);
+	assert_true(f.res.reordered);
+	free_fixture(&f);
+}
+
+/* Step 2: a retransmission that left too late for this answer tells nothing. */
+static void unanswerable(void **state)
+{
+	struct fixture f = {.res.answerable_us = 99};
+
+	(void)state;
+	bufpool_init(&f.pool, &f.memory_bytes);
+	send_segments(&f, 3);
+	sb_mark_lost(&f.sb, sb_first(&f.sb));
+	sb_retransmitted(&f.sb, sb_first(&f.sb), 100);
+	sb_ack(&f.sb, &f.pool, MSS, &f.res);
+	assert_int_equal(f.res.resent_us, 0);
+	assert_int_equal(f.res.repeated_us, 100);
+	sb_mark_lost(&f.sb, sb_first(&f.sb));
+	sb_retransmitted(&f.sb, sb_first(&f.sb), 98);
+	sb_ack(&f.sb, &f.pool, 2 * MSS, &f.res);
+	assert_int_equal(f.res.resent_us, 98);
+	free_fixture(&f);
+}
+
+/* The loss was none: everything is in the network, what was repeated twice. */
+static void unmark(void **state)
+{
+	struct fixture f = {0};
+
+	(void)state;
+	bufpool_init(&f.pool, &f.memory_bytes);
+	send_segments(&f, 4);
+	sb_mark_all_lost(&f.sb);
+	sb_retransmitted(&f.sb, sb_next_lost(&f.sb), 100);
+	assert_int_equal(f.sb.pipe_bytes, MSS);
+	sb_unmark_lost(&f.sb);
+	assert_int_equal(f.sb.lost_bytes, 0);
+	assert_int_equal(f.sb.pipe_bytes, 5 * MSS);
+	assert_null(sb_next_lost(&f.sb));
+	free_fixture(&f);
+}
+
 /* A peer that cuts us into single bytes gets no more than a bounded memory. */
 static void bounded(void **state)
 {
@@ -300,7 +423,7 @@ static void bounded(void **state)
 
 	(void)state;
 	bufpool_init(&f.pool, &f.memory_bytes);
-	assert_int_equal(sb_push(&f.sb, &f.pool, 0, end, 1), 0);
+	assert_int_equal(sb_push(&f.sb, &f.pool, 0, end, 1, 1), 0);
 	for (uint32_t i = 1; i < end; i += 2)
 		sb_sack(&f.sb, &f.pool, (struct seq_range){i, i + 1}, &f.res);
 	assert_true(f.sb.n <= 1 << 15);
@@ -319,6 +442,11 @@ int main(void)
 		cmocka_unit_test(lost_by_ranges),
 		cmocka_unit_test(several_holes),
 		cmocka_unit_test(samples),
+		cmocka_unit_test(whole_segments),
+		cmocka_unit_test(neighbours_merge),
+		cmocka_unit_test(reordering),
+		cmocka_unit_test(unanswerable),
+		cmocka_unit_test(unmark),
 		cmocka_unit_test(bounded),
 	};
 
