@@ -179,16 +179,17 @@ static bool cwnd_was_limit(const struct tcb *t, uint32_t una, uint32_t flight_by
 }
 
 /* Congestion control hears first of losses, then of what was delivered. In fast
- * recovery it is led elsewhere, unless it wants to lead itself. */
-static void tell_cc(struct tcb *t, struct cc_ack *ack, bool was_fast)
+ * recovery it is led elsewhere, unless it wants to lead itself; and no window grows
+ * by an ACK that tells of congestion (RFC 3168 6.1.2). */
+static void tell_cc(struct tcb *t, struct cc_ack *ack, bool was_fast, bool marked)
 {
-	bool fast = was_fast || t->recovery == RECOVERY_FAST;
+	bool led = was_fast || t->recovery == RECOVERY_FAST || marked;
 
 	ack->lost_bytes = rate_tell_losses(t, ack->now_us);
 	ack->rate.lost_bytes += ack->lost_bytes;
 	ack->pipe_bytes = recovery_pipe_bytes(t);
 	ack->recovering = t->recovery != RECOVERY_OPEN;
-	if (ack->acked_bytes && (!fast || t->cc.ops->flags & CC_OWN_RECOVERY))
+	if (ack->acked_bytes && (!led || t->cc.ops->flags & CC_OWN_RECOVERY))
 		t->cc.ops->on_ack(&t->cc, ack);
 	rate_after_ack(t);
 }
@@ -202,6 +203,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	bool was_fast = t->recovery == RECOVERY_FAST;
 	const struct seq_range *dsack = find_dsack(t, s);
 	struct sb_acked res = {0};
+	bool marked;
 
 	rate_check_app_limited(t);
 	ack.cwnd_limited = cwnd_was_limit(t, t->snd.una, ack.flight_bytes);
@@ -209,14 +211,17 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	update_send_window(t, s, res.advanced);
 	if (dsack)
 		count_dsack(t, dsack);
-	if (!res.advanced && !res.sacked_bytes && !dup)
+	if (!res.advanced && !res.sacked_bytes && !dup) {
+		ecn_take_ack(t, s, &res, &ack);
 		return;
+	}
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
 	ack.rtt_us = take_rtt(t, s, dsack, &res, now_us);
 	rate_on_ack(t, &res, &ack);
 	recovery_on_ack(t, &res, dup, now_us);
+	marked = ecn_take_ack(t, s, &res, &ack);
 	tlp_on_ack(t, dsack, dup && !s->opt.sack_n, now_us);
-	tell_cc(t, &ack, was_fast);
+	tell_cc(t, &ack, was_fast, marked);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);

@@ -302,4 +302,5 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.delivery_app_limited = t->rate.bytes_app_limited,
 		.delivered_bytes = t->rate.delivered_bytes,
 	};
+	ecn_status(t, st);
 }

@@ -211,6 +211,7 @@ enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
 	enum drop d = segment_parse(&s, &pkt->src, &pkt->dst, pkt->tcp,
 				    pkt->tcp_len_bytes);
 
+	s.ip_ecn = pkt->tos & IP_ECN_MASK;
 	e->stats.segs_in++;
 	if (d == DROP_SHORT || d == DROP_OFFSET) {
 		e->stats.drops[d]++;
@@ -261,7 +262,8 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 
 	*pkt = (struct engine_pkt_out){.src = r->flow.local.addr,
 				       .dst = r->flow.remote.addr,
-				       .tos = r->opts.tos, .ttl = r->opts.ttl,
+				       .tos = r->opts.tos & ~IP_ECN_MASK,
+				       .ttl = r->opts.ttl,
 				       .mss_bytes = 536};
 	pkt->hdr_len_bytes = segment_build(&s, pkt->hdr);
 	e->stats.segs_out++;

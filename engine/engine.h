@@ -83,6 +83,8 @@ struct engine_pkt_out {
 	uint8_t hdr_len_bytes;
 	uint8_t tos; /* IPv4 TOS or IPv6 traffic class, ECN bits included */
 	uint8_t ttl; /* 0: the host's default */
+	bool ace;    /* the flags AE, CWR and ECE are a number (RFC 9768 3.2.2), the
+			same in each segment of a burst */
 	uint16_t mss_bytes;
 	uint32_t payload_len_bytes;
 	struct iovec payload[2]; /* into the send buffer: valid until the next
@@ -380,6 +382,11 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;
 	int soft_error;       /* what ICMP said last, positive errno, or 0; while
 				 it lives, that is all the harm that it does */
+	bool ecn, accecn;     /* negotiated: RFC 3168, RFC 9768 */
+	bool ecn_seen;        /* a packet came with ECT or CE */
+	struct {
+		uint32_t ce, e0_bytes, ce_bytes, e1_bytes; /* packets, payload */
+	} ecn_received, ecn_delivered; /* with AccECN: here, and at the peer */
 	uint32_t accept_waiting, accept_max; /* LISTEN only */
 	const char *cc;              /* name of its congestion control */
 	uint64_t pacing_bytes_s;     /* 0: not paced */

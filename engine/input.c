@@ -41,6 +41,7 @@ void take_syn(struct tcb *t, const struct segment *s, uint64_t now_us)
 	t->rcv.edge += t->rcv.nxt; /* was the width offered in our SYN */
 	t->rcv.adv = t->rcv.edge;
 	t->rcv.acked = t->rcv.nxt;
+	ecn_take_syn(t, s);
 	take_syn_options(t, s, now_us);
 }
 
@@ -64,6 +65,7 @@ void become_established(struct tcb *t, const struct segment *s,
 	}
 	sndbuf_grow(t);
 	rcvbuf_start(t, now_us);
+	ecn_established(t, s, now_us);
 	tcb_set_state(t, t->fin_queued ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED,
 		      now_us);
 	tcb_want_output(t);
@@ -213,12 +215,20 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 	}
 	if (t->state == TCPS_SYN_RECEIVED && (s->flags & SEG_SYN) &&
 	    s->seq == t->rcv.irs) { /* our SYN,ACK was lost, or is late */
+		if (!ecn_take_syn_again(t, s)) {
+			tcb_reset(t, now_us);
+			return DROP_SYN;
+		}
 		t->syn_due = true;
 		tcb_want_output(t);
 		return DROP_DUPLICATE;
 	}
 	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
 		enter_time_wait(t, now_us); /* restart: the last ACK was lost */
+	if (s->flags & SEG_SYN && s->seq == t->rcv.irs)
+		accecn_syn_ack_again(t, s);
+	else if (seg_len(s))
+		accecn_repeated(t);
 	note_duplicate(t, s->seq, s->seq + s->data_len_bytes);
 	answer_stray(t, s, now_us);
 	return seq_lt(s->seq, t->rcv.nxt) ? DROP_DUPLICATE : DROP_WINDOW;
@@ -323,6 +333,7 @@ static enum drop arrives_other(struct tcb *t, const struct segment *s,
 	if (t->state == TCPS_CLOSED)
 		return DROP_NONE; /* LAST-ACK is over */
 	take_timestamp(t, s, now_us);
+	ecn_receive(t, s);
 
 	/* sixth: urgent data is passed on in its place, as RFC 6093 asks */
 	text = s->data_len_bytes && rcv_wnd(t) && may_receive(t->state);

@@ -56,13 +56,51 @@ static bool dsack_due(const struct tcb *t)
 	return t->rcv.dup.start != t->rcv.dup.end;
 }
 
-static unsigned sack_blocks(const struct tcb *t)
+/* The blocks that there are to send. Beside data they take no more than half of a
+ * segment. */
+static unsigned sack_wanted(const struct tcb *t, bool data)
 {
-	unsigned max = t->ts_ok ? 3 : 4, n = t->rcv.ooo.n + dsack_due(t);
+	unsigned n = t->rcv.ooo.n + dsack_due(t);
 
 	if (!t->sack_ok)
 		return 0;
-	return n < max ? n : max;
+	if (n > SACK_BLOCKS_MAX)
+		n = SACK_BLOCKS_MAX;
+	while (data && n && 4 + 8 * n > t->snd.mss / 2u)
+		n--;
+	return n;
+}
+
+static unsigned sack_bytes(unsigned blocks)
+{
+	return blocks ? 4 + 8 * blocks : 0;
+}
+
+static unsigned option_room(const struct tcb *t)
+{
+	return TCP_HDR_MAX - TCP_HDR_MIN - (t->ts_ok ? TS_OPTION_BYTES : 0);
+}
+
+/* What AccECN may take: two SACK blocks go before it, a third one after it
+ * (RFC 9768 3.2.3.3). */
+static unsigned accecn_room(const struct tcb *t, bool data)
+{
+	unsigned blocks = sack_wanted(t, data);
+
+	if (data && t->snd.mss < 48)
+		return 0;
+	return option_room(t) - sack_bytes(blocks < 2 ? blocks : 2);
+}
+
+static unsigned sack_blocks(const struct tcb *t, bool data)
+{
+	unsigned n = sack_wanted(t, data);
+	unsigned room = option_room(t) -
+			accecn_option_bytes(t, accecn_room(t, data));
+
+	while (sack_bytes(n) > room)
+		n--;
+	return n;
 }
 
 /* Up to n blocks; first what came twice (RFC 2883 4), then the most recent. */
@@ -77,21 +115,10 @@ static void fill_sack(struct tcb *t, struct seg_options *opt, unsigned n)
 					   n - opt->sack_n);
 }
 
-/* Beside data, SACK blocks take no more than half of a segment. */
-static unsigned sack_blocks_with_data(const struct tcb *t)
-{
-	unsigned n = sack_blocks(t);
-
-	while (n && 4 + 8 * n > t->snd.mss / 2u)
-		n--;
-	return n;
-}
-
 uint32_t effective_mss(const struct tcb *t)
 {
-	unsigned n = sack_blocks_with_data(t);
-
-	return t->snd.mss - (n ? 4 + 8 * n : 0);
+	return t->snd.mss - sack_bytes(sack_blocks(t, true)) -
+	       accecn_option_bytes(t, accecn_room(t, true));
 }
 
 /* ---- one packet --------------------------------------------------------------------- */
@@ -107,7 +134,8 @@ static void start_packet(const struct tcb *t, struct engine_pkt_out *pkt)
 {
 	pkt->src = t->node.flow.local.addr;
 	pkt->dst = t->node.flow.remote.addr;
-	pkt->tos = t->opts.tos;
+	pkt->tos = ecn_tos(t, 0, false);
+	pkt->ace = false;
 	pkt->ttl = t->opts.ttl;
 	pkt->payload_len_bytes = 0;
 	pkt->payload_iovs = 0;
@@ -134,9 +162,12 @@ static void finish_packet(struct tcb *t, struct engine_pkt_out *pkt,
 	trace_out(e, t, &t->node.flow, pkt, note, now_us);
 }
 
+/* Beside a segment's flags: its data was never sent before. */
+#define FRESH 0x8000
+
 /* Everything but SYN: [seq, seq + len) of the buffer, with an ACK. */
 static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq,
-			 uint32_t len_bytes, uint8_t flags, const char *note,
+			 uint32_t len_bytes, uint16_t flags, const char *note,
 			 uint64_t now_us)
 {
 	struct segment s = {
@@ -144,11 +175,12 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		.dport = t->node.flow.remote.port,
 		.seq = seq,
 		.ack = t->rcv.nxt,
-		.flags = flags | SEG_ACK,
+		.flags = (flags & ~FRESH) | SEG_ACK,
 		.wnd = rcv_offer(t, false),
 		.opt = {.wscale = -1},
 	};
 	uint32_t mss;
+	unsigned blocks;
 
 	if (t->ts_ok) {
 		s.opt.ts = true;
@@ -156,8 +188,14 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		s.opt.ts_ecr = t->rcv.ts_recent;
 	}
 	mss = effective_mss(t); /* with the blocks that it carries now */
-	fill_sack(t, &s.opt, len_bytes ? sack_blocks_with_data(t) : sack_blocks(t));
+	blocks = sack_blocks(t, len_bytes);
+	accecn_fill_option(t, &s.opt, accecn_room(t, len_bytes), len_bytes);
+	fill_sack(t, &s.opt, blocks);
+	s.flags |= ecn_flags(t, len_bytes, !len_bytes && !(flags & SEG_FIN) && !blocks,
+			     flags & FRESH);
 	start_packet(t, pkt);
+	pkt->tos = ecn_tos(t, len_bytes, flags & FRESH);
+	pkt->ace = t->ecn.mode == ECN_ACCURATE;
 	pkt->mss_bytes = (uint16_t)mss;
 	if (len_bytes) {
 		pkt->payload_len_bytes = len_bytes;
@@ -172,6 +210,19 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 }
 
 /* ---- SYN ------------------------------------------------------------------------------ */
+
+/* A SYN never has AccECN's option (RFC 9768 3.2.3.2.1). */
+static void add_ecn_to_syn(struct tcb *t, struct segment *s, bool answer)
+{
+	uint8_t hdr[TCP_HDR_MAX];
+
+	s->flags |= ecn_syn_flags(t, answer);
+	if (answer && t->ecn.mode == ECN_ACCURATE) {
+		t->ecn.acc->option_due = true;
+		accecn_fill_option(t, &s->opt, TCP_HDR_MAX - segment_build(s, hdr), 0);
+		t->ecn.acc->option_due = false;
+	}
+}
 
 struct segment syn_segment(struct tcb *t, uint64_t now_us)
 {
@@ -194,6 +245,7 @@ struct segment syn_segment(struct tcb *t, uint64_t now_us)
 	s.opt.ts = answer ? t->ts_ok : cfg->timestamps;
 	s.opt.ts_val = ts_now(t, now_us);
 	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
+	add_ecn_to_syn(t, &s, answer);
 	return s;
 }
 
@@ -402,7 +454,7 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 		       const char *note, uint64_t now_us)
 {
 	uint32_t seq = t->snd.nxt;
-	uint8_t flags = 0;
+	uint16_t flags = FRESH;
 
 	if (seq + len == data_end(t)) {
 		flags |= len ? SEG_PSH : 0; /* MUST-60 */
@@ -510,7 +562,8 @@ bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return send_syn(t, pkt, now_us) || send_ack(t, pkt, now_us);
 	if (!may_send(t->state))
 		return send_ack(t, pkt, now_us);
-	sent = resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||
+	sent = (accecn_ack_first(t) && send_ack(t, pkt, now_us)) ||
+	       resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||
 	       send_tlp(t, pkt, now_us) || send_new(t, pkt, now_us) || send_ack(t, pkt, now_us);
 	rexmt_timer_update(t, false, now_us);
 	return sent;

@@ -39,6 +39,7 @@ static void enter_fast(struct tcb *t, uint64_t now_us)
 	t->snd.recover = t->snd.nxt;
 	t->rexmit_now = true; /* RFC 6675 5 (4.3): the first one goes at once */
 	cc_congestion(&t->cc, CC_LOSS, flight(t), now_us);
+	ecn_reduced(t);
 }
 
 /* Marks what SACK shows to be lost, by time or by count (RFC 6675 MUST NOT be
@@ -161,6 +162,7 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	struct scoreboard *sb = &t->snd.sb;
 
 	cc_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS, now_us);
+	ecn_timeout(t);
 	t->recovery = RECOVERY_LOSS;
 	t->tlp.out = false;
 	tcb_timer_stop(t, TIMER_REORDER);

@@ -35,6 +35,8 @@ enum { /* option kinds */
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TS = 8,
+	OPT_ACCECN0 = 172,
+	OPT_ACCECN1 = 174,
 };
 
 enum { /* their lengths */
@@ -44,6 +46,8 @@ enum { /* their lengths */
 	LEN_SACK_BASE = 2,
 	LEN_SACK_BLOCK = 8,
 	LEN_TS = 10,
+	LEN_ACCECN_BASE = 2,
+	LEN_ACCECN_COUNTER = 3,
 };
 
 #define WSCALE_MAX 14
@@ -207,6 +211,22 @@ static void parse_sack(struct seg_options *o, const uint8_t *opt, unsigned len)
 	o->sack_n = (uint8_t)n;
 }
 
+/* Whole counters count, be the length a known one or not (RFC 9768 3.2.3). */
+static void parse_accecn(struct seg_options *o, const uint8_t *opt, unsigned len)
+{
+	unsigned n = (len - LEN_ACCECN_BASE) / LEN_ACCECN_COUNTER;
+	uint32_t *at[3] = {&o->ecn_e0b, &o->ecn_ceb, &o->ecn_e1b};
+
+	o->ecn = true;
+	o->ecn_order = opt[0] == OPT_ACCECN1;
+	o->ecn_n = n < 3 ? (uint8_t)n : 3;
+	for (unsigned i = 0; i < o->ecn_n; i++) {
+		const uint8_t *p = opt + LEN_ACCECN_BASE + i * LEN_ACCECN_COUNTER;
+
+		*at[o->ecn_order ? 2 - i : i] = (uint32_t)p[0] << 16 | get16(p + 1);
+	}
+}
+
 /* One option with its kind and length bytes, all of it within the header. */
 static void parse_option(struct seg_options *o, bool syn, const uint8_t *opt,
 			 unsigned len)
@@ -234,6 +254,10 @@ static void parse_option(struct seg_options *o, bool syn, const uint8_t *opt,
 			o->ts_val = get32(opt + 2);
 			o->ts_ecr = get32(opt + 6);
 		}
+		break;
+	case OPT_ACCECN0:
+	case OPT_ACCECN1:
+		parse_accecn(o, opt, len);
 		break;
 	default: /* MUST-6 */
 		break;
@@ -278,7 +302,7 @@ enum drop segment_parse(struct segment *s, const struct ip_addr *src,
 	s->dport = get16(tcp + OFF_DPORT);
 	s->seq = get32(tcp + OFF_SEQ);
 	s->ack = get32(tcp + OFF_ACK);
-	s->flags = tcp[OFF_FLAGS];
+	s->flags = (uint16_t)((tcp[OFF_HDRLEN] << 8 & SEG_AE) | tcp[OFF_FLAGS]);
 	s->wnd = get16(tcp + OFF_WND);
 	s->up = get16(tcp + OFF_UP);
 	s->hdr_len_bytes = (uint8_t)hdr_len_bytes;
@@ -308,7 +332,8 @@ static uint8_t *build_ts(uint8_t *p, const struct seg_options *o)
 static uint8_t *build_sack(uint8_t *p, const uint8_t *end,
 			   const struct seg_options *o)
 {
-	unsigned fit = (unsigned)(end - p - 4) / LEN_SACK_BLOCK; /* at least 2 */
+	unsigned room = (unsigned)(end - p);
+	unsigned fit = room < 4 ? 0 : (room - 4) / LEN_SACK_BLOCK;
 	unsigned n = o->sack_n < fit ? o->sack_n : fit;
 
 	if (n == 0)
@@ -323,6 +348,31 @@ static uint8_t *build_sack(uint8_t *p, const uint8_t *end,
 		put32(p + 4, o->sack[i].end);
 	}
 	return p;
+}
+
+static int accecn_bytes(unsigned counters)
+{
+	return (int)((LEN_ACCECN_BASE + counters * LEN_ACCECN_COUNTER + 3) & ~3u);
+}
+
+/* Padded to whole words, where SACK blocks and the payload begin. */
+static uint8_t *build_accecn(uint8_t *p, const struct seg_options *o)
+{
+	const uint32_t value[3] = {o->ecn_e0b, o->ecn_ceb, o->ecn_e1b};
+	unsigned len = LEN_ACCECN_BASE + o->ecn_n * LEN_ACCECN_COUNTER;
+
+	p[0] = o->ecn_order ? OPT_ACCECN1 : OPT_ACCECN0;
+	p[1] = (uint8_t)len;
+	for (unsigned i = 0; i < o->ecn_n; i++) {
+		uint32_t v = value[o->ecn_order ? 2 - i : i];
+		uint8_t *at = p + LEN_ACCECN_BASE + i * LEN_ACCECN_COUNTER;
+
+		at[0] = (uint8_t)(v >> 16);
+		put16(at + 1, (uint16_t)v);
+	}
+	for (; len % 4; len++)
+		p[len] = OPT_NOP;
+	return p + len;
 }
 
 static uint8_t *build_options(uint8_t *p, const uint8_t *end,
@@ -350,6 +400,8 @@ static uint8_t *build_options(uint8_t *p, const uint8_t *end,
 		p[3] = (uint8_t)o->wscale;
 		p += 4;
 	}
+	if (o->ecn && end - p >= accecn_bytes(o->ecn_n))
+		p = build_accecn(p, o);
 	return build_sack(p, end, o);
 }
 
@@ -362,8 +414,8 @@ uint8_t segment_build(const struct segment *s, uint8_t hdr[TCP_HDR_MAX])
 	put16(hdr + OFF_DPORT, s->dport);
 	put32(hdr + OFF_SEQ, s->seq);
 	put32(hdr + OFF_ACK, s->ack);
-	hdr[OFF_HDRLEN] = (uint8_t)(len_bytes / 4 << 4);
-	hdr[OFF_FLAGS] = s->flags;
+	hdr[OFF_HDRLEN] = (uint8_t)(len_bytes / 4 << 4 | s->flags >> 8);
+	hdr[OFF_FLAGS] = (uint8_t)s->flags;
 	put16(hdr + OFF_WND, s->wnd);
 	put16(hdr + OFF_SUM, 0);
 	put16(hdr + OFF_UP, s->up);
@@ -410,7 +462,7 @@ int segment_cut(const struct engine_pkt_out *pkt, uint32_t off,
 	put16(hdr + OFF_SUM, 0);
 	if (!last)
 		hdr[OFF_FLAGS] &= (uint8_t)~(SEG_FIN | SEG_PSH);
-	if (off > 0)
+	if (off > 0 && !pkt->ace)
 		hdr[OFF_FLAGS] &= (uint8_t)~SEG_CWR;
 	return cut_payload(pkt, off, *len_bytes, iov);
 }

@@ -15,11 +15,24 @@ enum {
 	SEG_URG = 0x20,
 	SEG_ECE = 0x40,
 	SEG_CWR = 0x80,
+	SEG_AE = 0x100, /* Accurate ECN, once the nonce sum: RFC 9768 3.1.1 */
 };
 
 #define TCP_HDR_MIN 20
 #define TCP_HDR_MAX 60
 #define SACK_BLOCKS_MAX 4
+
+/* AE, CWR and ECE read as one number, RFC 9768 3.2.2. */
+#define ACE_SHIFT 6
+#define ACE_FLAGS (SEG_AE | SEG_CWR | SEG_ECE)
+
+enum ip_ecn { /* the ECN field of an IP header, RFC 3168 5 */
+	IP_NOT_ECT = 0,
+	IP_ECT1 = 1,
+	IP_ECT0 = 2,
+	IP_CE = 3,
+};
+#define IP_ECN_MASK 3
 
 struct seq_range { /* [start, end) */
 	uint32_t start, end;
@@ -34,19 +47,25 @@ struct seg_options {
 	uint32_t ts_val, ts_ecr;
 	uint8_t sack_n;
 	struct seq_range sack[SACK_BLOCKS_MAX];
+	/* AccECN option, RFC 9768 3.2.3: the first ecn_n of the counters E0B,
+	 * CEB, E1B, from the other end with ecn_order 1; 24 bits of each. */
+	bool ecn;
+	uint8_t ecn_order, ecn_n;
+	uint32_t ecn_e0b, ecn_ceb, ecn_e1b;
 };
 
 /* One segment, the RFC's SEG.* variables. */
 struct segment {
 	uint16_t sport, dport;
 	uint32_t seq, ack;
-	uint8_t flags;
+	uint16_t flags;
 	uint16_t wnd;  /* as on the wire, unscaled */
 	uint16_t up;   /* urgent pointer, an offset */
 	struct seg_options opt;
 	uint8_t hdr_len_bytes;
 	const uint8_t *data;
 	uint32_t data_len_bytes;
+	uint8_t ip_ecn; /* of the packet that it came in; segment_parse(): 0 */
 };
 
 /* SEG.LEN: payload and one for each of SYN and FIN. */
@@ -71,7 +90,8 @@ enum drop segment_parse(struct segment *s, const struct ip_addr *src,
 /* Writes header and options of *s to hdr; returns its length. data and
  * hdr_len_bytes are not looked at, the checksum is 0. Options are laid out as
  * Linux does: MSS; SACK permitted + timestamps, or NOP NOP timestamps; NOP +
- * window scale; NOP NOP + SACK blocks, as many as fit into 60 bytes. */
+ * window scale; AccECN if it fits into 60 bytes, and NOPs to a whole word; NOP
+ * NOP + SACK blocks, as many as fit. */
 uint8_t segment_build(const struct segment *s, uint8_t hdr[TCP_HDR_MAX]);
 
 /* The one's complement checksum for header (checksum field taken as zero) and
@@ -85,8 +105,8 @@ uint16_t segment_pseudo_sum(const struct ip_addr *src,
 
 /* Cuts one wire segment out of a burst: payload [off, off + mss) or less at the
  * end. Copies the header with SEG.SEQ advanced by off, FIN and PSH only on the
- * last segment and CWR only on the first, checksum zero; fills iov with the
- * payload. Returns the number of iovs; *len_bytes is the payload's length. */
+ * last segment and CWR only on the first, unless it is a bit of ACE; checksum
+ * zero; fills iov with the payload. Returns the number of iovs; *len_bytes is the payload's length. */
 int segment_cut(const struct engine_pkt_out *pkt, uint32_t off,
 		uint8_t hdr[TCP_HDR_MAX], struct iovec iov[2],
 		uint32_t *len_bytes);

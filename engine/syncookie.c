@@ -86,7 +86,7 @@ void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
 	if (!s->opt.ts || !e->cfg.timestamps) {
 		syn.opt.wscale = -1;
 		syn.opt.sack_ok = false;
-		syn.flags &= (uint8_t)~(SEG_ECE | SEG_CWR);
+		syn.flags &= (uint16_t)~(SEG_ECE | SEG_CWR);
 	}
 	t.ts_offset = random_ts_offset(e->ts_key, flow);
 	tcb_set_path(&t, path);
@@ -99,6 +99,7 @@ void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
 	r.flags = answer.flags;
 	r.wnd = answer.wnd;
 	r.opt = answer.opt;
+	accecn_free(&t);
 	engine_reply(e, &r);
 	e->cookie_us = now_us;
 	e->stats.cookies_sent++;
@@ -114,7 +115,7 @@ bool syncookie_expected(const struct engine *e, const struct segment *s,
 }
 
 /* The SYN that s must have followed, as far as anybody remembers. */
-static struct segment remembered_syn(const struct segment *s)
+static struct segment remembered_syn(const struct engine *e, const struct segment *s)
 {
 	uint32_t bits = s->opt.ts_ecr & TS_BITS;
 	struct segment syn = {
@@ -125,6 +126,9 @@ static struct segment remembered_syn(const struct segment *s)
 			.wscale = -1, .ts = s->opt.ts, .ts_val = s->opt.ts_val},
 	};
 
+	/* Answers of AccECN's handshake, which RFC 3168 has not (RFC 9768 5.1). */
+	if (e->cfg.ecn >= 3 && (s->flags & ACE_FLAGS) >> ACE_SHIFT >= 2)
+		syn.flags |= ACE_FLAGS;
 	if (!s->opt.ts)
 		return syn;
 	if ((bits & TS_WSCALE) <= 14)
@@ -156,7 +160,7 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 	}
 	if (!path->mtu_bytes)
 		return DROP_NO_PATH;
-	syn = remembered_syn(s);
+	syn = remembered_syn(e, s);
 	if (listen_child(listener, path, flow, &syn, now_us, &t))
 		return DROP_ACCEPT_QUEUE;
 	tcb_set_iss(t, iss);

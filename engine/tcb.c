@@ -290,6 +290,7 @@ void tcb_destroy(struct tcb *t)
 	sb_clear(&t->snd.sb, &e->pool);
 	reasm_clear(&t->rcv.ooo, &e->stats.memory_bytes);
 	control_end(t);
+	accecn_free(t);
 	e->stats.memory_bytes -= sizeof(*t);
 	free(t);
 }

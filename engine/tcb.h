@@ -47,6 +47,33 @@ enum recovery {
 	RECOVERY_LOSS, /* since a timeout, until snd.recover */
 };
 
+enum ecn_mode {
+	ECN_OFF,
+	ECN_CLASSIC,  /* RFC 3168 */
+	ECN_ACCURATE, /* RFC 9768 */
+};
+
+/* CE-marked packets, and payload bytes by mark: RFC 9768 3.2. */
+struct ecn_counts {
+	uint32_t cep, e0b, ceb, e1b;
+};
+
+struct accecn {
+	struct ecn_counts in;   /* arrived here */
+	struct ecn_counts out;  /* what the peer says that it received */
+	struct ecn_counts told; /* in, as the last option said it */
+	uint32_t ce_unacked;    /* marked packets since an ACK left */
+	uint8_t repeats;        /* of text whose ACK had the option */
+	bool handshake_ack : 1; /* the next bare ACK tells of the SYN,ACK */
+	bool ce_on_syn : 1;     /* our SYN or SYN,ACK was marked */
+	bool ce_last : 1;       /* the latest packet was marked */
+	bool ace_heard : 1;     /* feedback came after the handshake */
+	bool option_due : 1;    /* whether or not a counter has changed */
+	bool option_sent : 1;   /* with the latest ACK */
+	bool option_off : 1;    /* the path seems to drop what carries it */
+	bool option_bad : 1;    /* the peer's arrive zeroed */
+};
+
 /* Membership in one of the engine's lists of tcbs. */
 struct tcb_link {
 	struct tcb *next, *prev;
@@ -162,6 +189,18 @@ struct tcb {
 		bool app_limited;
 		bool bytes_app_limited; /* what the sample was */
 	} rate;
+	struct {
+		struct accecn *acc; /* if mode is, or may become, ECN_ACCURATE */
+		uint32_t recover;   /* SND.NXT when cwnd was reduced last */
+		uint8_t asked, mode; /* enum ecn_mode; asked: in our SYN */
+		uint8_t syn;        /* IP header's field of the peer's latest SYN */
+		bool plain_syn : 1; /* our SYN was repeated without ECN */
+		bool no_ect : 1;    /* data is sent without, whatever the mode */
+		bool deaf : 1;      /* the peer's feedback is not to be believed */
+		bool seen : 1;      /* a packet came with any of ECT and CE */
+		bool echo : 1;      /* ECN_CLASSIC: ECE until CWR comes */
+		bool cwr_due : 1;   /* ECN_CLASSIC: on the next new segment */
+	} ecn;
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
@@ -202,7 +241,7 @@ struct tcb {
 struct reply {
 	struct flow flow;
 	uint32_t seq, ack;
-	uint8_t flags;
+	uint16_t flags;
 	uint16_t wnd;
 	struct seg_options opt; /* with SYN only */
 	struct tcp_opts opts;
@@ -431,6 +470,58 @@ void rate_check_app_limited(struct tcb *t);
 /* After recovery has marked what is lost, and has told congestion control.
  * Returns how much that is. */
 uint32_t rate_tell_losses(struct tcb *t, uint64_t now_us);
+
+/* ---- ecn.c: RFC 3168, RFC 8311, and what is common with RFC 9768 ------------- */
+
+/* Flags of a SYN, or of a SYN,ACK, that is about to leave. */
+uint16_t ecn_syn_flags(struct tcb *t, bool answer);
+/* The peer's first SYN or SYN,ACK: the mode is decided. */
+void ecn_take_syn(struct tcb *t, const struct segment *s);
+/* Its SYN again, in SYN-RECEIVED. False: it contradicts the first one, and the
+ * connection must be reset (RFC 9768 3.1.5). */
+bool ecn_take_syn_again(struct tcb *t, const struct segment *s);
+/* An acceptable segment without SYN. */
+void ecn_receive(struct tcb *t, const struct segment *s);
+/* Its acknowledgment was taken. Returns whether it tells of congestion, and
+ * completes ack. */
+bool ecn_take_ack(struct tcb *t, const struct segment *s,
+		  const struct sb_acked *res, struct cc_ack *ack);
+/* Our SYN was acknowledged by s; after cc_init(). */
+void ecn_established(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* cwnd was reduced, for whatever reason; the reason was a timeout. */
+void ecn_reduced(struct tcb *t);
+void ecn_timeout(struct tcb *t);
+/* Flags of a segment that is about to leave. pure: a bare ACK without SACK
+ * blocks; fresh: its data was never sent before. */
+uint16_t ecn_flags(struct tcb *t, uint32_t len_bytes, bool pure, bool fresh);
+uint8_t ecn_tos(const struct tcb *t, uint32_t len_bytes, bool fresh);
+void ecn_status(const struct tcb *t, struct tcp_status *st);
+
+/* ---- accecn.c: RFC 9768, all in ECN_ACCURATE only ------------------------------ */
+
+bool accecn_start(struct tcb *t); /* false: no memory */
+void accecn_free(struct tcb *t);
+uint16_t accecn_syn_ack_flags(struct tcb *t);
+void accecn_take_syn_ack(struct tcb *t, const struct segment *s);
+/* The SYN,ACK came again; in any mode. */
+void accecn_syn_ack_again(struct tcb *t, const struct segment *s);
+/* The ACK of our SYN,ACK. */
+void accecn_take_third_ack(struct tcb *t, const struct segment *s);
+void accecn_receive(struct tcb *t, const struct segment *s);
+/* Text came that had been acknowledged already; in any mode. */
+void accecn_repeated(struct tcb *t);
+/* Packets newly known to have been marked, and how many bytes they have. */
+uint32_t accecn_take_ack(struct tcb *t, const struct segment *s,
+			 const struct sb_acked *res, uint32_t *ce_bytes);
+uint16_t accecn_flags(struct tcb *t, bool pure);
+/* Must a bare ACK leave before anything else? In any mode. (3.2.2.1) */
+bool accecn_ack_first(const struct tcb *t);
+/* What the option of the next segment takes, padded, of room_bytes; 0: none. In
+ * any mode. */
+unsigned accecn_option_bytes(const struct tcb *t, unsigned room_bytes);
+/* Puts it in. len_bytes: payload of the segment. */
+void accecn_fill_option(struct tcb *t, struct seg_options *o, unsigned room_bytes,
+			uint32_t len_bytes);
 
 /* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
 

@@ -17,7 +17,8 @@
 
 #include "../engine/segment.h"
 
-enum { OPT_END, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8 };
+enum { OPT_END, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8,
+       OPT_ACCECN0 = 172, OPT_ACCECN1 = 174 };
 
 struct line {
 	char *buf;
@@ -97,6 +98,17 @@ static void put_sack(struct line *l, const uint8_t *p, size_t len, struct origin
 	}
 }
 
+/* Three counters of 24 bits, or the first of them (RFC 9768 3.2.3). */
+static void put_accecn(struct line *l, const uint8_t *p, size_t len)
+{
+	static const char *const name[] = {"e0b", "ceb", "e1b"};
+
+	put(l, "accecn");
+	for (unsigned i = 0; i < 3 && 5 + 3 * i <= len; i++)
+		put(l, " %s %u", name[p[0] == OPT_ACCECN1 ? 2 - i : i],
+		    (unsigned)p[2 + 3 * i] << 16 | get16(p + 3 + 3 * i));
+}
+
 /* One option of len bytes, kind and length included. */
 static void put_option(struct line *l, const uint8_t *p, size_t len, struct origin o)
 {
@@ -110,6 +122,8 @@ static void put_option(struct line *l, const uint8_t *p, size_t len, struct orig
 		put_sack(l, p + 2, len - 2, o);
 	else if (p[0] == OPT_TS && len == 10)
 		put(l, "ts %" PRIu32 " %" PRIu32, get32(p + 2), get32(p + 6));
+	else if (p[0] == OPT_ACCECN0 || p[0] == OPT_ACCECN1)
+		put_accecn(l, p, len);
 	else
 		put(l, "option %u", p[0]);
 }
@@ -139,15 +153,15 @@ static void put_options(struct line *l, const struct trace_rec *rec,
 	}
 }
 
-static void put_flags(struct line *l, uint8_t flags)
+static void put_flags(struct line *l, uint16_t flags)
 {
 	static const struct {
-		uint8_t bit;
+		uint16_t bit;
 		const char *name;
 	} names[] = {
 		{SEG_SYN, "SYN"}, {SEG_FIN, "FIN"}, {SEG_RST, "RST"},
 		{SEG_PSH, "PSH"}, {SEG_ACK, "ACK"}, {SEG_URG, "URG"},
-		{SEG_ECE, "ECE"}, {SEG_CWR, "CWR"},
+		{SEG_ECE, "ECE"}, {SEG_CWR, "CWR"}, {SEG_AE, "AE"},
 	};
 	char text[40] = "";
 
@@ -165,7 +179,7 @@ static void put_flags(struct line *l, uint8_t flags)
 static void put_segment(struct line *l, const struct trace_rec *rec)
 {
 	bool out = rec->kind == TRACE_OUT;
-	uint8_t flags = rec->hdr[13];
+	uint16_t flags = (uint16_t)((rec->hdr[12] << 8 & SEG_AE) | rec->hdr[13]);
 	struct origin ours = {rec->iss, rec->iss_known};
 	struct origin theirs = {rec->irs, rec->irs_known};
 	uint32_t wnd = get16(rec->hdr + 14);

@@ -294,7 +294,9 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 	struct gso_route *r;
 	uint64_t now_ms;
 
-	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX)
+	/* CWR stays on the first segment alone (RFC 3168 6.1.2), or as a bit of
+	 * ACE on all (RFC 9768 3.3.4): kernels do not agree about which. */
+	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX || pkt->hdr[13] & SEG_CWR)
 		return NULL;
 	now_ms = clock_ms();
 	if (conntrack_in_use(g, now_ms))
@@ -342,9 +344,6 @@ int gso_send(struct link *l, struct gso_route *r, const struct engine_pkt_out *p
 		.msg_iov = iov, .msg_iovlen = 4 + pkt->payload_iovs,
 	};
 
-	/* CWR is for the first segment alone (RFC 3168 6.1.2). */
-	if (pkt->hdr[13] & SEG_CWR)
-		v.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	ip4_header(ip, l, pkt, tcp_len);
 	memcpy(tcp, pkt->hdr, pkt->hdr_len_bytes);
 	tcp[16] = sum >> 8;

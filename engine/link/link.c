@@ -207,6 +207,7 @@ static bool rx_take(struct link *l, int i, struct engine_pkt_in *p)
 		.dst = addr_from_v4(ip + 16),
 		.tcp = ip + hdr_len,
 		.tcp_len_bytes = total - hdr_len,
+		.tos = ip[1], /* of an aggregate too: GRO joins equals only */
 	};
 	if (p->tcp_len_bytes < TCP_HDR_MIN) /* the engine counts those */
 		return p->tcp_len_bytes >= 4 && ports_has(l, get_be16(p->tcp + 2));

@@ -97,8 +97,8 @@ static void fail_at(const char *file, int line)
 
 static void print_got(const char *what, const struct got *g)
 {
-	static const char names[] = "FSRPAU";
-	char flags[8];
+	static const char names[] = "FSRPAUECa";
+	char flags[12];
 	unsigned n = 0;
 
 	for (unsigned i = 0; names[i]; i++)
@@ -341,14 +341,14 @@ void forget(struct harness *h)
 
 /* ---- expectations ------------------------------------------------------- */
 
-const struct got *harness_expect(struct harness *h, uint8_t flags, uint32_t seq,
+const struct got *harness_expect(struct harness *h, uint16_t flags, uint32_t seq,
 				 uint32_t ack, uint32_t len_bytes,
 				 const char *file, int line)
 {
 	struct got want = {.flags = flags, .seq = seq, .ack = ack,
 			   .len_bytes = len_bytes, .time_us = h->now_us};
 	struct got *g = &h->last;
-	uint8_t mask = flags & PSH ? 0xff : (uint8_t)~PSH;
+	uint16_t mask = flags & PSH ? 0xffff : (uint16_t)~PSH;
 
 	if (!pending(h)) {
 		print_got("nothing sent; expected", &want);

@@ -37,6 +37,9 @@ enum {
 	PSH = SEG_PSH,
 	ACK = SEG_ACK,
 	URG = SEG_URG,
+	ECE = SEG_ECE,
+	CWR = SEG_CWR,
+	AE = SEG_AE,
 };
 
 #define ANY UINT32_MAX /* expect(): not compared */
@@ -49,7 +52,7 @@ enum {
 struct got {
 	uint64_t time_us;
 	struct flow flow;  /* from the engine's side */
-	uint8_t flags;
+	uint16_t flags;
 	uint32_t seq, ack; /* relative */
 	uint16_t wnd;      /* as on the wire */
 	uint8_t tos;
@@ -80,6 +83,7 @@ struct harness {
 	struct tcp_opts opts; /* for open and listen */
 	uint32_t irs;             /* the peer's ISN */
 	struct seg_options syn;   /* options of the peer's SYN */
+	uint8_t tos;              /* of packets from the peer */
 	bool ts;                  /* inject() adds timestamps */
 	uint32_t ts_base;         /* of the peer's timestamp clock (1 ms) */
 	uint32_t ts_recent;       /* last TSval from the engine */
@@ -130,20 +134,20 @@ void establish_passive(struct harness *h);
 void reach(struct harness *h, enum tcp_state s);
 
 /* The peer sends. Returns why it was dropped. */
-enum drop inject(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+enum drop inject(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 		 uint32_t wnd, uint32_t len_bytes);
-enum drop inject_opt(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+enum drop inject_opt(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 		     uint32_t wnd, uint32_t len_bytes,
 		     const struct seg_options *opt);
 /* A header of one's own making (absolute numbers, any bytes); the checksum is
  * set here. */
 enum drop inject_raw(struct harness *h, uint8_t *tcp, size_t len_bytes);
 /* Writes what inject_opt() would send; returns its length. */
-size_t craft(struct harness *h, uint8_t *tcp, uint8_t flags, uint32_t seq,
+size_t craft(struct harness *h, uint8_t *tcp, uint16_t flags, uint32_t seq,
 	     uint32_t ack, uint32_t wnd, uint32_t len_bytes,
 	     const struct seg_options *opt);
 /* engine_refuse() for such a segment. */
-void refuse(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+void refuse(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 	    uint32_t len_bytes);
 void inject_icmp(struct harness *h, uint32_t seq, int err, uint32_t mtu_bytes);
 
@@ -172,7 +176,7 @@ enum tcp_state state_of(struct harness *h);
 
 /* The next segment must be this one. PSH is compared only where flags has it;
  * ack only where flags has ACK. Returns it. */
-const struct got *harness_expect(struct harness *h, uint8_t flags, uint32_t seq,
+const struct got *harness_expect(struct harness *h, uint16_t flags, uint32_t seq,
 				 uint32_t ack, uint32_t len_bytes,
 				 const char *file, int line);
 void harness_expect_none(struct harness *h, const char *file, int line);

@@ -6,7 +6,7 @@
 
 /* ---- the peer ----------------------------------------------------------- */
 
-size_t craft(struct harness *h, uint8_t *tcp, uint8_t flags, uint32_t seq,
+size_t craft(struct harness *h, uint8_t *tcp, uint16_t flags, uint32_t seq,
 	     uint32_t ack, uint32_t wnd, uint32_t len_bytes,
 	     const struct seg_options *opt)
 {
@@ -46,6 +46,7 @@ static struct engine_pkt_in packet_in(const struct harness *h, uint8_t *tcp,
 	}
 	return (struct engine_pkt_in){.src = h->remote.addr, .dst = h->local.addr,
 				      .path = h->path, .tcp = tcp,
+				      .tos = h->tos,
 				      .tcp_len_bytes = len_bytes};
 }
 
@@ -60,7 +61,7 @@ enum drop inject_raw(struct harness *h, uint8_t *tcp, size_t len_bytes)
 }
 
 /* The window that the engine may use from now on. */
-static void note_window(struct peer *p, uint8_t flags, uint32_t ack, uint32_t wnd,
+static void note_window(struct peer *p, uint16_t flags, uint32_t ack, uint32_t wnd,
 			const struct seg_options *opt)
 {
 	if (flags & SYN) {
@@ -76,7 +77,7 @@ static void note_window(struct peer *p, uint8_t flags, uint32_t ack, uint32_t wn
 	p->edge_known = true;
 }
 
-enum drop inject_opt(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+enum drop inject_opt(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 		     uint32_t wnd, uint32_t len_bytes,
 		     const struct seg_options *opt)
 {
@@ -94,7 +95,7 @@ enum drop inject_opt(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ac
 	return h->drop;
 }
 
-enum drop inject(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+enum drop inject(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 		 uint32_t wnd, uint32_t len_bytes)
 {
 	struct seg_options opt = {.wscale = -1};
@@ -109,7 +110,7 @@ enum drop inject(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
 	return inject_opt(h, flags, seq, ack, wnd, len_bytes, &opt);
 }
 
-void refuse(struct harness *h, uint8_t flags, uint32_t seq, uint32_t ack,
+void refuse(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 	    uint32_t len_bytes)
 {
 	uint8_t tcp[TCP_HDR_MAX + 2048];

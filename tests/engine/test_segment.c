@@ -287,6 +287,30 @@ static void test_build_as_linux(void **state)
 	}
 }
 
+/* RFC 9768 3.2.3: of a length that nobody knows, the whole counters count. */
+static void test_parse_accecn_lengths(void **state)
+{
+	struct segment s;
+
+	(void)state;
+	for (uint8_t len = 2; len <= 20; len++) {
+		uint8_t opt[40] = {172, len, 0, 0, 1, 0, 0, 2, 0, 0, 3, 9, 9, 9};
+		unsigned n = (len - 2) / 3 < 3 ? (len - 2) / 3 : 3;
+
+		assert_int_equal(parse_options_of(&s, SEG_ACK, opt, len), DROP_NONE);
+		assert_true(s.opt.ecn);
+		assert_int_equal(s.opt.ecn_n, n);
+		assert_int_equal(s.opt.ecn_e0b, n > 0 ? 1 : 0);
+		assert_int_equal(s.opt.ecn_ceb, n > 1 ? 2 : 0);
+		assert_int_equal(s.opt.ecn_e1b, n > 2 ? 3 : 0);
+		opt[0] = 174;
+		assert_int_equal(parse_options_of(&s, SEG_ACK, opt, len), DROP_NONE);
+		assert_int_equal(s.opt.ecn_order, 1);
+		assert_int_equal(s.opt.ecn_e1b, n > 0 ? 1 : 0);
+		assert_int_equal(s.opt.ecn_e0b, n > 2 ? 3 : 0);
+	}
+}
+
 /* [MUST-68] [MUST-69] */
 static void test_build_layouts(void **state)
 {
@@ -302,6 +326,15 @@ static void test_build_layouts(void **state)
 		 {12, {2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 7}}},
 		{{.ts = true, .ts_val = 0x01020304, .ts_ecr = 5, .wscale = -1},
 		 {12, {1, 1, 8, 10, 1, 2, 3, 4, 0, 0, 0, 5}}},
+		{{.wscale = -1, .ecn = true, .ecn_n = 3, .ecn_e0b = 0x010203,
+		  .ecn_ceb = 0x040506, .ecn_e1b = 0x070809},
+		 {12, {172, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1}}},
+		{{.wscale = -1, .ecn = true, .ecn_order = 1, .ecn_n = 2,
+		  .ecn_ceb = 0x040506, .ecn_e1b = 0x070809},
+		 {8, {174, 8, 7, 8, 9, 4, 5, 6}}},
+		{{.wscale = -1, .ecn = true, .ecn_n = 1, .ecn_e0b = 0x010203},
+		 {8, {172, 5, 1, 2, 3, 1, 1, 1}}},
+		{{.wscale = -1, .ecn = true}, {4, {172, 2, 1, 1}}},
 		{{.wscale = -1, .sack_n = 1, .sack = {{0x10, 0x20}}},
 		 {12, {1, 1, 5, 10, 0, 0, 0, 0x10, 0, 0, 0, 0x20}}},
 	};
@@ -324,7 +357,7 @@ static struct segment random_segment(struct rnd *rnd)
 	struct segment s = {
 		.sport = (uint16_t)rnd_u64(rnd), .dport = (uint16_t)rnd_u64(rnd),
 		.seq = (uint32_t)rnd_u64(rnd), .ack = (uint32_t)rnd_u64(rnd),
-		.flags = (uint8_t)rnd_u64(rnd), .wnd = (uint16_t)rnd_u64(rnd),
+		.flags = rnd_u64(rnd) & 0x1ff, .wnd = (uint16_t)rnd_u64(rnd),
 		.up = (uint16_t)rnd_u64(rnd), .opt.wscale = -1,
 	};
 
@@ -338,6 +371,20 @@ static struct segment random_segment(struct rnd *rnd)
 		s.opt.ts_val = (uint32_t)rnd_u64(rnd);
 		s.opt.ts_ecr = (uint32_t)rnd_u64(rnd);
 	}
+	if (rnd_below(rnd, 2)) {
+		uint32_t v[3];
+
+		rnd_fill(rnd, v, sizeof(v));
+		s.opt.ecn = true;
+		s.opt.ecn_order = (uint8_t)rnd_below(rnd, 2);
+		s.opt.ecn_n = (uint8_t)rnd_below(rnd, 4);
+		if (s.opt.ecn_n > (s.opt.ecn_order ? 2 : 0))
+			s.opt.ecn_e0b = v[0] >> 8;
+		if (s.opt.ecn_n > 1)
+			s.opt.ecn_ceb = v[1] >> 8;
+		if (s.opt.ecn_n > (s.opt.ecn_order ? 0 : 2))
+			s.opt.ecn_e1b = v[2] >> 8;
+	}
 	s.opt.sack_n = (uint8_t)rnd_below(rnd, SACK_BLOCKS_MAX + 1);
 	for (int i = 0; i < s.opt.sack_n; i++)
 		rnd_fill(rnd, &s.opt.sack[i], sizeof(s.opt.sack[i]));
@@ -348,8 +395,9 @@ static struct segment random_segment(struct rnd *rnd)
 static unsigned sack_fit(const struct seg_options *o)
 {
 	unsigned used = 4u * !!o->mss + 12u * o->ts + 4u * (o->wscale >= 0) +
-			4u * (o->sack_ok && !o->ts);
-	unsigned fit = (36 - used) / 8;
+			4u * (o->sack_ok && !o->ts) +
+			(o->ecn ? (2u + 3u * o->ecn_n + 3) / 4 * 4 : 0);
+	unsigned fit = used > 36 ? 0 : (36 - used) / 8;
 
 	return o->sack_n < fit ? o->sack_n : fit;
 }
@@ -369,6 +417,12 @@ static void check_same(const struct segment *a, const struct segment *b)
 	assert_int_equal(a->opt.ts, b->opt.ts);
 	assert_int_equal(a->opt.ts_val, b->opt.ts_val);
 	assert_int_equal(a->opt.ts_ecr, b->opt.ts_ecr);
+	assert_int_equal(a->opt.ecn, b->opt.ecn);
+	assert_int_equal(a->opt.ecn_order, b->opt.ecn_order);
+	assert_int_equal(a->opt.ecn_n, b->opt.ecn_n);
+	assert_int_equal(a->opt.ecn_e0b, b->opt.ecn_e0b);
+	assert_int_equal(a->opt.ecn_ceb, b->opt.ecn_ceb);
+	assert_int_equal(a->opt.ecn_e1b, b->opt.ecn_e1b);
 	assert_int_equal(a->opt.sack_n, b->opt.sack_n);
 	assert_memory_equal(a->opt.sack, b->opt.sack,
 			    a->opt.sack_n * sizeof(a->opt.sack[0]));
@@ -401,7 +455,7 @@ static void test_build_then_parse(void **state)
 static struct engine_pkt_out make_burst(uint8_t *data, uint32_t len, uint32_t split,
 					uint16_t mss)
 {
-	struct segment s = {.seq = 0xffffff00, .ack = 7, .flags = 0xff & ~SEG_SYN,
+	struct segment s = {.seq = 0xffffff00, .ack = 7, .flags = 0x1ff & ~SEG_SYN,
 			    .opt = {.ts = true, .ts_val = 9, .wscale = -1}};
 	struct engine_pkt_out pkt = {.mss_bytes = mss, .payload_len_bytes = len};
 
@@ -418,9 +472,10 @@ static struct engine_pkt_out make_burst(uint8_t *data, uint32_t len, uint32_t sp
 static uint32_t check_cut(const struct engine_pkt_out *pkt, const uint8_t *data,
 			  uint32_t off)
 {
-	const uint8_t burst_flags = 0xff & ~SEG_SYN;
+	const uint16_t burst_flags = 0x1ff & ~SEG_SYN;
 	uint32_t left = pkt->payload_len_bytes - off, len, got = 0;
-	uint8_t hdr[TCP_HDR_MAX], want = burst_flags;
+	uint8_t hdr[TCP_HDR_MAX];
+	uint16_t want = burst_flags;
 	struct iovec iov[2];
 	struct segment s;
 	int iovs = segment_cut(pkt, off, hdr, iov, &len);
@@ -437,9 +492,9 @@ static uint32_t check_cut(const struct engine_pkt_out *pkt, const uint8_t *data,
 	assert_int_equal(segment_parse(&s, &v6_lo, &v6_lo, hdr, pkt->hdr_len_bytes),
 			 DROP_NONE);
 	if (len < left)
-		want &= (uint8_t)~(SEG_FIN | SEG_PSH);
-	if (off > 0)
-		want &= (uint8_t)~SEG_CWR;
+		want &= (uint16_t)~(SEG_FIN | SEG_PSH);
+	if (off > 0 && !pkt->ace) /* RFC 3168 6.1.2; RFC 9768 3.3.4 */
+		want &= (uint16_t)~SEG_CWR;
 	assert_int_equal(s.flags, want);
 	assert_int_equal(s.seq, 0xffffff00 + off);
 	assert_int_equal(s.ack, 7);
@@ -462,6 +517,7 @@ static void test_cut(void **state)
 						       rnd_below(&rnd, len + 1), mss);
 		uint32_t off = 0, segs = 0;
 
+		pkt.ace = i % 2;
 		assert_int_equal(segment_is_burst(&pkt), len > mss);
 		while (off < len) {
 			off += check_cut(&pkt, data, off);
@@ -496,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_parse_random_bytes),
 		cmocka_unit_test(test_build_as_linux),
 		cmocka_unit_test(test_build_layouts),
+		cmocka_unit_test(test_parse_accecn_lengths),
 		cmocka_unit_test(test_build_then_parse),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_cut_of_nothing),

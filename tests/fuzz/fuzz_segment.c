@@ -21,6 +21,7 @@ static void check_bounds(const struct segment *s, const uint8_t *tcp, size_t len
 	check(s->data == tcp + s->hdr_len_bytes || s->data_len_bytes == 0);
 	check(s->hdr_len_bytes + (size_t)s->data_len_bytes == len);
 	check(s->opt.sack_n <= SACK_BLOCKS_MAX);
+	check(s->opt.ecn_n <= 3);
 	check(s->opt.wscale >= -1 && s->opt.wscale <= 14);
 	if (!(s->flags & SEG_SYN))
 		check(!s->opt.mss && s->opt.wscale < 0 && !s->opt.sack_ok);
@@ -44,6 +45,8 @@ static void check_rebuilt(const struct segment *s, const struct ip_addr *src,
 	check(again.opt.ts == s->opt.ts && again.opt.mss == s->opt.mss);
 	check(again.opt.wscale == s->opt.wscale && again.opt.sack_ok == s->opt.sack_ok);
 	check(!s->opt.ts || again.opt.ts_val == s->opt.ts_val);
+	check(again.opt.ecn == s->opt.ecn && again.opt.ecn_n == s->opt.ecn_n);
+	check(s->opt.ecn_n < 2 || again.opt.ecn_ceb == s->opt.ecn_ceb);
 	check(again.opt.sack_n <= s->opt.sack_n);
 	check(!memcmp(again.opt.sack, s->opt.sack, again.opt.sack_n * sizeof(s->opt.sack[0])));
 }

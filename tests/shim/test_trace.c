@@ -156,6 +156,8 @@ static void test_hostile_options(void **state)
 		{{2, 9}, "bad option 2"},   {{1, 1, 1, 1, 1, 1, 1, 5}, "bad option 5"},
 		{{3, 2, 0}, "option 3"},    {{8, 4, 0, 0}, "option 8"},
 		{{5, 2, 0}, "option 5"},    {{253, 4, 1, 2}, "option 253"},
+		{{172, 8, 0, 0, 1, 0, 1, 0}, "accecn e0b 1 ceb 256"},
+		{{174, 5, 0, 0, 7}, "accecn e1b 7"},
 		{{5, 6, 0, 0, 0, 1}, "sack"}, {{0, 2, 1}, "  100"},
 	};
 	struct segment s = seg(SEG_ACK, 1, 1, 100);
