@@ -72,7 +72,7 @@ $(BUILD)/libev-pic.a:
 $(LIB): $(ENGINE) $(LINK) $(SHIM) $(BUILD)/libev-pic.a
 	$(CC) -shared $(CFLAGS) $(SAN) -o $@ $^ -Wl,-soname,libmytcp.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL -lm -ldl -pthread $(LDFLAGS)
 
-$(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/shim/config.o $(BUILD)/libengine.a
+$(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/libshim.a $(BUILD)/libengine.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 
 $(EMULATOR): $(BUILD)/tools/mytcp-link.o $(BUILD)/libemulator.a

@@ -18,6 +18,7 @@
 enum config_from {
 	FROM_BUILTIN,
 	FROM_SYSCTL,
+	FROM_FALLBACK, /* built in, because the sysctl says what we do not have */
 	FROM_ENV,    /* MYTCP_NAME */
 	FROM_OPTION, /* --set */
 };

@@ -28,6 +28,12 @@ int sockopt_changed(struct sock *s)
 	return 0;
 }
 
+bool sockopt_status(struct sock *s, struct tcp_status *st)
+{
+	return atomic_load(&s->state) == SOCK_CONNECTED && sock_is_mine(s) &&
+	       driver_status(s, st) == 0;
+}
+
 const struct engine_config *sockopt_engine_config(void)
 {
 	return &driver_config()->engine;

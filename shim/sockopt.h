@@ -4,6 +4,7 @@
 #ifndef MYTCP_SOCKOPT_H
 #define MYTCP_SOCKOPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,9 @@ extern const struct option_table sockopt_ip;     /* SOL_IP and SOL_IPV6 */
 
 /* s->opts have changed: tells the driver, if it knows the socket. 0. */
 int sockopt_changed(struct sock *s);
+/* What the engine says of the connection of s; false: there is none, or it is
+ * another process's. */
+bool sockopt_status(struct sock *s, struct tcp_status *st);
 /* The configuration of the stack that s belongs to. */
 const struct engine_config *sockopt_engine_config(void);
 

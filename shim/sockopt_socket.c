@@ -10,23 +10,30 @@
 
 /* ---- values that the driver must know ----------------------------------- */
 
-/* Linux doubles what is set, for its own overhead, and says so. */
+/* Linux doubles what is set, for its own overhead, and says so. Buffers of which
+ * nobody has set the size are as large as they have grown. */
 static int get_sndbuf(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	uint32_t own = s->opts.tcp.sndbuf_bytes;
+	uint32_t bytes = s->opts.tcp.sndbuf_bytes * 2;
+	struct tcp_status st;
 
 	(void)fd;
-	return optval_put_int((int)(own ? own * 2 : sockopt_engine_config()->sndbuf_bytes),
-			      val, len);
+	if (!bytes)
+		bytes = sockopt_status(s, &st) ? st.sndbuf_bytes
+					       : sockopt_engine_config()->sndbuf_bytes;
+	return optval_put_int((int)bytes, val, len);
 }
 
 static int get_rcvbuf(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	uint32_t own = s->opts.tcp.rcvbuf_bytes;
+	uint32_t bytes = s->opts.tcp.rcvbuf_bytes * 2;
+	struct tcp_status st;
 
 	(void)fd;
-	return optval_put_int((int)(own ? own * 2 : sockopt_engine_config()->rcvbuf_bytes),
-			      val, len);
+	if (!bytes)
+		bytes = sockopt_status(s, &st) ? st.rcvbuf_bytes
+					       : sockopt_engine_config()->rcvbuf_bytes;
+	return optval_put_int((int)bytes, val, len);
 }
 
 #define SNDBUF_MIN 2304 /* half of Linux's SOCK_MIN_SNDBUF */

@@ -25,8 +25,7 @@ static int get_maxseg(struct sock *s, int fd, void *val, socklen_t *len)
 	int mss = s->opts.tcp.mss_max_bytes;
 
 	(void)fd;
-	if (atomic_load(&s->state) == SOCK_CONNECTED && sock_is_mine(s) &&
-	    driver_status(s, &st) == 0)
+	if (sockopt_status(s, &st))
 		mss = (int)st.snd_mss;
 	return optval_put_int(mss ? mss : MSS_FRESH, val, len);
 }

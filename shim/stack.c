@@ -384,14 +384,7 @@ socklen_t stack_name(const struct stack *st, enum name_kind kind,
 void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 		    struct tcp_opts *out)
 {
-	struct tcp_opts defaults;
-
-	tcp_opts_defaults(st->engine, &defaults);
 	*out = o->tcp;
-	if (!out->sndbuf_bytes)
-		out->sndbuf_bytes = defaults.sndbuf_bytes;
-	if (!out->rcvbuf_bytes)
-		out->rcvbuf_bytes = defaults.rcvbuf_bytes;
 	if (!out->ttl)
 		out->ttl = (uint8_t)st->cfg.ttl;
 	/* To the engine, 0 is no limit. */

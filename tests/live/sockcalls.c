@@ -523,15 +523,16 @@ static void fds(void)
 
 static void option_defaults(void)
 {
-	/* What Linux has and this TCP has too; buffer sizes differ. */
 	static const int sol[] = {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_REUSEADDR,
 				  SO_REUSEPORT, SO_KEEPALIVE, SO_ACCEPTCONN,
 				  SO_OOBINLINE, SO_BROADCAST, SO_RCVLOWAT,
-				  SO_SNDLOWAT, SO_PRIORITY, SO_MARK, 999};
+				  SO_SNDLOWAT, SO_PRIORITY, SO_MARK, SO_SNDBUF,
+				  SO_RCVBUF, SO_LINGER, SO_MAX_PACING_RATE, 999};
 	static const int tcp_opts[] = {TCP_NODELAY, TCP_MAXSEG, TCP_CORK,
 				       TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 				       TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
-				       TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_ULP, 999};
+				       TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_ULP,
+				       TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP, 999};
 	static const int ip[] = {IP_TOS, IP_TTL, IP_RECVERR, IP_MTU_DISCOVER, IP_MTU,
 				 IP_BIND_ADDRESS_NO_PORT, 999};
 	int fd = tcp(0);

@@ -258,62 +258,6 @@ static void sysctl(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void test_sysctl(void **state)
-{
-	(void)state;
-	sysctl("tcp_sack", "0\n");
-	sysctl("tcp_timestamps", "2\n"); /* on, without a random offset */
-	sysctl("tcp_fin_timeout", "30\n");
-	sysctl("tcp_rto_min_us", "5001\n");
-	sysctl("tcp_rto_max_ms", "60000\n");
-	sysctl("tcp_retries2", "5\n");
-	sysctl("tcp_orphan_retries", "0\n");
-	sysctl("ip_no_pmtu_disc", "1\n");
-	sysctl("ip_default_ttl", "32\n");
-	c.engine.orphan_retries = 1;
-	config_from_sysctl(&c, sysctl_dir);
-	assert_false(c.engine.sack);
-	assert_true(c.engine.timestamps);
-	assert_int_equal(c.engine.fin_timeout_ms, 30000);
-	assert_int_equal(c.engine.rto_min_ms, 6);
-	assert_int_equal(c.engine.rto_max_ms, 60000);
-	assert_int_equal(c.engine.retries, 5);
-	assert_int_equal(c.engine.orphan_retries, 8);
-	assert_int_equal(c.mtu_discover, IP_PMTUDISC_DONT);
-	assert_int_equal(c.ttl, 32);
-	assert_true(c.engine.window_scaling);     /* has no file */
-	assert_int_equal(c.engine.syn_retries, 6); /* nor this */
-}
-
-/* What Linux allows and we do not is cut; what is no number is left alone. */
-static void test_odd_sysctl(void **state)
-{
-	struct config before = c;
-
-	(void)state;
-	sysctl("tcp_retries2", "255\n");
-	sysctl("tcp_fin_timeout", "4294967295\n");
-	sysctl("tcp_syn_retries", "many\n");
-	sysctl("tcp_synack_retries", "");
-	sysctl("tcp_sack", "-1\n");
-	config_from_sysctl(&c, sysctl_dir);
-	assert_int_equal(c.engine.retries, 127);
-	assert_int_equal(c.engine.fin_timeout_ms, 3600000);
-	before.engine.retries = 127;
-	before.engine.fin_timeout_ms = 3600000;
-	assert_memory_equal(&before, &c, offsetof(struct config, from));
-}
-
-static void test_no_sysctl(void **state)
-{
-	struct config before = c;
-
-	(void)state;
-	config_from_sysctl(&c, "/nonexistent");
-	config_from_sysctl(&c, sysctl_dir); /* is empty */
-	assert_memory_equal(&before, &c, sizeof(c));
-}
-
 /* The line of a knob, as "NAME VALUE FROM". */
 static void shown(const char *name, char line[256])
 {
@@ -338,6 +282,89 @@ static void shown(const char *name, char line[256])
 		shown(name, line_); \
 		assert_string_equal(line_, name " " want); \
 	} while (0)
+
+static void test_sysctl(void **state)
+{
+	(void)state;
+	sysctl("tcp_sack", "0\n");
+	sysctl("tcp_timestamps", "2\n"); /* on, without a random offset */
+	sysctl("tcp_fin_timeout", "30\n");
+	sysctl("tcp_rto_min_us", "5001\n");
+	sysctl("tcp_rto_max_ms", "60000\n");
+	sysctl("tcp_retries2", "5\n");
+	sysctl("tcp_orphan_retries", "0\n");
+	sysctl("tcp_syncookies", "2\n");
+	sysctl("tcp_min_snd_mss", "500\n");
+	sysctl("tcp_wmem", "4096\t8192\t65536\n");
+	sysctl("tcp_rmem", "50 100 200000\n");
+	sysctl("ip_no_pmtu_disc", "1\n");
+	sysctl("ip_default_ttl", "32\n");
+	c.engine.orphan_retries = 1;
+	config_from_sysctl(&c, sysctl_dir);
+	assert_false(c.engine.sack);
+	assert_true(c.engine.timestamps);
+	assert_int_equal(c.engine.fin_timeout_ms, 30000);
+	assert_int_equal(c.engine.rto_min_ms, 6);
+	assert_int_equal(c.engine.rto_max_ms, 60000);
+	assert_int_equal(c.engine.retries, 5);
+	assert_int_equal(c.engine.orphan_retries, 8);
+	assert_int_equal(c.mtu_discover, IP_PMTUDISC_DONT);
+	assert_int_equal(c.ttl, 32);
+	assert_int_equal(c.engine.syncookies, 2);
+	assert_int_equal(c.engine.mss_min_bytes, 500);
+	assert_int_equal(c.engine.sndbuf_bytes, 8192);
+	assert_int_equal(c.engine.sndbuf_max_bytes, 65536);
+	assert_int_equal(c.engine.rcvbuf_bytes, 2048); /* from 100 */
+	assert_int_equal(c.engine.rcvbuf_max_bytes, 200000);
+	assert_true(c.engine.window_scaling);     /* has no file */
+	assert_int_equal(c.engine.syn_retries, 6); /* nor this */
+}
+
+static void test_congestion_control(void **state)
+{
+	(void)state;
+	sysctl("tcp_congestion_control", "nosuch\n");
+	config_from_sysctl(&c, sysctl_dir);
+	assert_shown("cc", "reno built-in,");
+	sysctl("tcp_congestion_control", "reno\n");
+	config_from_sysctl(&c, sysctl_dir);
+	assert_shown("cc", "reno net.ipv4.tcp_congestion_control");
+	assert_int_equal(set("cc", "reno"), 0);
+	assert_shown("cc", "reno --set");
+	assert_int_equal(set("cc", "nosuch"), -EINVAL);
+	assert_string_equal(why, "cc cannot be \"nosuch\"; possible: reno");
+}
+
+/* What Linux allows and we do not is cut; what is no number is left alone. */
+static void test_odd_sysctl(void **state)
+{
+	struct config before = c;
+
+	(void)state;
+	sysctl("tcp_retries2", "255\n");
+	sysctl("tcp_fin_timeout", "4294967295\n");
+	sysctl("tcp_syn_retries", "many\n");
+	sysctl("tcp_synack_retries", "");
+	sysctl("tcp_sack", "-1\n");
+	sysctl("tcp_wmem", "4096 9000\n"); /* only two of three */
+	before.engine.sndbuf_bytes = 9000;
+	config_from_sysctl(&c, sysctl_dir);
+	assert_int_equal(c.engine.retries, 127);
+	assert_int_equal(c.engine.fin_timeout_ms, 3600000);
+	before.engine.retries = 127;
+	before.engine.fin_timeout_ms = 3600000;
+	assert_memory_equal(&before, &c, offsetof(struct config, from));
+}
+
+static void test_no_sysctl(void **state)
+{
+	struct config before = c;
+
+	(void)state;
+	config_from_sysctl(&c, "/nonexistent");
+	config_from_sysctl(&c, sysctl_dir); /* is empty */
+	assert_memory_equal(&before, &c, sizeof(c));
+}
 
 static void test_show(void **state)
 {
@@ -420,6 +447,7 @@ int main(void)
 		WITH_SYSCTLS(test_sysctl),
 		WITH_SYSCTLS(test_odd_sysctl),
 		WITH_SYSCTLS(test_no_sysctl),
+		WITH_SYSCTLS(test_congestion_control),
 		WITH_SYSCTLS(test_show),
 		cmocka_unit_test_setup(test_show_is_aligned, setup),
 		cmocka_unit_test_setup(test_load, setup),

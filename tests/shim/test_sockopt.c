@@ -179,6 +179,10 @@ static void tcp_info_is_cut_to_what_is_asked_for(void **state)
 	len = sizeof(info);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	assert_int_equal(info.tcpi_rtt, 1234);
+	fake.status.sndbuf_bytes = 70000;
+	fake.status.rcvbuf_bytes = 80000;
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDBUF), 70000);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_RCVBUF), 80000);
 	assert_int_equal(ioctl(fd, TIOCOUTQ, &n), 0);
 	assert_int_equal(n, 15);
 	n = 7;

@@ -1,0 +1,137 @@
+/* knobs.c - the table of knobs.
+ */
+#include "knobs.h"
+
+#include <netinet/in.h>
+
+static uint64_t seconds_to_ms(uint64_t s)
+{
+	return s < UINT32_MAX ? s * 1000 : UINT32_MAX;
+}
+
+static uint64_t us_to_ms(uint64_t us)
+{
+	return (us + 999) / 1000;
+}
+
+/* Linux's tcp_orphan_retries(): "0" is how one asks for the usual number. */
+static uint64_t orphan_retries(uint64_t n)
+{
+	return n ? n : 8;
+}
+
+/* ip_no_pmtu_disc: whether not to. */
+static uint64_t mtu_discover(uint64_t no)
+{
+	return no ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
+}
+
+#define IN(f) offsetof(struct config, f), sizeof(((struct config *)0)->f)
+#define IN_ENGINE(f) IN(engine.f)
+#define GIB (1u << 30)
+#define HOUR_MS 3600000u
+
+const struct knob knobs[] = {
+	{"trace", KNOB_TRACE, IN(trace), 0, 0,
+	 .meaning = "print every segment and state change: - (standard error) or a file"},
+	{"linger_ms", KNOB_NUMBER, IN(linger_ms), 0, HOUR_MS,
+	 .meaning = "at exit, how long unsent bytes may make no progress"},
+	{"cc", KNOB_CC, IN_ENGINE(cc), 0, 0,
+	 .meaning = "congestion control (TCP_CONGESTION)",
+	 .sysctl = "tcp_congestion_control"},
+	{"msl_ms", KNOB_NUMBER, IN_ENGINE(msl_ms), 1, HOUR_MS,
+	 .meaning = "maximum segment lifetime; TIME-WAIT lasts two"},
+	{"fin_timeout_ms", KNOB_NUMBER, IN_ENGINE(fin_timeout_ms), 1, HOUR_MS,
+	 .meaning = "how long a closed socket waits for the peer's FIN (FIN-WAIT-2)",
+	 .sysctl = "tcp_fin_timeout", .ours = seconds_to_ms},
+	{"rto_initial_ms", KNOB_NUMBER, IN_ENGINE(rto_initial_ms), 1, 120000,
+	 .meaning = "retransmission timeout before a round-trip time is known"},
+	{"rto_min_ms", KNOB_NUMBER, IN_ENGINE(rto_min_ms), 1, 120000,
+	 .meaning = "smallest retransmission timeout",
+	 .sysctl = "tcp_rto_min_us", .ours = us_to_ms},
+	{"rto_max_ms", KNOB_NUMBER, IN_ENGINE(rto_max_ms), 1, HOUR_MS,
+	 .meaning = "largest retransmission timeout",
+	 .sysctl = "tcp_rto_max_ms"},
+	{"delack_ms", KNOB_NUMBER, IN_ENGINE(delack_ms), 0, 500,
+	 .meaning = "how long an acknowledgment may wait for company"},
+	{"syn_retries", KNOB_NUMBER, IN_ENGINE(syn_retries), 0, 127,
+	 .meaning = "retransmissions of a SYN before connect() fails",
+	 .sysctl = "tcp_syn_retries"},
+	{"synack_retries", KNOB_NUMBER, IN_ENGINE(synack_retries), 0, 127,
+	 .meaning = "retransmissions of a SYN,ACK",
+	 .sysctl = "tcp_synack_retries"},
+	{"retries", KNOB_NUMBER, IN_ENGINE(retries), 0, 127,
+	 .meaning = "retransmissions of data or FIN before the connection fails",
+	 .sysctl = "tcp_retries2"},
+	{"orphan_retries", KNOB_NUMBER, IN_ENGINE(orphan_retries), 0, 127,
+	 .meaning = "the same when the program has closed the socket",
+	 .sysctl = "tcp_orphan_retries", .ours = orphan_retries},
+	{"initcwnd", KNOB_NUMBER, IN_ENGINE(initcwnd_segs), 1, 1000,
+	 .meaning = "initial congestion window, in segments"},
+	{"sndbuf", KNOB_SIZE, IN_ENGINE(sndbuf_bytes), 4096, GIB,
+	 .meaning = "send buffer of a new connection, in bytes",
+	 .sysctl = "tcp_wmem", .word = 1},
+	{"sndbuf_max", KNOB_SIZE, IN_ENGINE(sndbuf_max_bytes), 4096, GIB,
+	 .meaning = "what it grows to, if the path can use it",
+	 .sysctl = "tcp_wmem", .word = 2},
+	{"rcvbuf", KNOB_SIZE, IN_ENGINE(rcvbuf_bytes), 2048, GIB,
+	 .meaning = "receive buffer of a new connection, in bytes",
+	 .sysctl = "tcp_rmem", .word = 1},
+	{"rcvbuf_max", KNOB_SIZE, IN_ENGINE(rcvbuf_max_bytes), 2048, GIB,
+	 .meaning = "what it grows to, if the path can use it",
+	 .sysctl = "tcp_rmem", .word = 2},
+	{"moderate_rcvbuf", KNOB_SWITCH, IN_ENGINE(moderate_rcvbuf), 0, 0,
+	 .meaning = "let receive buffers grow",
+	 .sysctl = "tcp_moderate_rcvbuf"},
+	{"notsent_lowat", KNOB_SIZE, IN_ENGINE(notsent_lowat_bytes), 1, UINT32_MAX,
+	 .meaning = "not writable beyond so many unsent bytes (TCP_NOTSENT_LOWAT)",
+	 .sysctl = "tcp_notsent_lowat"},
+	{"half_open_max", KNOB_NUMBER, IN_ENGINE(half_open_max), 1, 1000000,
+	 .meaning = "connections in SYN-RECEIVED, over all listeners"},
+	{"max_syn_backlog", KNOB_NUMBER, IN_ENGINE(max_syn_backlog), 1, 1000000,
+	 .meaning = "the same of one listener while there are no SYN cookies",
+	 .sysctl = "tcp_max_syn_backlog"},
+	{"syncookies", KNOB_NUMBER, IN_ENGINE(syncookies), 0, 2,
+	 .meaning = "SYN cookies: 0 never, 1 when a SYN queue is full, 2 always",
+	 .sysctl = "tcp_syncookies"},
+	{"abort_on_overflow", KNOB_SWITCH, IN_ENGINE(abort_on_overflow), 0, 0,
+	 .meaning = "reset a connection that finds the accept queue full",
+	 .sysctl = "tcp_abort_on_overflow"},
+	{"challenge_acks_max", KNOB_NUMBER, IN_ENGINE(challenge_acks_max), 0, INT32_MAX,
+	 .meaning = "challenge ACKs per second (RFC 5961), over all connections",
+	 .sysctl = "tcp_challenge_ack_limit"},
+	{"invalid_ratelimit_ms", KNOB_NUMBER, IN_ENGINE(invalid_ratelimit_ms), 0, HOUR_MS,
+	 .meaning = "time between two challenge ACKs of one connection",
+	 .sysctl = "tcp_invalid_ratelimit"},
+	{"resets_max", KNOB_NUMBER, IN_ENGINE(resets_max), 0, INT32_MAX,
+	 .meaning = "resets per second for segments that belong to no connection"},
+	{"rfc1337", KNOB_SWITCH, IN_ENGINE(rfc1337), 0, 0,
+	 .meaning = "let no reset end TIME-WAIT (RFC 1337)",
+	 .sysctl = "tcp_rfc1337"},
+	{"mss_min", KNOB_NUMBER, IN_ENGINE(mss_min_bytes), 48, 32767,
+	 .meaning = "smallest MSS that a peer may ask for, TCP's options included",
+	 .sysctl = "tcp_min_snd_mss"},
+	{"ooo_ranges_max", KNOB_NUMBER, IN_ENGINE(ooo_ranges_max), 1, 65536,
+	 .meaning = "pieces received out of order that a connection keeps"},
+	{"timestamps", KNOB_SWITCH, IN_ENGINE(timestamps), 0, 0,
+	 .meaning = "offer and accept timestamps (RFC 7323)",
+	 .sysctl = "tcp_timestamps"},
+	{"sack", KNOB_SWITCH, IN_ENGINE(sack), 0, 0,
+	 .meaning = "offer and accept selective acknowledgments (RFC 2018)",
+	 .sysctl = "tcp_sack"},
+	{"window_scaling", KNOB_SWITCH, IN_ENGINE(window_scaling), 0, 0,
+	 .meaning = "offer and accept window scaling (RFC 7323)",
+	 .sysctl = "tcp_window_scaling"},
+	{"ttl", KNOB_NUMBER, IN(ttl), 1, 255,
+	 .meaning = "time to live of packets",
+	 .sysctl = "ip_default_ttl"},
+	{"mtu_discover", KNOB_NUMBER, IN(mtu_discover), 0, 5,
+	 .meaning = "IP_MTU_DISCOVER of new sockets, by its number in ip(7)",
+	 .sysctl = "ip_no_pmtu_disc", .ours = mtu_discover},
+	{"gso", KNOB_SWITCH, IN(link.gso), 0, 0,
+	 .meaning = "hand bursts to the kernel in one piece where that is possible"},
+	{"raw_rcvbuf", KNOB_SIZE, IN(link.rcvbuf_bytes), 65536, GIB,
+	 .meaning = "receive buffer of the raw socket, shared by all connections"},
+};
+const size_t knobs_n = sizeof(knobs) / sizeof(knobs[0]);
+_Static_assert(sizeof(knobs) / sizeof(knobs[0]) <= CONFIG_KNOBS_MAX, "a place for the origin of each");
