@@ -33,6 +33,13 @@ static inline bool addr_is_any(const struct ip_addr *a)
 	       (addr_is_v4(a) || memcmp(a->b, zero, 12) == 0);
 }
 
+/* 127.0.0.0/8 or ::1 */
+static inline bool addr_is_loopback(const struct ip_addr *a)
+{
+	static const struct ip_addr v6 = {.b = {[15] = 1}};
+	return addr_is_v4(a) ? a->b[12] == 127 : addr_eq(a, &v6);
+}
+
 /* May it be the source of a segment? (RFC 9293 3.9.2.3, MUST-63) */
 static inline bool addr_is_unicast(const struct ip_addr *a)
 {

@@ -31,11 +31,15 @@ int tcp_open(struct engine *e, const struct flow *flow,
 	     void *user, uint64_t now_us, struct tcb **out)
 {
 	struct tcp_opts o = sane(opts);
+	uint32_t iss_min;
+	bool again = time_wait_reuse(e, flow, &iss_min, now_us);
 	struct tcb *t;
 	int err = tcb_new(e, flow, &o, now_us, &t);
 
 	if (err)
 		return err;
+	if (again && seq_lt(t->snd.iss, iss_min))
+		tcb_set_iss(t, iss_min);
 	t->user = user;
 	t->active = t->accepted = true;
 	tcb_set_path(t, path);
@@ -43,6 +47,7 @@ int tcp_open(struct engine *e, const struct flow *flow,
 	tcb_set_state(t, TCPS_SYN_SENT, now_us);
 	tcb_want_output(t);
 	*out = t;
+	tcb_reap(e);
 	return 0;
 }
 
@@ -178,6 +183,14 @@ static bool must_tell_of_unread(const struct tcb *t)
 	       t->state != TCPS_TIME_WAIT;
 }
 
+/* Connections that nobody has any more are limited (RFC 6429 2: also those whose
+ * peer keeps its window closed for ever). */
+static bool too_many_orphans(const struct tcb *t)
+{
+	return is_synchronized(t->state) && t->state != TCPS_TIME_WAIT &&
+	       t->e->stats.lingering > t->e->cfg.orphans_max;
+}
+
 void tcp_release(struct tcb *t, uint64_t now_us)
 {
 	struct engine *e = t->e;
@@ -187,7 +200,7 @@ void tcp_release(struct tcb *t, uint64_t now_us)
 	if (t->state == TCPS_CLOSED) {
 		LIST_REMOVE(&e->closed, t, queue);
 		LIST_PUSH(&e->dead, t, queue);
-	} else if (must_tell_of_unread(t)) {
+	} else if (must_tell_of_unread(t) || too_many_orphans(t)) {
 		tcb_reset(t, now_us);
 	} else {
 		ring_release(&t->rcv.data, &e->pool);

@@ -24,6 +24,7 @@ void engine_config_defaults(struct engine_config *cfg)
 		.synack_retries = 5,
 		.retries = 15,
 		.orphan_retries = 8,
+		.orphans_max = 16384,
 		.initcwnd_segs = 10,
 		.sndbuf_bytes = 16u << 10,
 		.sndbuf_max_bytes = 4u << 20,

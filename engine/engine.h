@@ -157,6 +157,7 @@ struct engine_config {
 	uint32_t syn_retries, synack_retries; /* retransmissions of these */
 	uint32_t retries;          /* of data and FIN, like tcp_retries2 */
 	uint32_t orphan_retries;   /* the same for a released connection */
+	uint32_t orphans_max;      /* released ones; more are reset */
 	uint32_t initcwnd_segs;    /* RFC 6928 */
 	/* Buffers that grow with the path: where they begin, and their limit.
 	 * A connection whose user sets a size keeps that size. */
@@ -315,7 +316,8 @@ struct tcp_opts {
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);
 
 /* Active OPEN. The flow must be fully specified.
- * -EADDRINUSE: the flow exists already; -ENOMEM. */
+ * -EADDRINUSE: the flow exists already, and not in a TIME-WAIT that tw_reuse lets
+ * it take over (RFC 6191); -ENOMEM. */
 int tcp_open(struct engine *e, const struct flow *flow,
 	     const struct tcp_path *path, const struct tcp_opts *opts,
 	     void *user, uint64_t now_us, struct tcb **out);

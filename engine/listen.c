@@ -90,16 +90,6 @@ enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 	return DROP_NONE;
 }
 
-bool time_wait_gives_way(const struct tcb *t, const struct segment *s)
-{
-	if (t->state != TCPS_TIME_WAIT ||
-	    (s->flags & (SEG_SYN | SEG_ACK | SEG_RST)) != SEG_SYN)
-		return false;
-	if (t->ts_ok && s->opt.ts && s->opt.ts_val != t->rcv.ts_recent)
-		return seq_gt(s->opt.ts_val, t->rcv.ts_recent); /* RFC 6191 2 */
-	return seq_gt(s->seq, t->rcv.nxt);
-}
-
 void listen_established(struct tcb *t)
 {
 	struct tcb *l = t->listener;

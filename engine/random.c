@@ -107,8 +107,5 @@ uint32_t random_iss(const uint8_t key[16], const struct flow *f, uint64_t now_us
 
 uint32_t random_ts_offset(const uint8_t key[16], const struct flow *f)
 {
-	struct flow pair = *f;
-
-	pair.local.port = pair.remote.port = 0;
-	return (uint32_t)hash_flow(key, PURPOSE_TS, &pair);
+	return (uint32_t)hash_flow(key, PURPOSE_TS, f);
 }

@@ -20,9 +20,9 @@ uint64_t random_tag(const uint8_t key[16], const struct flow *f, uint32_t a,
 		    uint32_t b);
 /* RFC 6528: a clock of 4 us plus a keyed hash of the flow. */
 uint32_t random_iss(const uint8_t key[16], const struct flow *f, uint64_t now_us);
-/* RFC 7323 5.4: an offset for the timestamp clock, one for each pair of addresses.
- * So the clock that a peer sees never goes back, and its TIME-WAIT gives way to
- * the next connection of the same ports (RFC 6191). */
+/* RFC 7323 5.4 and 7.1: an offset for the timestamp clock, one for each flow: of
+ * another connection it tells nothing, but for the next one of the same ports
+ * the clock does not go back, and the peer's TIME-WAIT gives way (RFC 6191). */
 uint32_t random_ts_offset(const uint8_t key[16], const struct flow *f);
 
 #endif

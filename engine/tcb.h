@@ -370,8 +370,6 @@ void refuse_segment(struct engine *e, const struct flow *flow,
 enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 			 const struct flow *flow, const struct segment *s,
 			 const uint32_t *after, uint64_t now_us);
-/* May a TIME-WAIT connection make room for this SYN? (RFC 9293 MAY-2) */
-bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
 /* A child in SYN-RECEIVED, its SYN taken. -ENOMEM. */
 int listen_child(struct tcb *listener, const struct tcp_path *path,
 		 const struct flow *flow, const struct segment *syn,
@@ -383,6 +381,15 @@ bool listen_accept_full(const struct tcb *listener);
 void listen_forget_child(struct tcb *t);
 /* The listener goes: its children are aborted. */
 void listen_close(struct tcb *listener, uint64_t now_us);
+
+/* ---- timewait.c: the next connection of a flow in TIME-WAIT ------------------- */
+
+/* May a TIME-WAIT connection make room for this SYN? (RFC 9293 MAY-2) */
+bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
+/* The one in TIME-WAIT at this flow, if it may, makes room for an active OPEN,
+ * whose ISS must be *iss_min at least. */
+bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t *iss_min,
+		     uint64_t now_us);
 
 /* ---- syncookie.c: RFC 4987 3.6 ----------------------------------------------- */
 
