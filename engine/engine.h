@@ -174,8 +174,8 @@ struct engine_config {
 	uint32_t challenge_acks_max; /* per second, all connections; about */
 	uint32_t invalid_ratelimit_ms; /* between two of one connection */
 	uint32_t resets_max;       /* RST for the unknown per second; about */
-	uint16_t mss_min_bytes;    /* of what a peer says, like tcp_min_snd_mss */
-	uint8_t tw_reuse;          /* tcp_open() takes over TIME-WAIT: 0 never,
+	uint32_t mss_min_bytes;    /* of what a peer says, like tcp_min_snd_mss */
+	uint32_t tw_reuse;         /* tcp_open() takes over TIME-WAIT: 0 never,
 				      1 with timestamps, 2 only on loopback */
 	bool rfc1337;              /* no RST ends TIME-WAIT */
 	uint8_t ecn;               /* as tcp_ecn: 0 off, 1 ask and accept, 2 accept,

@@ -27,7 +27,7 @@ bool time_wait_gives_way(const struct tcb *t, const struct segment *s)
 static bool may_reuse(const struct tcb *t, uint64_t now_us)
 {
 	const struct flow *f = &t->node.flow;
-	uint8_t when = t->e->cfg.tw_reuse;
+	uint32_t when = t->e->cfg.tw_reuse;
 
 	if (t->state != TCPS_TIME_WAIT || !t->ts_ok || !t->e->cfg.timestamps ||
 	    now_us - t->rcv.ts_recent_us < REUSE_AFTER_US)
