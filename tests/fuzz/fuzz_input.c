@@ -27,6 +27,7 @@ struct peer { /* one per remote port */
 };
 
 struct machine {
+	uint8_t tos; /* of the packet that comes next */
 	struct engine *e;
 	uint64_t now_us;
 	struct endpoint local, remote;
@@ -129,7 +130,7 @@ static void deliver(struct machine *m, size_t len, bool fix, bool refuse)
 {
 	struct engine_pkt_in in = {.src = m->remote.addr, .dst = m->local.addr,
 				   .path = {1500, m->gso_max_bytes},
-				   .tcp_len_bytes = len};
+				   .tcp_len_bytes = len, .tos = m->tos};
 	uint8_t *copy = malloc(len ? len : 1); /* exact, for the sanitizer */
 	enum drop d;
 
@@ -187,6 +188,25 @@ static void random_options(struct input *in, const struct peer *p, struct seg_op
 		}
 }
 
+/* A mark in the IP header, and feedback of marks. */
+static void random_ecn(struct machine *m, struct input *in, struct segment *s)
+{
+	uint8_t which = take8(in);
+	struct seg_options *o = &s->opt;
+
+	m->tos = which & 3;
+	if (which & 4)
+		s->flags |= (take8(in) & 7) << ACE_SHIFT;
+	if (!(which & 8))
+		return;
+	o->ecn = true;
+	o->ecn_order = which >> 4 & 1;
+	o->ecn_n = which >> 5 & 3;
+	o->ecn_e0b = take16(in);
+	o->ecn_ceb = take16(in);
+	o->ecn_e1b = take16(in);
+}
+
 static void likely_packet(struct machine *m, struct input *in)
 {
 	static const uint8_t usual[16] = {
@@ -200,7 +220,7 @@ static void likely_packet(struct machine *m, struct input *in)
 	struct segment s = {
 		.sport = (uint16_t)(m->remote.port + i),
 		.dport = m->local.port,
-		.flags = how & 0x80 ? take8(in) : usual[how & 15],
+		.flags = how & 0x80 ? take16(in) & 0x1ff : usual[how & 15],
 		.seq = p->seq + deviation(in),
 		.ack = p->ack + deviation(in),
 		.wnd = how & 0x40 ? take16(in) : 30000,
@@ -209,6 +229,7 @@ static void likely_packet(struct machine *m, struct input *in)
 	uint8_t n;
 
 	random_options(in, p, &s.opt);
+	random_ecn(m, in, &s);
 	n = segment_build(&s, m->tcp);
 	memset(m->tcp + n, how, len);
 	if (how & 0x10 && p->heard) /* the peer goes on from there */
@@ -423,6 +444,7 @@ static void set_up(struct machine *m, struct input *in)
 	cfg.sack = flags & 2;
 	cfg.window_scaling = flags & 4;
 	cfg.trace = flags & 8;
+	cfg.ecn = take8(in) % 7;
 	cfg.half_open_max = 1 + take8(in) % 8;
 	if (flags & 16)
 		cfg.ooo_ranges_max = 1 + take8(in) % 4;
