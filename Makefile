@@ -39,6 +39,7 @@ help:
 	@echo 'make unit             only the unit tests'
 	@echo 'make live [T=name]    only the tests with real programs'
 	@echo 'make sim SEEDS=n      more of the simulator; SEED=n replays one run'
+	@echo 'make sim-report       algorithms on simulated paths: table, plots [UPDATE=1]'
 	@echo 'make rfc              the requirements of RFC 9293, each with its tests'
 	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
 	@echo 'make coverage         line coverage of engine/, at least 95 %'
@@ -99,9 +100,10 @@ uninstall:
 TEST_DIRS := tests/engine tests/link tests/shim tests/sim tests/tools
 TEST_SRC := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/test_*.c))
 TESTS := $(call bins,$(TEST_SRC))
-SIM := $(call bins,$(wildcard tests/sim/sim.c))
+SIM_SRC := tests/sim/sim.c tests/sim/report.c
+SIM := $(call bins,$(SIM_SRC))
 # Whatever else lies in these folders serves the tests there.
-TEST_HELP := $(call objs,$(filter-out $(TEST_SRC) tests/sim/sim.c,$(foreach d,$(TEST_DIRS),$(wildcard $(d)/*.c))))
+TEST_HELP := $(call objs,$(filter-out $(TEST_SRC) $(SIM_SRC),$(foreach d,$(TEST_DIRS),$(wildcard $(d)/*.c))))
 LIVE_HELP := $(call bins,$(wildcard tests/live/*.c) $(wildcard tests/bench/*.c))
 TEST_LIBS := -Wl,--start-group $(if $(TEST_HELP),$(BUILD)/libtesthelp.a) $(ARCHIVES) $(BUILD)/libev-pic.a -Wl,--end-group -lcmocka -lm -ldl -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,-u,__wrap_malloc,-u,__wrap_calloc,-u,__wrap_realloc
 
@@ -130,6 +132,14 @@ unit: tests
 sim: $(SIM)
 	$(RUN) sim
 
+# UPDATE=1: what is measured now becomes the snapshot that `make check` expects.
+.PHONY: sim-report
+sim-report: $(SIM)
+	tools/deps report
+	@mkdir -p $(BUILD)/sim-report
+	$(BUILD)/tests/sim/report --snapshot tests/sim/report.snapshot $(if $(UPDATE),--update) --out $(BUILD)/sim-report; \
+		status=$$?; cd $(BUILD)/sim-report && gnuplot plots.gp && exit $$status
+
 rfc: tests
 	tests/rfc/table $(BUILD)
 
@@ -154,7 +164,7 @@ fuzz: fuzz-build
 # cannot be preloaded with them.
 check: deps
 	+$(MAKE) all tests fuzz-build
-	$(RUN) unit sim fuzz $(if $(SANITIZE),,exports live)
+	$(RUN) unit sim fuzz $(if $(SANITIZE),,lab exports live)
 
 .PHONY: coverage
 coverage: deps

@@ -120,6 +120,22 @@ static void random_link(struct sim *s)
 	net_init(&s->net, &p, rng_next(r));
 }
 
+/* Whatever an administrator may switch must not lose a byte. */
+static void random_switches(struct rng *r, struct engine_config *cfg)
+{
+	cfg->timestamps = rng_chance(r, 70);
+	cfg->sack = rng_chance(r, 70);
+	cfg->dsack = rng_chance(r, 70);
+	cfg->window_scaling = rng_chance(r, 70);
+	cfg->rack = rng_chance(r, 80);
+	cfg->frto = rng_chance(r, 80);
+	cfg->ecn = (uint8_t)rng_below(r, 6);
+	cfg->pacing = rng_chance(r, 20);
+	cfg->slow_start_after_idle = rng_chance(r, 70);
+	if (rng_chance(r, 20))
+		cfg->notsent_lowat_bytes = rng_log(r, 1, 100000);
+}
+
 static void random_engine(struct sim *s, int side)
 {
 	struct engine_config *cfg = &s->cfg[side];
@@ -128,9 +144,7 @@ static void random_engine(struct sim *s, int side)
 	engine_config_defaults(cfg);
 	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
 		cfg->seed[i] = (uint8_t)rng_next(r);
-	cfg->timestamps = rng_chance(r, 70);
-	cfg->sack = rng_chance(r, 70);
-	cfg->window_scaling = rng_chance(r, 70);
+	random_switches(r, cfg);
 	cfg->delack_ms = rng_log(r, 0, 500);
 	cfg->rto_min_ms = rng_in(r, 10, 1000);
 	cfg->rto_max_ms = 4000;
@@ -141,10 +155,7 @@ static void random_engine(struct sim *s, int side)
 	cfg->msl_ms = 60000;
 	if (rng_chance(r, 20))
 		cfg->ooo_ranges_max = rng_in(r, 1, 4);
-	s->e[side] = engine_new(cfg, s->now_us);
-	if (!s->e[side])
-		abort();
-	tcp_opts_defaults(s->e[side], &s->opts[side]);
+	sim_engine(s, side);
 	s->opts[side].rcvbuf_bytes = random_buffer(r);
 	s->opts[side].sndbuf_bytes = random_buffer(r);
 	s->opts[side].nodelay = rng_chance(r, 50);
@@ -217,35 +228,6 @@ static void random_conn(struct sim *s, struct conn *c)
 	}
 }
 
-static void random_addresses(struct sim *s)
-{
-	bool v6 = rng_chance(&s->rng, 20);
-
-	for (uint8_t i = 0; i < 2; i++) {
-		uint8_t v4[4] = {10, 0, 0, (uint8_t)(i + 1)};
-
-		s->addr[i].addr = addr_from_v4(v4);
-		if (v6)
-			s->addr[i].addr = (struct ip_addr){{0xfd, [15] = (uint8_t)(i + 1)}};
-		s->addr[i].port = 80;
-	}
-}
-
-struct tcp_path sim_path(const struct sim *s)
-{
-	return (struct tcp_path){s->net.p.mtu_bytes, s->net.p.gso_max_bytes};
-}
-
-struct flow sim_flow(const struct sim *s, unsigned conn, int side)
-{
-	struct flow f = {s->addr[side], s->addr[!side]};
-
-	f.local.port = sim_port(conn, side);
-	if (s->conn[conn].opener == BOTH_OPEN)
-		f.remote.port = sim_port(conn, !side);
-	return f;
-}
-
 /* Moves the clock so that the ISS of the first connection, which follows it
  * (RFC 6528), lies shortly before 2^32: its numbers wrap on the way. */
 static void wrap_numbers(struct sim *s)
@@ -278,30 +260,19 @@ void sim_init(struct sim *s, uint64_t seed, bool verbose)
 	s->seed = seed;
 	s->rng.s = seed * 0x2545f4914f6cdd1du + 1;
 	s->now_us = s->start_us = rng_next(&s->rng) >> 20;
-	random_addresses(s);
+	sim_addresses(s, rng_chance(&s->rng, 20));
 	random_link(s);
 	s->net.verbose = verbose;
 	s->watch = watch_new(s->net.p.mtu_bytes);
 	for (int side = 0; side < 2; side++) {
 		random_engine(s, side);
-		if (tcp_listen(s->e[side], &s->addr[side], 16, &s->opts[side], NULL,
-			       s->now_us, &s->listener[side]))
-			abort();
-		s->memory_bytes[side] = engine_stats(s->e[side])->memory_bytes;
+		sim_listen(s, side);
 	}
 	s->conns = rng_chance(&s->rng, 25) ? rng_in(&s->rng, 2, CONNS_MAX) : 1;
 	for (unsigned i = 0; i < s->conns; i++)
 		random_conn(s, &s->conn[i]);
 	if (rng_chance(&s->rng, 25))
 		wrap_numbers(s);
-}
-
-void sim_free(struct sim *s)
-{
-	for (int side = 0; side < 2; side++)
-		engine_free(s->e[side]);
-	watch_free(s->watch);
-	net_free(&s->net);
 }
 
 static void print_direction(const char *name, const struct net_dir *d)

@@ -1,6 +1,6 @@
 /* sim.h - one simulation: two engines, the link between them, their users.
  *
- * scenario.c makes it from a seed, sim.c runs it.
+ * scenario.c makes it from a seed, lab.c from a plan; run.c runs it.
  */
 #ifndef MYTCP_SIM_SIM_H
 #define MYTCP_SIM_SIM_H
@@ -16,6 +16,7 @@ struct conn {
 	enum opener opener;
 	uint64_t start_us;
 	bool started;
+	char cc[CC_NAME_MAX]; /* of the openers; "": opts of the side */
 	struct user user[2];
 };
 
@@ -33,12 +34,26 @@ struct sim {
 	struct conn conn[CONNS_MAX];
 	unsigned conns;
 	uint64_t now_us, start_us;
+	uint64_t stop_us; /* ends there, finished or not; 0: when all is done */
+	/* After packets and timers of one moment, before output; may be NULL. */
+	void (*on_step)(void *arg, struct sim *s);
+	void *on_step_arg;
 	const char *error;
 };
 
+/* scenario.c: all from the seed. */
+
 void sim_init(struct sim *s, uint64_t seed, bool verbose);
-void sim_free(struct sim *s);
 void sim_print(const struct sim *s);
+
+/* run.c: first the addresses, then an engine by cfg, with default opts, then its
+ * listener by opts. */
+void sim_addresses(struct sim *s, bool v6);
+void sim_engine(struct sim *s, int side);
+void sim_listen(struct sim *s, int side);
+/* Until every connection has ended, or stop_us. What went wrong is in error. */
+void sim_run(struct sim *s);
+void sim_free(struct sim *s);
 struct tcp_path sim_path(const struct sim *s);
 /* The port that side uses for connection conn, where it opens. */
 static inline uint16_t sim_port(unsigned conn, int side)

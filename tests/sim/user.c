@@ -22,10 +22,15 @@ void user_event(struct user *u, unsigned what)
 		u->error = "the connection failed";
 }
 
+static uint32_t at_once(struct user *u, uint32_t most_bytes)
+{
+	return u->plan.blind ? most_bytes : rng_in(&u->rng, 1, most_bytes);
+}
+
 static void write_chunk(struct user *u, uint64_t now_us)
 {
 	uint32_t left = u->plan.total_bytes - u->written, done = 0;
-	uint32_t want = rng_in(&u->rng, 1, u->plan.chunk_bytes);
+	uint32_t want = at_once(u, u->plan.chunk_bytes);
 	struct iovec iov[2];
 	int n;
 
@@ -36,9 +41,12 @@ static void write_chunk(struct user *u, uint64_t now_us)
 		u->error = "tcp_send_iov() fails";
 		return;
 	}
-	for (int i = 0; i < n; i++)
-		for (size_t j = 0; j < iov[i].iov_len; j++)
-			((uint8_t *)iov[i].iov_base)[j] = byte_at(u->key, u->written + done++);
+	for (int i = 0; i < n; i++) {
+		for (size_t j = 0; j < iov[i].iov_len && !u->plan.blind; j++)
+			((uint8_t *)iov[i].iov_base)[j] =
+				byte_at(u->key, u->written + done + (uint32_t)j);
+		done += (uint32_t)iov[i].iov_len;
+	}
 	if (done > want)
 		u->error = "tcp_send_iov() gives more than was wanted";
 	if (!done) {
@@ -50,31 +58,44 @@ static void write_chunk(struct user *u, uint64_t now_us)
 	u->write_at_us = now_us + rng_below(&u->rng, u->plan.write_pause_us + 1);
 }
 
+/* The bytes from the done-th on are what the peer wrote. */
+static bool is_expected(const struct user *u, const uint8_t *b, size_t n, uint32_t done)
+{
+	for (size_t j = 0; j < n && !u->plan.blind; j++)
+		if (b[j] != byte_at(u->peer_key, u->received + done + (uint32_t)j))
+			return false;
+	return true;
+}
+
 static void read_chunk(struct user *u, uint64_t now_us)
 {
-	uint32_t max = rng_in(&u->rng, 1, u->plan.read_bytes), done = 0;
+	uint32_t max = at_once(u, u->plan.read_bytes), done = 0;
 	struct iovec iov[2];
 	int n = tcp_recv_iov(u->t, iov);
 
-	for (int i = 0; i < n; i++)
-		for (size_t j = 0; j < iov[i].iov_len && done < max; j++, done++)
-			if (((uint8_t *)iov[i].iov_base)[j] !=
-			    byte_at(u->peer_key, u->received + done)) {
-				u->error = "a wrong byte was received";
-				return;
-			}
+	for (int i = 0; i < n; i++) {
+		size_t len = iov[i].iov_len < max - done ? iov[i].iov_len : max - done;
+
+		if (!is_expected(u, iov[i].iov_base, len, done)) {
+			u->error = "a wrong byte was received";
+			return;
+		}
+		done += (uint32_t)len;
+	}
 	if (!done) {
 		u->readable = false;
 		return;
 	}
 	tcp_recv_done(u->t, done, now_us);
 	u->received += done;
+	u->received_us = now_us;
 	u->read_at_us = now_us + rng_below(&u->rng, u->plan.read_pause_us + 1);
 }
 
 static bool wants_to_write(const struct user *u)
 {
-	return u->ready && !u->shut && !u->full && u->written < u->plan.total_bytes;
+	return u->ready && !u->shut && !u->full && u->written < u->plan.total_bytes &&
+	       u->received >= u->plan.answers_bytes;
 }
 
 static bool wants_to_close(const struct user *u)
@@ -94,10 +115,10 @@ void user_run(struct user *u, uint64_t now_us)
 {
 	if (!u->t)
 		return;
-	while (!u->error && wants_to_write(u) && u->write_at_us <= now_us)
-		write_chunk(u, now_us);
 	while (!u->error && u->readable && u->read_at_us <= now_us)
 		read_chunk(u, now_us);
+	while (!u->error && wants_to_write(u) && u->write_at_us <= now_us)
+		write_chunk(u, now_us);
 	if (u->peer_closed && !u->readable) {
 		struct iovec iov[2];
 
@@ -111,6 +132,7 @@ void user_run(struct user *u, uint64_t now_us)
 		tcp_release(u->t, now_us);
 		u->t = NULL;
 		u->released = true;
+		u->released_us = now_us;
 	}
 }
 

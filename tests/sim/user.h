@@ -15,6 +15,8 @@ struct user_plan {
 	uint32_t write_pause_us; /* at most, between writes */
 	uint32_t read_bytes;     /* at most, per read */
 	uint32_t read_pause_us;
+	uint32_t answers_bytes; /* writes only after so much has come */
+	bool blind;          /* no byte is looked at, chunks are always the largest */
 	bool close_first;    /* CLOSE when all is written; else at the peer's FIN */
 	bool release_early;  /* lets go when all is written */
 	bool release_late;   /* waits for TCP_EV_CLOSED before it lets go */
@@ -28,6 +30,7 @@ struct user {
 	struct tcb *t;    /* NULL before and after */
 	uint64_t write_at_us, read_at_us;
 	uint32_t written, received;
+	uint64_t received_us, released_us; /* when the last of it came; the end */
 	bool ready;       /* may write: connected or connecting */
 	bool established; /* may close: in SYN-SENT that would undo it */
 	bool full;        /* waits for WRITABLE */
