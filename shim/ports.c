@@ -18,6 +18,8 @@
 
 /* So many ports are opened for an address before connections share one. */
 #define POOL_MIN 16
+/* So many connections share a port: the numbers in use do not stay the same. */
+#define PICKS_MAX 32
 /* So many shared ports are looked at for one with the right address. */
 #define PICK_LOOKS 8
 /* Idle ports beyond so many, or this part of the fd limit, are closed. */
@@ -323,9 +325,12 @@ struct port *ports_pick(struct ports *ps, const struct ip_addr *src,
 	for (i = 0; i < PICK_LOOKS; i++) {
 		struct port *p = ps->pool[(random + i) % ps->pool_n];
 
-		if (p->ifindex == ifindex &&
-		    addr_eq(&guard_local(p->guard)->addr, src))
-			return p;
+		if (p->ifindex != ifindex ||
+		    !addr_eq(&guard_local(p->guard)->addr, src))
+			continue;
+		if (++p->picks == PICKS_MAX)
+			pool_remove(ps, p);
+		return p;
 	}
 	return NULL;
 }

@@ -24,7 +24,7 @@ struct port {
 	uint32_t ifindex;
 	bool listened;     /* a listener has used it */
 	bool pooled;       /* opened for connect(): others may share it */
-	uint32_t pool_at;
+	uint32_t pool_at, picks;
 };
 
 struct port_list {
@@ -52,12 +52,13 @@ bool port_hears(const struct port *p);
 /* listen(2): the kernel is quiet from now on. */
 int port_listen(struct port *p);
 /* A new port for connections from src, referred to; it keeps the kernel quiet
- * already. -EADDRNOTAVAIL: there are no more. */
+ * already. The kernel chooses it as for its own connections, at random from
+ * ip_local_port_range (RFC 6056 3.3.1). -EADDRNOTAVAIL: there are no more. */
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
 		    uint32_t ifindex, struct port **out);
 /* A port at random that ports_ephemeral() has opened for src, or NULL: either
  * there is none, or it is better to open one more (RFC 6056: the next port
- * should be hard to guess). Not referred to. Whether the remote in mind is
+ * should be hard to guess). After some picks a port is shared no more. Not referred to. Whether the remote in mind is
  * still connected to it, or in TIME-WAIT here, is for tcp_open() to say. */
 struct port *ports_pick(struct ports *ps, const struct ip_addr *src,
 			uint32_t ifindex);

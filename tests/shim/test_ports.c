@@ -76,9 +76,46 @@ static void short_connections_share_few_guards(void **state)
 	}
 	/* Two may be in use at a time: the last connection and this one. */
 	assert_in_range(most, 1, IDLE + 2);
-	assert_in_range(ports, 10, N / 2);
+	/* RFC 6056: no port is shared for long. */
+	assert_in_range(ports, N / 32 + 10, N / 2);
 	/* A SYN that meets the server's TIME-WAIT does not wait for a timeout. */
 	assert_in_range(slow, 0, 5);
+	close(l);
+}
+
+/* RFC 6056 2: within the range that the administrator set, and neither one after
+ * the other nor near to each other. */
+static void ports_are_hard_to_guess(void **state)
+{
+	enum { N = 64 };
+	unsigned low, high, lower = 0, rising = 0, near = 0;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	int l = kernel_listen(24004, N), peer[N], i;
+	struct app a[N];
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%u %u", &low, &high), 2);
+	fclose(f);
+	for (i = 0; i < N; i++) {
+		a[i] = app_connect(24004);
+		peer[i] = kernel_accept(l);
+	}
+	for (i = 0; i < N; i++) {
+		int port = a[i].s->local.port, last = i ? a[i - 1].s->local.port : 0;
+
+		assert_in_range(port, low, high);
+		lower += (unsigned)port < (low + high) / 2;
+		rising += port > last;
+		near += abs(port - last) < 10;
+	}
+	assert_in_range(lower, N / 8, N - N / 8);
+	assert_in_range(rising, N / 8, N - N / 8);
+	assert_in_range(near, 0, N / 8);
+	for (i = 0; i < N; i++) {
+		close(peer[i]);
+		app_close(&a[i]);
+	}
 	close(l);
 }
 
@@ -207,6 +244,7 @@ static void who_cannot_be_let_in_is_turned_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(ports_are_hard_to_guess, stop_driver),
 		cmocka_unit_test_teardown(short_connections_share_few_guards, stop_driver),
 		cmocka_unit_test_teardown(many_at_once_leave_few_guards, stop_driver),
 		cmocka_unit_test_teardown(without_fds_connect_fails_and_the_others_live,
