@@ -14,12 +14,15 @@
 
 static struct command closed; /* its address marks a closed queue */
 
-void futex_wait(atomic_uint *word, unsigned seen)
+int futex_wait(atomic_uint *word, unsigned seen)
 {
-	int saved = errno;
+	int saved = errno, err = 0;
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0) < 0 &&
+	    errno == EINTR)
+		err = -EINTR;
 	errno = saved;
+	return err;
 }
 
 void futex_wake_all(atomic_uint *word)

@@ -44,8 +44,8 @@ void command_done(struct command *c, int result);
 int command_wait(struct command *c);
 
 /* futex(2) within the process. Waiting ends when *word is no longer seen, by a
- * wake, or for no reason at all. */
-void futex_wait(atomic_uint *word, unsigned seen);
+ * wake, or for no reason at all; or, with -EINTR, by a signal. */
+int futex_wait(atomic_uint *word, unsigned seen);
 void futex_wake_all(atomic_uint *word);
 
 #endif

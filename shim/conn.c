@@ -12,6 +12,7 @@
  *   last copy closed         the rest, then FIN; the engine finishes alone
  *   ... with unread data, or with data of ours that never got there, or with
  *       SO_LINGER 0          RST at once (RFC 2525 2.17)
+ *   ... with SO_LINGER       the connection stays until the FIN is acknowledged
  *   has read                 the receive queue, as far as the pair has room
  *
  * TCP's side (events of the tcb):
@@ -43,6 +44,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "linger.h"
 #include "listener.h"
 #include "pair.h"
 
@@ -89,6 +91,7 @@ void conn_end(struct conn *c)
 	struct stack *st = c->st;
 
 	c->over = true;
+	linger_end(c);
 	if (c->tcb)
 		tcp_release(c->tcb, st->now_us);
 	c->tcb = NULL;
@@ -383,6 +386,8 @@ static void finish(struct conn *c)
 {
 	if (reset_due(c))
 		conn_reset(c);
+	else if (c->app_gone && linger_holds(c))
+		return;
 	else if (c->app_gone && (c->fin_queued || c->failed))
 		finish_clean(c);
 	else if (c->failed)
@@ -408,6 +413,8 @@ void conn_step(struct conn *c)
 		shutdown(c->fd, SHUT_WR);
 		c->eof_passed = true;
 	}
+	if (c->app_gone)
+		linger_begin(c);
 	if (!c->connecting)
 		finish(c);
 	update_watch(c);

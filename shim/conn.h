@@ -24,6 +24,8 @@ struct conn {
 	uint32_t filler;         /* active: bytes in the queue that are no data */
 	uint8_t held;            /* see pair.h */
 	bool over;
+	uint64_t linger_until_us; /* linger.c; 0: has not begun, ENGINE_NEVER: over */
+	struct conn *linger_next;
 
 	/* the pair */
 	bool connecting : 1;    /* active, not established yet */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "nofile.h"
@@ -29,8 +30,17 @@ static void after_last_close(struct sock *s)
 	/* The driver knows nothing of a socket that was never used. */
 	if (atomic_load(&s->state) == SOCK_FRESH && !s->bound)
 		return;
-	if (sock_is_mine(s) && driver_is_mine())
-		driver_closed(s);
+	if (!sock_is_mine(s) || !driver_is_mine())
+		return;
+	driver_closed(s);
+}
+
+/* SO_LINGER; as in Linux, also with O_NONBLOCK, and a signal ends it. */
+static void wait_lingering(struct sock *s)
+{
+	while (driver_is_mine() && atomic_load(&s->lingering))
+		if (futex_wait(&s->lingering, 1) == -EINTR)
+			break;
 }
 
 rlim_t sock_soft_limit(void)
@@ -74,6 +84,7 @@ static void enter(int fd, struct sock *s)
 	if (last) {
 		before_last_close(old);
 		after_last_close(old);
+		wait_lingering(old);
 	}
 	sock_put(old);
 }
@@ -101,7 +112,7 @@ void sock_replaced(int newfd)
 		enter(newfd, NULL);
 }
 
-int sock_close(int fd)
+static int close_fd(int fd, bool wait)
 {
 	struct sock *s;
 	bool last;
@@ -115,9 +126,16 @@ int sock_close(int fd)
 	r = real()->close(fd) == 0 ? 0 : -errno;
 	if (s && last)
 		after_last_close(s);
+	if (s && last && wait)
+		wait_lingering(s);
 	if (s)
 		sock_put(s);
 	return r;
+}
+
+int sock_close(int fd)
+{
+	return close_fd(fd, true);
 }
 
 int sock_dup_done(struct sock *s, int newfd)
@@ -132,8 +150,9 @@ void sock_close_all(void)
 {
 	int fd;
 
+	/* driver_drain() waits for all at once. */
 	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL))
-		sock_close(fd);
+		close_fd(fd, false);
 }
 
 void sock_close_range(unsigned first, unsigned last)

@@ -26,6 +26,12 @@ static uint64_t mtu_discover(uint64_t no)
 	return no ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
 }
 
+/* tcp_recovery is a set of bits, of which the first is RACK. */
+static uint64_t rack(uint64_t bits)
+{
+	return bits & 1;
+}
+
 #define IN(f) offsetof(struct config, f), sizeof(((struct config *)0)->f)
 #define IN_ENGINE(f) IN(engine.f)
 #define GIB (1u << 30)
@@ -128,6 +134,12 @@ const struct knob knobs[] = {
 	{"window_scaling", KNOB_SWITCH, IN_ENGINE(window_scaling), 0, 0,
 	 .meaning = "offer and accept window scaling (RFC 7323)",
 	 .sysctl = "tcp_window_scaling"},
+	{"rack", KNOB_SWITCH, IN_ENGINE(rack), 0, 0,
+	 .meaning = "find losses by time (RACK-TLP, RFC 8985); off: RFC 6675 alone",
+	 .sysctl = "tcp_recovery", .ours = rack},
+	{"ecn", KNOB_NUMBER, IN_ENGINE(ecn), 0, 5,
+	 .meaning = "ECN: 0 off, 1 ask, 2 accept; 3 to 5 accurate (see the manual)",
+	 .sysctl = "tcp_ecn"},
 	{"ttl", KNOB_NUMBER, IN(ttl), 1, 255,
 	 .meaning = "time to live of packets",
 	 .sysctl = "ip_default_ttl"},

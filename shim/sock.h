@@ -78,6 +78,7 @@ struct sock {
 				 how it ended: Linux's SS_CONNECTING */
 	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO or SO_RCVLOWAT is set
 				 on the app end */
+	atomic_uint lingering; /* futex; driver: a close() may wait while it is 1 */
 	atomic_uint fds;      /* fdtab: entries in the fd table */
 	_Atomic ino_t ino;    /* app: inode of the app end */
 	bool bound;           /* app: local was given by bind() */

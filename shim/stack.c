@@ -18,6 +18,7 @@
 
 #include "../engine/addr.h"
 #include "conn.h"
+#include "linger.h"
 #include "listener.h"
 
 #define RECV_BATCH 64
@@ -137,6 +138,7 @@ static void settle(struct stack *st)
 		ladder_print(&st->ladder, st->engine);
 		while (engine_event(st->engine, &ev))
 			tell(&ev);
+		linger_check(st);
 		send_all(st);
 	} while (atomic_load(&st->commands->head));
 	ladder_print(&st->ladder, st->engine);
@@ -153,6 +155,7 @@ static void set_deadline(struct stack *st)
 	uint64_t at = min_us(engine_deadline(st->engine),
 			     min_us(st->retry_us, st->upkeep_us));
 
+	at = min_us(at, linger_deadline_us(st));
 	if (st->drain.waiting)
 		at = min_us(at, drain_deadline_us(st));
 	if (at == ENGINE_NEVER)

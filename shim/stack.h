@@ -65,6 +65,7 @@ struct stack {
 			 to the conn, or for the visitors' listener nowhere */
 
 	struct conn *conns, *dead;
+	struct conn *lingering; /* linger.c */
 	struct listener *listeners;
 
 	uint64_t now_us;      /* monotonic; renewed by every callback of the loop */

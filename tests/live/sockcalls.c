@@ -26,6 +26,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SETTLE_MS 150 /* a segment and its answer have long arrived */
@@ -103,6 +104,10 @@ static void obey(int fd)
 			break;
 		if (cmd == 'r') { /* reset */
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+			break;
+		}
+		if (cmd == 's') { /* asleep: takes in nothing, and then resets */
+			sleep(3);
 			break;
 		}
 		if (cmd == 'b' && read(fd, &port, 2) == 2)
@@ -596,6 +601,40 @@ static void timeouts(void)
 	close(fd);
 }
 
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* close() waits for the peer, but not longer than it was told to. */
+static void lingers(void)
+{
+	struct linger l = {.l_onoff = 1, .l_linger = 10};
+	int fd = joined(), big = 1 << 20;
+	double began;
+
+	T(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
+	T(tell(fd, "h"));
+	T(read(fd, buf, 5));
+	began = now_s();
+	T(close(fd));
+	printf("    %s\n", now_s() - began < 0.5 ? "at once" : "late");
+	fd = joined();
+	l.l_linger = 1;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	T(tell(fd, "s"));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, buf, sizeof(buf)) > 0)
+		usleep(50);
+	began = now_s();
+	T(close(fd));
+	printf("    after %.0f s\n", now_s() - began);
+}
+
 #include "sockcalls6.h"
 
 #define CASE(f) {#f, f}
@@ -609,7 +648,7 @@ static const struct {
 	CASE(reset_seen_by_read), CASE(reset_seen_by_write),
 	CASE(reset_seen_by_so_error), CASE(reset_seen_by_sendfile),
 	CASE(disconnects), CASE(accepts), CASE(fds), CASE(option_defaults),
-	CASE(option_values), CASE(timeouts), CASE(kinds6), CASE(bad_arguments6),
+	CASE(option_values), CASE(timeouts), CASE(lingers), CASE(kinds6), CASE(bad_arguments6),
 	CASE(without_a_route6), CASE(connects6), CASE(accepts6),
 	CASE(listens_twice), CASE(share_a_port), CASE(options6),
 };

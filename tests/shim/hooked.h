@@ -33,9 +33,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../shim/command.h"
 #include "fake_driver.h"
 
 #define assert_fails(call, err) \

@@ -294,6 +294,8 @@ static void test_sysctl(void **state)
 	sysctl("tcp_retries2", "5\n");
 	sysctl("tcp_orphan_retries", "0\n");
 	sysctl("tcp_syncookies", "2\n");
+	sysctl("tcp_recovery", "2\n");
+	sysctl("tcp_ecn", "1\n");
 	sysctl("tcp_min_snd_mss", "500\n");
 	sysctl("tcp_wmem", "4096\t8192\t65536\n");
 	sysctl("tcp_rmem", "50 100 200000\n");
@@ -311,6 +313,8 @@ static void test_sysctl(void **state)
 	assert_int_equal(c.mtu_discover, IP_PMTUDISC_DONT);
 	assert_int_equal(c.ttl, 32);
 	assert_int_equal(c.engine.syncookies, 2);
+	assert_false(c.engine.rack);
+	assert_int_equal(c.engine.ecn, 1);
 	assert_int_equal(c.engine.mss_min_bytes, 500);
 	assert_int_equal(c.engine.sndbuf_bytes, 8192);
 	assert_int_equal(c.engine.sndbuf_max_bytes, 65536);

@@ -258,6 +258,68 @@ static void lingering_zero_aborts(void **state)
 	close(fake.engine_end);
 }
 
+static void *acknowledge_later(void *arg)
+{
+	struct sock *s = arg;
+
+	usleep(50000);
+	atomic_store(&s->lingering, 0);
+	futex_wake_all(&s->lingering);
+	return NULL;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+/* close() waits while the driver says that the connection lingers. */
+static void lingering_waits(void **state)
+{
+	struct sock *s;
+	int fd = connected(&s), copy = dup(fd);
+	uint64_t began = now_ms();
+	pthread_t t;
+
+	(void)state;
+	sock_get(s);
+	atomic_store(&s->lingering, 1);
+	close(copy); /* not the last one */
+	assert_int_equal(fake.closed, 0);
+	assert_int_equal(pthread_create(&t, NULL, acknowledge_later, s), 0);
+	assert_int_equal(close(fd), 0);
+	assert_in_range(now_ms() - began, 40, 5000);
+	assert_int_equal(fake.closed, 1);
+	pthread_join(t, NULL);
+	sock_put(s);
+	close(fake.engine_end);
+}
+
+static void no_action(int sig)
+{
+	(void)sig;
+}
+
+/* Linux's sk_stream_wait_close(): a signal ends it. */
+static void a_signal_ends_lingering(void **state)
+{
+	struct sigaction act = {.sa_handler = no_action}, old;
+	struct itimerval soon = {.it_value.tv_usec = 30000};
+	struct sock *s;
+	int fd = connected(&s);
+
+	(void)state;
+	sigaction(SIGALRM, &act, &old);
+	atomic_store(&s->lingering, 1);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(close(fd), 0);
+	sigaction(SIGALRM, &old, NULL);
+	close(fake.engine_end);
+}
+
 /* stdio closes fds behind our back; the number then is somebody else's. */
 static void a_foreign_fd_is_never_ours(void **state)
 {
@@ -348,6 +410,8 @@ int main(void)
 		TEST(listen_fails),
 		TEST(dups_share_the_socket),
 		TEST(lingering_zero_aborts),
+		TEST(lingering_waits),
+		TEST(a_signal_ends_lingering),
 		TEST(a_foreign_fd_is_never_ours),
 		TEST(vfork_child_leaves_the_table_alone),
 #ifndef __SANITIZE_ADDRESS__
