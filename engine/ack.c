@@ -83,13 +83,15 @@ static const struct seq_range *find_dsack(const struct tcb *t,
 
 /* Repetitions that were for nothing; but what we never repeated, the network has
  * (RFC 3708 3). The probe of a silent tail says nothing about reordering. */
-static void count_dsack(struct tcb *t, const struct seq_range *dsack)
+static void count_dsack(struct tcb *t, const struct seq_range *dsack,
+			uint64_t now_us)
 {
 	if (t->stat_dsacks >= t->stat_total_retrans)
 		return;
 	t->stat_dsacks++;
 	if (!t->tlp.out || !t->tlp.again || dsack->end != t->tlp.end)
 		rack_on_dsack(t);
+	undo_on_dsack(t, dsack, now_us);
 }
 
 /* The end of the tick of our timestamp clock that s echoes: what left later was
@@ -210,7 +212,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	take_numbers(t, s, &res, now_us);
 	update_send_window(t, s, res.advanced);
 	if (dsack)
-		count_dsack(t, dsack);
+		count_dsack(t, dsack, now_us);
 	if (!res.advanced && !res.sacked_bytes && !dup) {
 		ecn_take_ack(t, s, &res, &ack);
 		return;
@@ -218,13 +220,15 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
 	ack.rtt_us = take_rtt(t, s, dsack, &res, now_us);
 	rate_on_ack(t, &res, &ack);
-	recovery_on_ack(t, &res, dup, now_us);
+	if (!undo_on_ack(t, s, &res, dup, dsack, now_us))
+		recovery_on_ack(t, &res, dup, now_us);
 	marked = ecn_take_ack(t, s, &res, &ack);
 	tlp_on_ack(t, dsack, dup && !s->opt.sack_n, now_us);
 	tell_cc(t, &ack, was_fast, marked);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);
+	recovery_check_reneging(t, now_us);
 	if (res.advanced || t->snd.sb.sacked_bytes)
 		tlp_schedule(t, false, now_us);
 }

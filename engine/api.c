@@ -252,7 +252,7 @@ static uint8_t recovery_number(const struct tcb *t)
 	case RECOVERY_LOSS:
 		return 4;
 	default:
-		return t->snd.dupacks ? 1 : 0;
+		return prr_on(t) ? 2 : t->snd.dupacks ? 1 : 0;
 	}
 }
 

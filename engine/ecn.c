@@ -231,8 +231,7 @@ bool ecn_take_ack(struct tcb *t, const struct segment *s,
 	if (seq_leq(t->snd.una, t->ecn.recover))
 		return marked; /* of a window that has been answered for */
 	if (marked && t->recovery == RECOVERY_OPEN) {
-		cc_congestion(&t->cc, CC_ECN, ack->flight_bytes, ack->now_us);
-		ecn_reduced(t);
+		recovery_on_mark(t, res, ack->flight_bytes, ack->now_us);
 	} else { /* once passed, it stays passed */
 		t->ecn.recover = t->snd.una - 1;
 	}

@@ -367,7 +367,8 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	bool timestamps, sack, window_scaling; /* negotiated */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff;      /* doublings of the RTO since the last sample */
-	uint8_t recovery;     /* 0 open, 1 disorder, 3 recovery, 4 loss */
+	uint8_t recovery;     /* 0 open, 1 disorder, 2 reduction after a
+				 mark, 3 recovery, 4 loss */
 	uint32_t rto_us, srtt_us, rttvar_us, min_rtt_us;
 	uint32_t snd_mss, rcv_mss, path_mtu, adv_mss;
 	uint32_t snd_cwnd_bytes, snd_ssthresh_bytes;

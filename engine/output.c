@@ -203,6 +203,7 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 					     len_bytes, pkt->payload);
 		t->stat_data_out += (len_bytes + mss - 1) / mss;
 		t->stat_bytes_sent += len_bytes;
+		prr_sent(t, len_bytes);
 		t->e->stats.bytes_out += len_bytes;
 		t->snd.last_us = now_us;
 	}
@@ -303,6 +304,11 @@ static uint32_t window_room(const struct tcb *t, uint32_t seq)
 	return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
+bool may_send_new(const struct tcb *t)
+{
+	return unsent_bytes(t) && window_room(t, t->snd.nxt);
+}
+
 static uint32_t cwnd_room(const struct tcb *t)
 {
 	uint32_t pipe = recovery_pipe_bytes(t);
@@ -397,6 +403,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
 	t->e->stats.segs_retransmitted++;
 	t->stat_bytes_retrans += len;
+	undo_on_resend(t, rec->end - start, now_us);
 	make_segment(t, pkt, start, len, flags, note, now_us);
 }
 
@@ -405,7 +412,7 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 	struct sent *rec = sb_next_lost(&t->snd.sb);
 	uint32_t len;
 
-	if (!rec)
+	if (!rec || undo_wants_new(t))
 		return false;
 	len = resend_bytes(t, rec, effective_mss(t));
 	if (!len)
@@ -527,6 +534,53 @@ static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	return true;
 }
 
+/* RFC 6675 4 NextSeg (3) and (4), where losses are not found by time: with nothing
+ * lost and nothing new to send, holes that are not proven yet, and once for each
+ * recovery the last segment, which may be the one whose loss nothing shows. */
+static struct sent *next_doubtful(struct tcb *t, uint32_t mss)
+{
+	struct scoreboard *sb = &t->snd.sb;
+	struct sent *rec = sb_next_hole(sb);
+	uint32_t before;
+
+	if (rec)
+		return sb_split(sb, &t->e->pool, rec, mss) ? NULL : sb_next_hole(sb);
+	rec = sb_last_hole(sb);
+	if (t->rescued || !rec)
+		return NULL;
+	t->rescued = true;
+	before = rec->end - rec->start - last_segment_bytes(t, rec, mss);
+	if (before && sb_split(sb, &t->e->pool, rec, before))
+		return NULL;
+	return sb_last_hole(sb);
+}
+
+static bool resend_doubtful(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t mss = effective_mss(t);
+	struct sent *rec;
+
+	if (t->recovery != RECOVERY_FAST || !t->sack_ok || rack_on(t) ||
+	    t->snd.sb.waiting_bytes || cwnd_room(t) < mss)
+		return false;
+	rec = next_doubtful(t, mss);
+	if (!rec || !window_room(t, rec->start))
+		return false;
+	resend(t, pkt, rec, "retransmission", now_us);
+	return true;
+}
+
+/* RFC 5682 2.1 (2b): up to two segments of new data, whatever cwnd says. */
+static bool send_frto(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t len = min_u32(unsent_bytes(t), effective_mss(t));
+
+	if (!undo_take_new(t))
+		return false;
+	len = min_u32(len, window_room(t, t->snd.nxt));
+	return len && send_range(t, pkt, len, NULL, now_us);
+}
+
 static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	if (!t->ack_now)
@@ -564,7 +618,9 @@ bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return send_ack(t, pkt, now_us);
 	sent = (accecn_ack_first(t) && send_ack(t, pkt, now_us)) ||
 	       resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||
-	       send_tlp(t, pkt, now_us) || send_new(t, pkt, now_us) || send_ack(t, pkt, now_us);
+	       send_tlp(t, pkt, now_us) || send_frto(t, pkt, now_us) ||
+	       send_new(t, pkt, now_us) || resend_doubtful(t, pkt, now_us) ||
+	       send_ack(t, pkt, now_us);
 	rexmt_timer_update(t, false, now_us);
 	return sent;
 }

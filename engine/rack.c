@@ -60,6 +60,11 @@ void rack_on_recovered(struct tcb *t)
 		t->rack.quarters = 1;
 }
 
+void rack_on_spurious(struct tcb *t)
+{
+	t->rack.reordering_seen = true;
+}
+
 /* When r is lost unless it has arrived by then. */
 static uint64_t patience_us(const struct tcb *t, const struct sent *r)
 {

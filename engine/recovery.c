@@ -11,6 +11,11 @@
  */
 #include "tcb.h"
 
+#include <stdlib.h>
+
+/* Before a peer that seems to have taken back what it sacked is believed. */
+#define RENEGING_US 10000
+
 static uint32_t flight(const struct tcb *t)
 {
 	return t->snd.nxt - t->snd.una;
@@ -32,14 +37,63 @@ static void count_dupack(struct tcb *t)
 		t->snd.dupacks++;
 }
 
-static void enter_fast(struct tcb *t, uint64_t now_us)
+struct repair *repair_of(struct tcb *t)
+{
+	if (!t->repair) {
+		t->repair = calloc(1, sizeof(*t->repair));
+		if (t->repair)
+			t->e->stats.memory_bytes += sizeof(*t->repair);
+	}
+	return t->repair;
+}
+
+void repair_free(struct tcb *t)
+{
+	if (!t->repair)
+		return;
+	free(t->repair);
+	t->repair = NULL;
+	t->e->stats.memory_bytes -= sizeof(struct repair);
+}
+
+/* Congestion control reacts; PRR takes cwnd there if it can. */
+static void reduce(struct tcb *t, enum cc_signal why, const struct sb_acked *res,
+		   uint32_t flight_bytes, uint64_t now_us)
+{
+	uint32_t before = t->cc.cwnd_bytes;
+
+	cc_congestion(&t->cc, why, flight_bytes, now_us);
+	ecn_reduced(t);
+	prr_start(t, res, before);
+}
+
+/* res: of the ACK that showed it, or NULL. A reduction that is under way for a mark
+ * is for these losses too (RFC 3168 6.1.2). */
+static void enter_fast(struct tcb *t, const struct sb_acked *res, uint64_t now_us)
 {
 	t->recovery = RECOVERY_FAST;
 	t->tlp.out = false;
+	t->rescued = false;
 	t->snd.recover = t->snd.nxt;
 	t->rexmit_now = true; /* RFC 6675 5 (4.3): the first one goes at once */
-	cc_congestion(&t->cc, CC_LOSS, flight(t), now_us);
-	ecn_reduced(t);
+	if (prr_on(t)) {
+		undo_forget(t);
+		prr_extend(t);
+		return;
+	}
+	undo_begin(t, false);
+	reduce(t, CC_LOSS, res, flight(t), now_us);
+	if (!res && prr_on(t))
+		prr_on_ack(t, 0, false);
+}
+
+void recovery_on_mark(struct tcb *t, const struct sb_acked *res, uint32_t flight_bytes,
+		      uint64_t now_us)
+{
+	if (prr_on(t))
+		return;
+	undo_forget(t);
+	reduce(t, CC_ECN, res, flight_bytes, now_us);
 }
 
 /* Marks what SACK shows to be lost, by time or by count (RFC 6675 MUST NOT be
@@ -81,7 +135,7 @@ static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 		lost = true;
 	}
 	if (lost)
-		enter_fast(t, now_us);
+		enter_fast(t, res, now_us);
 }
 
 static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
@@ -95,6 +149,7 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 		t->snd.dupacks = 0;
 		rack_on_recovered(t);
 		t->cc.ops->on_recovered(&t->cc, flight(t), now_us);
+		prr_end(t);
 		return;
 	}
 	if (t->sack_ok) {
@@ -140,6 +195,13 @@ void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 		on_ack_loss(t, res, now_us);
 		break;
 	}
+	if (!prr_on(t))
+		return;
+	if (t->recovery == RECOVERY_OPEN && prr_complete(t))
+		prr_end(t); /* of a window with a mark */
+	else
+		prr_on_ack(t, res->acked_bytes + res->sacked_bytes,
+			   res->advanced && !t->snd.sb.newly_lost_bytes);
 }
 
 void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
@@ -147,21 +209,42 @@ void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
 	if (!rack_detect(t, now_us))
 		return;
 	if (t->recovery == RECOVERY_OPEN)
-		enter_fast(t, now_us);
+		enter_fast(t, NULL, now_us);
 	rate_tell_losses(t, now_us);
 	tcb_want_output(t);
 }
 
 void recovery_on_masked_loss(struct tcb *t, uint64_t now_us)
 {
+	undo_forget(t);
 	cc_congestion(&t->cc, CC_LOSS, t->cc.cwnd_bytes, now_us);
+}
+
+/* A cumulative ACK that stops in front of what was sacked takes that back; but
+ * segments may be overtaking each other, so it has a moment to say otherwise. */
+void recovery_check_reneging(struct tcb *t, uint64_t now_us)
+{
+	const struct sent *first = sb_first(&t->snd.sb);
+	uint64_t at_us = now_us + (t->rtt.srtt_us / 2 > RENEGING_US ? t->rtt.srtt_us / 2
+								     : RENEGING_US);
+
+	if (first && first->flags & SENT_SACKED && at_us < t->timer_at[TIMER_REXMT])
+		tcb_timer_set(t, TIMER_REXMT, at_us);
 }
 
 void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 {
 	struct scoreboard *sb = &t->snd.sb;
+	bool again = t->recovery == RECOVERY_LOSS;
 
-	cc_timeout(&t->cc, flight(t), t->recovery != RECOVERY_LOSS, now_us);
+	if (!again)
+		undo_begin(t, true);
+	else
+		undo_begin_again(t);
+	if (again || t->recovery == RECOVERY_OPEN)
+		undo_begin_frto(t); /* RFC 5682 3.1 (1): not from within another */
+	prr_stop(t);
+	cc_timeout(&t->cc, flight(t), !again, now_us);
 	ecn_timeout(t);
 	t->recovery = RECOVERY_LOSS;
 	t->tlp.out = false;

@@ -37,11 +37,22 @@ static void note_min(struct tcb *t, uint32_t r, uint64_t now_us)
 		t->rtt.min_us = r;
 }
 
-static void take(struct tcb *t, uint32_t r)
+static void set_rto(struct tcb *t)
 {
 	const struct engine_config *cfg = &t->e->cfg;
 	uint32_t floor_us = cfg->rto_min_ms * 1000, var_us;
 
+	/* (2.3) with the clock's granularity G replaced by the minimum: it must
+	 * leave room for the peer's delayed ACK on top of a steady RTT, or a
+	 * path of 190 ms would time out for nothing. Linux does the same. */
+	var_us = 4 * t->rtt.rttvar_us;
+	t->rtt.rto_us = clamp((uint64_t)t->rtt.srtt_us +
+				      (var_us > floor_us ? var_us : floor_us),
+			      floor_us, cfg->rto_max_ms * 1000);
+}
+
+static void take(struct tcb *t, uint32_t r)
+{
 	if (!t->rtt.srtt_us) { /* (2.2) */
 		t->rtt.srtt_us = r;
 		t->rtt.rttvar_us = r / 2;
@@ -53,13 +64,7 @@ static void take(struct tcb *t, uint32_t r)
 		t->rtt.srtt_us = (uint32_t)((7ull * t->rtt.srtt_us + r) / 8);
 	}
 	t->snd.backoff = 0; /* 5: a new measurement ends it */
-	/* (2.3) with the clock's granularity G replaced by the minimum: it must
-	 * leave room for the peer's delayed ACK on top of a steady RTT, or a
-	 * path of 190 ms would time out for nothing. Linux does the same. */
-	var_us = 4 * t->rtt.rttvar_us;
-	t->rtt.rto_us = clamp((uint64_t)t->rtt.srtt_us +
-				      (var_us > floor_us ? var_us : floor_us),
-			      floor_us, cfg->rto_max_ms * 1000);
+	set_rto(t);
 }
 
 void rtt_sample(struct tcb *t, uint32_t rtt_us, uint64_t now_us)
@@ -80,6 +85,15 @@ void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us)
 	if (!t->rtt.min_us) /* better than none, until there is an exact one */
 		t->rtt.min_us = r;
 	take(t, r);
+}
+
+void rtt_after_spurious(struct tcb *t, uint32_t rtt_us)
+{
+	if (t->rtt.srtt_us < rtt_us)
+		t->rtt.srtt_us = rtt_us;
+	if (t->rtt.rttvar_us < rtt_us / 2)
+		t->rtt.rttvar_us = rtt_us / 2;
+	set_rto(t);
 }
 
 uint64_t rto_backed_off_us(const struct tcb *t)

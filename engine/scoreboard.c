@@ -420,6 +420,27 @@ struct sent *sb_next_lost(struct scoreboard *sb)
 	return NULL;
 }
 
+struct sent *sb_next_hole(struct scoreboard *sb)
+{
+	for (uint32_t i = 0; sb->sacked_bytes && i < sb->n; i++) {
+		struct sent *r = &sb->rec[sb->head + i];
+
+		if (seq_geq(r->start, sb->high_sacked))
+			break;
+		if (!(r->flags & (SENT_SACKED | SENT_LOST | SENT_RETRANSMITTED)))
+			return r;
+	}
+	return NULL;
+}
+
+struct sent *sb_last_hole(struct scoreboard *sb)
+{
+	for (uint32_t i = sb->n; i-- > 0;)
+		if (!(sb->rec[sb->head + i].flags & SENT_SACKED))
+			return &sb->rec[sb->head + i];
+	return NULL;
+}
+
 void sb_retransmitted(struct scoreboard *sb, struct sent *rec, uint64_t now_us)
 {
 	rec->sent_us = now_us;

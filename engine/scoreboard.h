@@ -111,6 +111,11 @@ void sb_unmark_lost(struct scoreboard *sb);
 void sb_forget_sack(struct scoreboard *sb);
 /* The first record that is lost and not sent again yet, or NULL. */
 struct sent *sb_next_lost(struct scoreboard *sb);
+/* The first record below what was sacked that is neither sacked nor lost nor was
+ * sent again (RFC 6675 4 NextSeg (3)), or NULL. */
+struct sent *sb_next_hole(struct scoreboard *sb);
+/* The last one that is not sacked, or NULL. */
+struct sent *sb_last_hole(struct scoreboard *sb);
 /* The last record. There must be one. */
 struct sent *sb_last(struct scoreboard *sb);
 /* Was just sent again, up to len_bytes of it: the rest becomes a record of its

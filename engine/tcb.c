@@ -291,6 +291,7 @@ void tcb_destroy(struct tcb *t)
 	reasm_clear(&t->rcv.ooo, &e->stats.memory_bytes);
 	control_end(t);
 	accecn_free(t);
+	repair_free(t);
 	e->stats.memory_bytes -= sizeof(*t);
 	free(t);
 }

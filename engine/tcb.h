@@ -7,7 +7,7 @@
  *   snd.nxt       only output (output.c)
  *   rcv.nxt       only the text and FIN steps (text.c)
  *   timers        tcb_timer_set() and tcb_timer_stop()
- *   cwnd          only the operations of cc.h
+ *   cwnd          only the operations of cc.h, and prr.c while prr_on()
  *   rate          only rate.c
  *
  * Input, timers and user calls never send: they change the tcb and call
@@ -72,6 +72,30 @@ struct accecn {
 	bool option_sent : 1;   /* with the latest ACK */
 	bool option_off : 1;    /* the path seems to drop what carries it */
 	bool option_bad : 1;    /* the peer's arrive zeroed */
+};
+
+enum frto { /* RFC 5682 */
+	FRTO_OFF,
+	FRTO_FIRST,  /* waits for the ACK of the timeout's retransmission */
+	FRTO_SECOND, /* sends new data, and waits for what that brings */
+};
+
+/* What only connections need that have seen congestion. */
+struct repair {
+	struct {
+		uint32_t fs_bytes; /* RecoverFS, RFC 6937; 0: off */
+		uint32_t delivered_bytes, out_bytes;
+		uint32_t end;      /* SND.NXT when it began */
+	} prr;
+	struct {
+		uint32_t una, end;       /* what was in flight when it began */
+		uint32_t repeated_bytes; /* and not reported as duplicates */
+		uint32_t ts;             /* of the first retransmission */
+		uint8_t backoff;         /* before it */
+		enum frto frto;
+		uint8_t frto_due;        /* segments of new data to be sent for it */
+		bool armed, timeout, ts_known, first_ack_due;
+	} undo;
 };
 
 /* Membership in one of the engine's lists of tcbs. */
@@ -170,6 +194,7 @@ struct tcb {
 		bool again;            /* it was a retransmission */
 		bool sample_due;       /* no RTT was seen since the last probe */
 	} tlp;
+	struct repair *repair; /* NULL as long as nothing was lost */
 	struct { /* the size of the receive buffer */
 		uint64_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
 		uint32_t taken_bytes; /* by the user in this round trip */
@@ -219,6 +244,7 @@ struct tcb {
 	bool ack_now : 1;       /* an ACK is due at once */
 	bool ack_delayed : 1;   /* an ACK is due by TIMER_DELACK */
 	bool rexmit_now : 1;    /* one lost segment whatever the pipe says */
+	bool rescued : 1;       /* RFC 6675 4 (4) was used in this recovery */
 	bool tlp_now : 1;       /* one segment to make the peer say what it has */
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
@@ -418,6 +444,11 @@ bool fin_acked(const struct tcb *t);
 void recovery_on_ack(struct tcb *t, const struct sb_acked *res, bool dup,
 		     uint64_t now_us);
 void recovery_on_timeout(struct tcb *t, uint64_t now_us);
+/* A mark was reported (ECN), the first in its window of data: cwnd is reduced. */
+void recovery_on_mark(struct tcb *t, const struct sb_acked *res, uint32_t flight_bytes,
+		      uint64_t now_us);
+/* The peer may have thrown away what it had sacked: then soon a timeout. */
+void recovery_check_reneging(struct tcb *t, uint64_t now_us);
 /* Bytes in the network, RFC 6675 pipe or RFC 6582's inflated window. */
 uint32_t recovery_pipe_bytes(const struct tcb *t);
 
@@ -438,6 +469,8 @@ bool rack_detect(struct tcb *t, uint64_t now_us);
 void rack_on_dsack(struct tcb *t);
 /* Fast recovery, or that after a timeout, is over. */
 void rack_on_recovered(struct tcb *t);
+/* A fast recovery was for nothing: the path reorders. */
+void rack_on_spurious(struct tcb *t);
 /* The retransmission timer expired: marks what may be lost. */
 void rack_mark_on_timeout(struct tcb *t, uint64_t now_us);
 
@@ -530,6 +563,50 @@ unsigned accecn_option_bytes(const struct tcb *t, unsigned room_bytes);
 void accecn_fill_option(struct tcb *t, struct seg_options *o, unsigned room_bytes,
 			uint32_t len_bytes);
 
+/* Of t, made when it is first needed; NULL when out of memory: then there is
+ * neither proportional reduction nor undo. */
+struct repair *repair_of(struct tcb *t);
+void repair_free(struct tcb *t);
+
+/* ---- prr.c: RFC 6937, 9937 --------------------------------------------------- */
+
+/* Congestion was seen, and res, if not NULL, delivered with it. cwnd_bytes is what
+ * the window was before. Does nothing where it does not apply. */
+void prr_start(struct tcb *t, const struct sb_acked *res, uint32_t cwnd_bytes);
+bool prr_on(const struct tcb *t);
+/* safe: SND.UNA advanced, and no further loss was found. */
+void prr_on_ack(struct tcb *t, uint32_t delivered_bytes, bool safe);
+void prr_sent(struct tcb *t, uint32_t len_bytes);
+/* Is everything acknowledged that was under way? More is to be, if losses follow. */
+bool prr_complete(const struct tcb *t);
+void prr_extend(struct tcb *t);
+/* The reduction is complete: cwnd is ssthresh. */
+void prr_end(struct tcb *t);
+/* It is given up: cwnd belongs to somebody else. */
+void prr_stop(struct tcb *t);
+
+/* ---- undo.c: RFC 3522, 4015, 5682 --------------------------------------------- */
+
+/* Congestion control is about to react to a loss. */
+void undo_begin(struct tcb *t, bool timeout);
+/* The timer expired once more. */
+void undo_begin_again(struct tcb *t);
+/* This was the first timeout, or one more for the same segment. */
+void undo_begin_frto(struct tcb *t);
+/* A reaction followed that is not to be taken back. */
+void undo_forget(struct tcb *t);
+/* Only new data may leave: it shows what the timeout was (RFC 5682). */
+bool undo_wants_new(const struct tcb *t);
+/* May another segment of it leave, whatever cwnd says? Then one does. */
+bool undo_take_new(struct tcb *t);
+/* A lost segment leaves again. */
+void undo_on_resend(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
+/* Before recovery looks at an ACK: returns whether it has shown that recovery was
+ * for nothing, and is over. */
+bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *res,
+		 bool dup, bool dsack, uint64_t now_us);
+void undo_on_dsack(struct tcb *t, const struct seq_range *dsack, uint64_t now_us);
+
 /* ---- rtt.c: RFC 6298 -------------------------------------------------------- */
 
 void rtt_init(struct tcb *t);
@@ -537,6 +614,8 @@ void rtt_init(struct tcb *t);
 void rtt_sample(struct tcb *t, uint32_t rtt_us, uint64_t now_us);
 /* One by the timestamp that was echoed: too coarse to know the shortest path. */
 void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us);
+/* A timeout was spurious, and the ACK took this long (RFC 4015 3.3). */
+void rtt_after_spurious(struct tcb *t, uint32_t rtt_us);
 /* The RTO with the present backoff. */
 uint64_t rto_backed_off_us(const struct tcb *t);
 
@@ -589,6 +668,8 @@ void update_mss(struct tcb *t);
 uint16_t offered_mss(const struct tcb *t);
 /* Arms, re-arms or stops the retransmission timer for what is outstanding. */
 void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
+/* Is there new data, and room for it in the peer's window? */
+bool may_send_new(const struct tcb *t);
 /* Queued bytes and FIN that were never sent. */
 uint32_t unsent(const struct tcb *t);
 uint32_t ts_now(const struct tcb *t, uint64_t now_us);

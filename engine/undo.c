@@ -1,0 +1,180 @@
+/* undo.c - was the last reaction to a loss for nothing? By timestamps (Eifel, RFC
+ * 3522), by duplicates that the peer reports (DSACK, RFC 2883, 3708), and after a
+ * timeout by what new data brings to light (F-RTO, RFC 5682). If so, everything is
+ * as before it: RFC 4015.
+ *
+ * Owns t->undo: one episode, from the loss that began it until the next one or
+ * another reason to reduce. The windows of before are kept by congestion control.
+ */
+#include "tcb.h"
+
+static bool armed(const struct tcb *t)
+{
+	return t->repair && t->repair->undo.armed;
+}
+
+void undo_forget(struct tcb *t)
+{
+	if (armed(t))
+		t->repair->undo.armed = false;
+}
+
+void undo_begin(struct tcb *t, bool timeout)
+{
+	if (!repair_of(t))
+		return;
+	t->repair->undo.una = t->snd.una;
+	t->repair->undo.end = t->snd.nxt;
+	t->repair->undo.repeated_bytes = 0;
+	t->repair->undo.backoff = t->snd.backoff;
+	t->repair->undo.timeout = timeout;
+	t->repair->undo.ts_known = false;
+	t->repair->undo.first_ack_due = t->ts_ok;
+	t->repair->undo.armed = true;
+	t->repair->undo.frto = FRTO_OFF;
+}
+
+void undo_on_resend(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
+{
+	if (!armed(t) || t->recovery == RECOVERY_OPEN)
+		return;
+	t->repair->undo.repeated_bytes += len_bytes;
+	if (!t->repair->undo.ts_known) /* RetransmitTS */
+		t->repair->undo.ts = ts_now(t, now_us);
+	t->repair->undo.ts_known = true;
+}
+
+/* RFC 4015 3. Lost was nothing; what is really missing RACK will find again, with
+ * more patience for reordering now. */
+static void take_back(struct tcb *t, uint32_t delay_us, uint64_t now_us)
+{
+	trace_note(t, t->repair->undo.timeout ? "spurious timeout" : "spurious recovery", now_us);
+	cc_undo(&t->cc, now_us);
+	prr_stop(t);
+	if (t->repair->undo.timeout) {
+		t->snd.backoff = t->repair->undo.backoff;
+		if (delay_us)
+			rtt_after_spurious(t, delay_us);
+	} else {
+		rack_on_spurious(t);
+	}
+	undo_forget(t);
+	if (t->recovery == RECOVERY_OPEN)
+		return; /* it is long over */
+	t->recovery = RECOVERY_OPEN;
+	t->snd.dupacks = 0;
+	t->rexmit_now = false;
+	sb_unmark_lost(&t->snd.sb);
+}
+
+/* RFC 3522 3.2, (4) to (6): the first ACK that advances echoes a time before the
+ * first retransmission left. If the ACK is for all that is outstanding, and no
+ * DSACK was ever seen from this peer, its ACKs may have been lost, and the echo
+ * be that of the last segment in order; then nothing was early. */
+static bool eifel_says_spurious(struct tcb *t, const struct segment *s, bool dsack)
+{
+	if (!t->repair->undo.first_ack_due || !t->repair->undo.ts_known || !s->opt.ts)
+		return false;
+	t->repair->undo.first_ack_due = false;
+	return seq_lt(s->opt.ts_ecr, t->repair->undo.ts) && !dsack &&
+	       (t->stat_dsacks || t->snd.una != t->snd.nxt);
+}
+
+/* ---- F-RTO ----------------------------------------------------------------------- */
+
+void undo_begin_again(struct tcb *t)
+{
+	if (armed(t) && t->snd.una != t->repair->undo.una)
+		undo_forget(t);
+}
+
+void undo_begin_frto(struct tcb *t)
+{
+	if (armed(t))
+		t->repair->undo.frto = t->e->cfg.frto ? FRTO_FIRST : FRTO_OFF;
+}
+
+/* RFC 5682 2.1 and 3.1 (2): the timeout's retransmission is acknowledged, but not
+ * everything. New data instead of retransmissions shows which it was. */
+static void frto_first(struct tcb *t, const struct sb_acked *res)
+{
+	if (!res->advanced) {
+		if (!t->sack_ok)
+			t->repair->undo.frto = FRTO_OFF; /* (2a) */
+		return;
+	}
+	t->repair->undo.frto = FRTO_OFF;
+	if (seq_lt(t->snd.una, t->repair->undo.end) && may_send_new(t)) {
+		t->repair->undo.frto = FRTO_SECOND;
+		t->repair->undo.frto_due = 2;
+	}
+}
+
+bool undo_wants_new(const struct tcb *t)
+{
+	return armed(t) && t->repair->undo.frto == FRTO_SECOND;
+}
+
+bool undo_take_new(struct tcb *t)
+{
+	if (!undo_wants_new(t) || !t->repair->undo.frto_due)
+		return false;
+	t->repair->undo.frto_due--;
+	return true;
+}
+
+/* (3): never sent again, and sent before the timeout, yet delivered. */
+static bool frto_second(struct tcb *t, const struct sb_acked *res, bool dup)
+{
+	if (res->oldest_us && res->oldest_us < t->snd.timeout_us)
+		return true;
+	if (res->advanced || res->sacked_bytes || dup)
+		t->repair->undo.frto = FRTO_OFF; /* the loss was real */
+	return false;
+}
+
+static bool frto_says_spurious(struct tcb *t, const struct sb_acked *res, bool dup)
+{
+	if (t->recovery != RECOVERY_LOSS)
+		return false;
+	if (t->repair->undo.frto == FRTO_SECOND)
+		return frto_second(t, res, dup);
+	if (t->repair->undo.frto == FRTO_FIRST)
+		frto_first(t, res);
+	return false;
+}
+
+/* ---- all of them ------------------------------------------------------------------- */
+
+/* How long ago left what s echoes. */
+static uint32_t delay_us(const struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	return t->ts_ok && s->opt.ts ? (ts_now(t, now_us) - s->opt.ts_ecr) * TS_TICK_US : 0;
+}
+
+bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *res,
+		 bool dup, bool dsack, uint64_t now_us)
+{
+	bool spurious;
+
+	if (!armed(t) || t->recovery == RECOVERY_OPEN)
+		return false;
+	spurious = res->advanced && eifel_says_spurious(t, s, dsack);
+	spurious |= frto_says_spurious(t, res, dup);
+	if (spurious)
+		take_back(t, delay_us(t, s, now_us), now_us);
+	return spurious;
+}
+
+void undo_on_dsack(struct tcb *t, const struct seq_range *dsack, uint64_t now_us)
+{
+	uint32_t len = dsack->end - dsack->start;
+
+	if (!armed(t) || !t->repair->undo.repeated_bytes ||
+	    seq_lt(dsack->start, t->repair->undo.una) || seq_gt(dsack->end, t->repair->undo.end))
+		return;
+	t->repair->undo.repeated_bytes -= len < t->repair->undo.repeated_bytes ? len
+							       : t->repair->undo.repeated_bytes;
+	if (!t->repair->undo.repeated_bytes && !t->snd.sb.waiting_bytes)
+		take_back(t, 0, now_us);
+}
