@@ -307,13 +307,11 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.last_data_recv_us = t->last_data_in_us,
 		.last_ack_recv_us = t->last_ack_in_us,
 		.soft_error = t->soft_error,
-		.accept_waiting = t->accept_waiting,
-		.accept_max = t->accept_max,
-		.cc = t->cc.ops ? t->cc.ops->name : "",
-		.pacing_bytes_s = t->cc.pacing_bytes_s,
-		.delivery_bytes_s = t->rate.bytes_s,
-		.delivery_app_limited = t->rate.bytes_app_limited,
-		.delivered_bytes = t->rate.delivered_bytes,
 	};
+	if (t->state == TCPS_LISTEN) {
+		st->accept_waiting = t->accept_waiting;
+		st->accept_max = t->accept_max;
+	}
+	control_status(t, st);
 	ecn_status(t, st);
 }

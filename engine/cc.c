@@ -26,7 +26,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 
 const struct cc_ops *cc_builtin(unsigned i)
 {
-	static const struct cc_ops *const all[] = {&cc_newreno};
+	static const struct cc_ops *const all[] = {&cc_cubic, &cc_newreno};
 
 	return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
 }
@@ -86,7 +86,8 @@ int cc_change(struct cc *cc, const struct cc_ops *ops,
 		return err;
 	cc_end(&old, memory_bytes);
 	cc->pacing_bytes_s = 0;
-	cc->quantum_bytes = cc->count_bytes = 0;
+	cc->count_bytes = 0;
+	cc->holds_back = false;
 	if (ops->init)
 		ops->init(cc, start);
 	return 0;
@@ -133,4 +134,22 @@ void cc_set_mss(struct cc *cc, uint32_t mss_bytes)
 {
 	cc->mss_bytes = mss_bytes;
 	cc->cwnd_bytes = max_u32(cc->cwnd_bytes, mss_bytes);
+}
+
+/* ---- for windows that follow losses -------------------------------------------- */
+
+void cc_leave_recovery(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
+{
+	uint32_t burst_bytes = flight_bytes + 4 * cc->mss_bytes;
+
+	(void)now_us;
+	/* RFC 6582 3.2 (3): little in flight would let a burst out. Slow start
+	 * brings the window back to ssthresh. */
+	cc->cwnd_bytes = min_u32(cc->ssthresh_bytes, burst_bytes);
+}
+
+void cc_restart(struct cc *cc, uint64_t now_us)
+{
+	(void)now_us;
+	cc->cwnd_bytes = min_u32(cc->cwnd_bytes, cc->initcwnd_bytes);
 }

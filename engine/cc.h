@@ -43,10 +43,9 @@ struct cc {
 	/* As before the last on_congestion() or first on_timeout(). */
 	uint32_t prior_cwnd_bytes, prior_ssthresh_bytes;
 	uint32_t count_bytes;     /* towards the next segment of growth (Reno) */
-	uint32_t quantum_bytes;   /* largest burst; 0: 1 ms of the pacing rate */
-	uint64_t pacing_bytes_s;  /* rate to send at; 0: as fast as acks come */
 	bool holds_back; /* sends less than it could: samples that follow are
 			    no measure of the path (app_limited) */
+	uint64_t pacing_bytes_s;  /* rate to send at; 0: as fast as acks come */
 };
 
 /* A connection begins, or changes to this algorithm with cwnd_bytes and

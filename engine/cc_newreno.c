@@ -54,18 +54,6 @@ static void on_congestion(struct cc *cc, enum cc_signal why,
 	cc->count_bytes = 0;
 }
 
-static void on_recovered(struct cc *cc, uint32_t flight_bytes, uint64_t now_us)
-{
-	uint32_t burst_bytes = flight_bytes + 4 * cc->mss_bytes;
-
-	(void)now_us;
-	cc->cwnd_bytes = cc->ssthresh_bytes;
-	/* RFC 6582 3.2 (3): little in flight would let a burst out. Slow start
-	 * brings the window back to ssthresh. */
-	if (cc->cwnd_bytes > burst_bytes)
-		cc->cwnd_bytes = burst_bytes;
-}
-
 static void on_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
 		       uint64_t now_us)
 {
@@ -76,19 +64,12 @@ static void on_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
 	cc->count_bytes = 0;
 }
 
-static void on_idle(struct cc *cc, uint64_t now_us)
-{
-	(void)now_us;
-	if (cc->cwnd_bytes > cc->initcwnd_bytes) /* RFC 5681 4.1 */
-		cc->cwnd_bytes = cc->initcwnd_bytes;
-}
-
 const struct cc_ops cc_newreno = {
 	.abi = CC_ABI,
 	.name = "reno",
 	.on_ack = on_ack,
 	.on_congestion = on_congestion,
-	.on_recovered = on_recovered,
+	.on_recovered = cc_leave_recovery,
 	.on_timeout = on_timeout,
-	.on_idle = on_idle,
+	.on_idle = cc_restart,
 };

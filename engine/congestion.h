@@ -7,6 +7,7 @@
 
 #include "cc.h"
 
+extern const struct cc_ops cc_cubic;   /* RFC 9438, RFC 9406 */
 extern const struct cc_ops cc_newreno; /* RFC 5681, RFC 6582 */
 
 /* The built-in algorithms one by one from 0, the default first; NULL behind
@@ -33,5 +34,10 @@ void cc_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
 void cc_undo(struct cc *cc, uint64_t now_us);
 /* The MSS changed: windows keep their number of bytes, but hold one segment. */
 void cc_set_mss(struct cc *cc, uint32_t mss_bytes);
+
+/* on_recovered() and on_idle() of windows that follow losses: ssthresh, but no
+ * burst; the restart window of RFC 5681 4.1. */
+void cc_leave_recovery(struct cc *cc, uint32_t flight_bytes, uint64_t now_us);
+void cc_restart(struct cc *cc, uint64_t now_us);
 
 #endif

@@ -91,3 +91,16 @@ void control_end(struct tcb *t)
 {
 	cc_end(&t->cc, &t->e->stats.memory_bytes);
 }
+
+void control_status(const struct tcb *t, struct tcp_status *st)
+{
+	const struct cc *cc = &t->cc;
+
+	st->cc = cc->ops ? cc->ops->name : chosen(t)->name;
+	if (!cc->ops)
+		return;
+	st->pacing_bytes_s = cc->pacing_bytes_s;
+	st->delivery_bytes_s = t->rate.bytes_s;
+	st->delivery_app_limited = t->rate.bytes_app_limited;
+	st->delivered_bytes = t->rate.delivered_bytes;
+}

@@ -13,7 +13,7 @@
 void engine_config_defaults(struct engine_config *cfg)
 {
 	*cfg = (struct engine_config){
-		.cc = "reno",
+		.cc = "cubic",
 		.msl_ms = 30000,
 		.fin_timeout_ms = 60000,
 		.rto_initial_ms = 1000,

@@ -104,7 +104,7 @@ void listen_forget_child(struct tcb *t)
 {
 	struct tcb *l = t->listener;
 
-	if (t->queue.on) {
+	if (t->queue.prev) {
 		LIST_REMOVE(&l->accept_queue, t, queue);
 		l->accept_waiting--;
 	} else {

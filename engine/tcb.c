@@ -21,9 +21,9 @@ static struct tcb_link *link_at(struct tcb *t, size_t offset)
 void list_push(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
 	       size_t link_offset)
 {
-	if (link->on)
+	if (link->prev)
 		return;
-	*link = (struct tcb_link){.prev = list->last, .on = true};
+	*link = (struct tcb_link){.prev = list->last ? list->last : t};
 	if (list->last)
 		link_at(list->last, link_offset)->next = t;
 	else
@@ -34,17 +34,18 @@ void list_push(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
 void list_remove(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
 		 size_t link_offset)
 {
-	(void)t;
-	if (!link->on)
+	struct tcb *next = link->next, *prev = link->prev;
+
+	if (!prev)
 		return;
-	if (link->prev)
-		link_at(link->prev, link_offset)->next = link->next;
+	if (prev != t)
+		link_at(prev, link_offset)->next = next;
 	else
-		list->first = link->next;
-	if (link->next)
-		link_at(link->next, link_offset)->prev = link->prev;
+		list->first = next;
+	if (next)
+		link_at(next, link_offset)->prev = prev != t ? prev : next;
 	else
-		list->last = link->prev;
+		list->last = prev != t ? prev : NULL;
 	*link = (struct tcb_link){0};
 }
 

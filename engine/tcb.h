@@ -100,8 +100,8 @@ struct repair {
 
 /* Membership in one of the engine's lists of tcbs. */
 struct tcb_link {
-	struct tcb *next, *prev;
-	bool on;
+	struct tcb *next;
+	struct tcb *prev; /* the first one's is itself; NULL: on no list */
 };
 
 struct tcb_list {
@@ -120,10 +120,7 @@ struct tcb {
 	struct tcb_link event;   /* has events for its user */
 	struct tcb_link queue;   /* listener's accept queue, the closed, the dead */
 
-	/* Listener: its queues. Child of one, until accepted: listener. */
-	struct tcb *listener;
-	struct tcb_list accept_queue;
-	uint32_t accept_waiting, accept_max, half_open;
+	struct tcb *listener; /* of its child, until that is accepted */
 
 	struct tcp_opts opts;
 	uint32_t path_mtu;
@@ -203,17 +200,23 @@ struct tcb {
 		uint32_t rtt_seq;     /* when RCV.NXT is here, a window has come */
 		uint32_t ts_ecr;      /* the echo that was last counted */
 	} tune;
-	struct {
-		uint64_t delivered_bytes;
-		uint64_t bytes_s;     /* newest sample of the delivery rate */
-		uint32_t lost_bytes;  /* in all, low half */
-		uint32_t delivered_us, first_sent_us; /* low halves, see rate.c */
-		uint32_t round_end;   /* of delivered_bytes, low half */
-		uint32_t app_limited_end; /* the same; if app_limited */
-		uint32_t min_rtt_us;  /* 0: none yet; never from timestamps */
-		bool app_limited;
-		bool bytes_app_limited; /* what the sample was */
-	} rate;
+	union {
+		struct { /* a listener: its queues */
+			struct tcb_list accept_queue;
+			uint32_t accept_waiting, accept_max, half_open;
+		};
+		struct { /* a connection */
+			uint64_t delivered_bytes;
+			uint64_t bytes_s;     /* newest sample of the delivery rate */
+			uint32_t lost_bytes;  /* in all, low half */
+			uint32_t delivered_us, first_sent_us; /* low halves, see rate.c */
+			uint32_t round_end;   /* of delivered_bytes, low half */
+			uint32_t app_limited_end; /* the same; if app_limited */
+			uint32_t min_rtt_us;  /* 0: none yet; never from timestamps */
+			bool app_limited;
+			bool bytes_app_limited; /* what the sample was */
+		} rate;
+	};
 	struct {
 		struct accecn *acc; /* if mode is, or may become, ECN_ACCURATE */
 		uint32_t recover;   /* SND.NXT when cwnd was reduced last */
@@ -496,6 +499,7 @@ void control_start(struct tcb *t, uint64_t now_us);
 /* t->opts may name another algorithm. */
 void control_change(struct tcb *t, uint64_t now_us);
 void control_end(struct tcb *t);
+void control_status(const struct tcb *t, struct tcp_status *st);
 
 /* ---- rate.c: delivery rate, round trips, losses, for cc.h ------------------------ */
 

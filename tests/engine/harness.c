@@ -19,6 +19,7 @@ uint8_t pattern_byte(uint32_t n)
 void harness_config(struct engine_config *cfg)
 {
 	engine_config_defaults(cfg);
+	strcpy(cfg->cc, "reno");
 	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
 		cfg->seed[i] = (uint8_t)(i * 7 + 1);
 	cfg->timestamps = cfg->sack = cfg->window_scaling = false;

@@ -24,6 +24,7 @@ static struct harness *untraced(void **state)
 	struct harness *h = *state;
 
 	h->cfg.trace = false;
+	strcpy(h->cfg.cc, "cubic"); /* the default */
 	h->cfg.timestamps = h->cfg.sack = h->cfg.window_scaling = true;
 	h = harness_again(state, &h->cfg);
 	h->syn.sack_ok = true;

@@ -329,14 +329,14 @@ static void test_congestion_control(void **state)
 	(void)state;
 	sysctl("tcp_congestion_control", "nosuch\n");
 	config_from_sysctl(&c, sysctl_dir);
-	assert_shown("cc", "reno built-in,");
+	assert_shown("cc", "cubic built-in,");
 	sysctl("tcp_congestion_control", "reno\n");
 	config_from_sysctl(&c, sysctl_dir);
 	assert_shown("cc", "reno net.ipv4.tcp_congestion_control");
 	assert_int_equal(set("cc", "reno"), 0);
 	assert_shown("cc", "reno --set");
 	assert_int_equal(set("cc", "nosuch"), -EINVAL);
-	assert_string_equal(why, "cc cannot be \"nosuch\"; possible: reno");
+	assert_string_equal(why, "cc cannot be \"nosuch\"; possible: cubic reno");
 }
 
 /* What Linux allows and we do not is cut; what is no number is left alone. */
