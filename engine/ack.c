@@ -121,6 +121,7 @@ static void take_numbers(struct tcb *t, const struct segment *s,
 		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
 		t->snd.limited_end = seq_max(t->snd.limited_end, s->ack);
 		t->snd.timeouts = 0;
+		t->snd.stall_us = 0;
 		res->advanced = true;
 		res->answerable_us = echoed_us(t, s, now_us);
 		if (soonest_us < res->answerable_us)
@@ -242,8 +243,7 @@ static void advance_state(struct tcb *t, uint64_t now_us)
 	case TCPS_FIN_WAIT_1:
 		tcb_set_state(t, TCPS_FIN_WAIT_2, now_us);
 		if (t->released)
-			tcb_timer_set(t, TIMER_WAIT,
-				      now_us + t->e->cfg.fin_timeout_ms * 1000ull);
+			fin_wait_2_released(t, now_us);
 		break;
 	case TCPS_CLOSING:
 		enter_time_wait(t, now_us);
@@ -268,6 +268,12 @@ static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 			tcb_abort(t, now_us);
 		return DROP_ACCEPT_QUEUE; /* our SYN,ACK will be repeated */
 	}
+	/* TCP_DEFER_ACCEPT: the user wants to hear of it with the first text. */
+	if (t->timer_at[TIMER_WAIT] != ENGINE_NEVER && !s->data_len_bytes &&
+	    !(s->flags & SEG_FIN)) {
+		tcb_timer_stop(t, TIMER_REXMT); /* our SYN,ACK has arrived */
+		return DROP_DEFERRED;
+	}
 	t->snd.una = s->ack;
 	sample_handshake(t, s, now_us);
 	become_established(t, s, now_us);
@@ -288,6 +294,7 @@ enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return DROP_ACK_OLD;
 	}
 	t->snd.unanswered = 0;
+	t->snd.keep_probes = 0;
 	if (t->state == TCPS_TIME_WAIT || seq_lt(s->ack, t->snd.una))
 		return DROP_NONE; /* an old one; its text may be new */
 	take_ack(t, s, now_us);

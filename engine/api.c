@@ -98,15 +98,26 @@ int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
 	return ring_iov(data, used, room, iov);
 }
 
-void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us)
+static void commit(struct tcb *t, size_t len_bytes, bool more)
 {
-	(void)now_us;
 	rate_check_app_limited(t);
+	t->more = more;
 	t->snd.data.len_bytes += (uint32_t)len_bytes;
 	if (!t->snd.data.len_bytes)
 		ring_release(&t->snd.data, &t->e->pool);
-	if (len_bytes)
-		tcb_want_output(t);
+	tcb_want_output(t);
+}
+
+void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	commit(t, len_bytes, false);
+}
+
+void tcp_send_more(struct tcb *t, size_t len_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	commit(t, len_bytes, true);
 }
 
 /* ---- RECEIVE ----------------------------------------------------------------------- */
@@ -206,8 +217,7 @@ void tcp_release(struct tcb *t, uint64_t now_us)
 		ring_release(&t->rcv.data, &e->pool);
 		close_call(t, now_us);
 		if (t->state == TCPS_FIN_WAIT_2)
-			tcb_timer_set(t, TIMER_WAIT,
-				      now_us + e->cfg.fin_timeout_ms * 1000ull);
+			fin_wait_2_released(t, now_us);
 	}
 	tcb_reap(e);
 }
@@ -231,8 +241,16 @@ void tcp_get_opts(const struct tcb *t, struct tcp_opts *o)
 
 void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 {
+	struct tcp_opts before = t->opts;
+
 	t->opts = sane(o);
 	bufs_follow_opts(t);
+	keepalive_start(t);
+	if (before.cork && !o->cork)
+		t->uncork = true;
+	if (before.user_timeout_ms != o->user_timeout_ms && t->e->cfg.uto &&
+	    is_synchronized(t->state))
+		t->uto_due = t->ack_now = true; /* RFC 5482 3.1: when it changes */
 	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
 		update_mss(t);
 	control_change(t, now_us);
@@ -307,6 +325,8 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.last_data_recv_us = t->last_data_in_us,
 		.last_ack_recv_us = t->last_ack_in_us,
 		.soft_error = t->soft_error,
+		.quickack = !t->pingpong,
+		.probes = t->snd.unanswered ? t->snd.unanswered : t->snd.keep_probes,
 	};
 	if (t->state == TCPS_LISTEN) {
 		st->accept_waiting = t->accept_waiting;

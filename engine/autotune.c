@@ -1,6 +1,7 @@
 /* autotune.c - buffers that grow with the path.
  *
- * Owns snd.buf_bytes, rcv.buf_bytes and t->tune. A buffer whose size the user has
+ * Owns snd.buf_bytes, rcv.buf_bytes and t->tune, whose times are the lower 32 bits
+ * of the clock: what takes longer than an hour is no round trip. A buffer whose size the user has
  * set stays as it is; any other begins where the configuration says, and:
  *
  * The send buffer holds two congestion windows: one is in flight, and while a
@@ -115,7 +116,7 @@ void rcvbuf_start(struct tcb *t, uint64_t now_us)
 	/* What it is good for: the size is decided one round trip late, and in
 	 * the next one twice as much must fit. */
 	t->tune.space_bytes = t->rcv.buf_bytes / 4;
-	t->tune.since_us = now_us;
+	t->tune.since_us = (uint32_t)now_us;
 	t->tune.rtt_seq = t->rcv.nxt;
 	t->tune.rtt_us = t->rtt.srtt_us;
 }
@@ -149,10 +150,11 @@ void rcvbuf_on_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	}
 	if (seq_lt(t->rcv.nxt, t->tune.rtt_seq))
 		return;
-	if (t->tune.rtt_since_us)
-		sample(t, now_us - t->tune.rtt_since_us, true);
+	if (t->tune.measuring)
+		sample(t, (uint32_t)now_us - t->tune.rtt_since_us, true);
+	t->tune.measuring = true;
 	t->tune.rtt_seq = t->rcv.nxt + (t->rcv.adv - t->rcv.acked);
-	t->tune.rtt_since_us = now_us;
+	t->tune.rtt_since_us = (uint32_t)now_us;
 }
 
 /* Two round trips' worth, and as much more as this one brought more than the
@@ -171,7 +173,7 @@ static uint32_t right_size(const struct tcb *t)
 void rcvbuf_on_read(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
 {
 	t->tune.taken_bytes += len_bytes;
-	if (!t->tune.rtt_us || now_us - t->tune.since_us < t->tune.rtt_us)
+	if (!t->tune.rtt_us || (uint32_t)now_us - t->tune.since_us < t->tune.rtt_us)
 		return;
 	if (t->tune.taken_bytes > t->tune.space_bytes) {
 		if (grows(t))
@@ -179,5 +181,5 @@ void rcvbuf_on_read(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
 		t->tune.space_bytes = t->tune.taken_bytes;
 	}
 	t->tune.taken_bytes = 0;
-	t->tune.since_us = now_us;
+	t->tune.since_us = (uint32_t)now_us;
 }

@@ -18,6 +18,7 @@ static const char *const drop_names[DROP_COUNT] = {
 	[DROP_LISTEN] = "RST or no SYN at a listener",
 	[DROP_SYN_QUEUE] = "SYN queue full",
 	[DROP_ACCEPT_QUEUE] = "accept queue full",
+	[DROP_DEFERRED] = "waiting for text",
 	[DROP_NO_PATH] = "path needed",
 	[DROP_SYN_SENT_ACK] = "unacceptable ACK in SYN-SENT",
 	[DROP_SYN_SENT] = "neither SYN nor RST in SYN-SENT",

@@ -117,6 +117,7 @@ enum drop {
 	DROP_LISTEN,       /* RST or no SYN at a listener */
 	DROP_SYN_QUEUE,    /* listener's SYN queue is full */
 	DROP_ACCEPT_QUEUE, /* listener's accept queue is full */
+	DROP_DEFERRED,     /* an ACK without the text that TCP_DEFER_ACCEPT wants */
 	DROP_NO_PATH,      /* a SYN cookie: to be given again with its path */
 	DROP_SYN_SENT_ACK, /* unacceptable ACK in SYN-SENT */
 	DROP_SYN_SENT,     /* neither SYN nor acceptable RST in SYN-SENT */
@@ -155,7 +156,9 @@ struct engine_config {
 	uint32_t rto_initial_ms, rto_min_ms, rto_max_ms; /* RFC 6298 */
 	uint32_t delack_ms;        /* delayed ACK, at most 500 (RFC 9293) */
 	uint32_t syn_retries, synack_retries; /* retransmissions of these */
-	uint32_t retries;          /* of data and FIN, like tcp_retries2 */
+	uint32_t retries1;         /* when TCP_EV_TROUBLE comes, like tcp_retries1 */
+	uint32_t retries;          /* of data and FIN, like tcp_retries2: the time
+				      that they take at rto_min_ms */
 	uint32_t orphan_retries;   /* the same for a released connection */
 	uint32_t orphans_max;      /* released ones; more are reset */
 	uint32_t initcwnd_segs;    /* RFC 6928 */
@@ -188,6 +191,10 @@ struct engine_config {
 	bool frto;                 /* RFC 5682 */
 	bool slow_start_after_idle;
 	bool moderate_rcvbuf;      /* let the receive buffer grow */
+	uint8_t quickacks;         /* ACKs that do not wait at the start, and after
+				      a loss or a pause of the peer's */
+	bool uto;                  /* tell the peer our user timeout, and adopt its
+				      (RFC 5482) */
 	bool pacing;               /* also for algorithms that do without */
 	bool abort_on_overflow;    /* RST where the accept queue is full */
 	bool trace;                /* keep records for engine_trace() */
@@ -243,6 +250,8 @@ enum {
 	TCP_EV_ERROR = 1 << 5,       /* failed: tcp_error() tells why; CLOSED */
 	TCP_EV_CLOSED = 1 << 6,      /* state is CLOSED or TIME-WAIT: both sides
 					have finished without error */
+	TCP_EV_TROUBLE = 1 << 7,     /* R1 of RFC 9293 3.8.3: so many retransmissions
+					in a row; the route may have changed */
 };
 struct engine_event {
 	struct tcb *tcb;
@@ -298,18 +307,18 @@ struct tcp_opts {
 	bool pingpong;          /* ACKs may wait (TCP_QUICKACK 0) */
 	bool keepalive;         /* SO_KEEPALIVE */
 	bool oob_inline;        /* SO_OOBINLINE */
-	uint32_t keepalive_idle_s, keepalive_interval_s;
+	bool fastopen;          /* TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
+	uint8_t mtu_discover;   /* IP_MTU_DISCOVER */
 	uint8_t keepalive_probes;
 	uint8_t syn_retries;    /* TCP_SYNCNT */
+	uint32_t keepalive_idle_s, keepalive_interval_s;
 	uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */
 	int32_t fin_timeout_s;  /* TCP_LINGER2; -1: no FIN-WAIT-2 after close */
 	uint32_t defer_accept_s;   /* TCP_DEFER_ACCEPT */
 	uint32_t notsent_lowat_bytes;
 	uint32_t window_clamp_bytes;
-	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
 	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
-	bool fastopen;          /* TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
-	uint8_t mtu_discover;   /* IP_MTU_DISCOVER */
+	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
 	char cc[CC_NAME_MAX];   /* TCP_CONGESTION; "": engine_config's */
 };
 /* What engine_config says. */
@@ -342,6 +351,9 @@ struct tcb *tcp_accept(struct tcb *listener, void *user);
  * SYN-RECEIVED waits for ESTABLISHED. */
 int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2]);
 void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us);
+/* The same with MSG_MORE: a last segment that is not full waits for the next
+ * call, or 200 ms. */
+void tcp_send_more(struct tcb *t, size_t len_bytes, uint64_t now_us);
 /* RECEIVE, without a copy: the bytes in order (returns iovs, 0: none), and
  * how many of them the user has taken. */
 int tcp_recv_iov(const struct tcb *t, struct iovec iov[2]);
@@ -361,6 +373,11 @@ int tcp_error(const struct tcb *t);
 const struct flow *tcp_flow(const struct tcb *t);
 void tcp_get_opts(const struct tcb *t, struct tcp_opts *o);
 void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us);
+
+/* TCP_QUICKACK. On: an ACK that waits goes now, and the next ones do not wait; off:
+ * ACKs may wait for something to travel with. Both hold until traffic says
+ * otherwise; a new connection begins as opts.pingpong says. */
+void tcp_quickack(struct tcb *t, bool on, uint64_t now_us);
 
 struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
@@ -396,6 +413,8 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint64_t delivery_bytes_s;   /* newest measurement; 0: none */
 	uint64_t delivered_bytes;
 	bool delivery_app_limited;   /* the network could have carried more */
+	bool quickack;            /* ACKs do not wait: getsockopt(TCP_QUICKACK) */
+	uint8_t probes;           /* keepalive or window, without an answer */
 };
 void tcp_status(const struct tcb *t, struct tcp_status *st);
 

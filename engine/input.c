@@ -31,6 +31,7 @@ static void take_syn_options(struct tcb *t, const struct segment *s, uint64_t no
 		t->rcv.ts_recent = s->opt.ts_val;
 		t->rcv.ts_recent_us = now_us;
 	}
+	take_uto(t, s);
 	update_mss(t);
 }
 
@@ -56,8 +57,10 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->snd.max_wnd = t->snd.wnd;
 	t->snd.backoff = 0;
 	t->syn_due = false;
+	t->snd.stall_us = 0;
 	tcb_timer_stop(t, TIMER_REXMT);
 	control_start(t, now_us);
+	tcb_timer_stop(t, TIMER_WAIT);
 	if (t->stat_total_retrans) { /* our SYN was lost */
 		t->cc.cwnd_bytes = t->snd.mss; /* RFC 5681 3.1 */
 		if (!t->rtt.srtt_us)
@@ -68,6 +71,8 @@ void become_established(struct tcb *t, const struct segment *s,
 	ecn_established(t, s, now_us);
 	tcb_set_state(t, t->fin_queued ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED,
 		      now_us);
+	keepalive_start(t);
+	t->uto_due = t->e->cfg.uto; /* the SYN may have had no room for it */
 	tcb_want_output(t);
 	if (t->listener)
 		listen_established(t);
@@ -334,6 +339,7 @@ static enum drop arrives_other(struct tcb *t, const struct segment *s,
 		return DROP_NONE; /* LAST-ACK is over */
 	take_timestamp(t, s, now_us);
 	ecn_receive(t, s);
+	take_uto(t, s);
 
 	/* sixth: urgent data is passed on in its place, as RFC 6093 asks */
 	text = s->data_len_bytes && rcv_wnd(t) && may_receive(t->state);

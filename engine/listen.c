@@ -59,6 +59,8 @@ int listen_child(struct tcb *listener, const struct tcp_path *path,
 	 * them when it has seen that our SYN,ACK does not acknowledge them. */
 	take_syn(t, syn, now_us);
 	tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
+	if (t->opts.defer_accept_s)
+		tcb_timer_set(t, TIMER_WAIT, now_us + t->opts.defer_accept_s * 1000000ull);
 	*out = t;
 	return 0;
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define CORK_US 200000 /* tcp(7) */
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -126,6 +128,7 @@ uint32_t effective_mss(const struct tcb *t)
 static void forget_due_acks(struct tcb *t)
 {
 	t->ack_now = t->ack_delayed = t->challenge = false;
+	t->rcv.quick -= t->rcv.quick > 0;
 	tcb_timer_stop(t, TIMER_DELACK);
 	t->rcv.acked = t->rcv.nxt;
 }
@@ -193,6 +196,10 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 	fill_sack(t, &s.opt, blocks);
 	s.flags |= ecn_flags(t, len_bytes, !len_bytes && !(flags & SEG_FIN) && !blocks,
 			     flags & FRESH);
+	if (t->uto_due && !len_bytes) {
+		t->uto_due = false;
+		s.opt.uto = uto_to_send(t);
+	}
 	start_packet(t, pkt);
 	pkt->tos = ecn_tos(t, len_bytes, flags & FRESH);
 	pkt->ace = t->ecn.mode == ECN_ACCURATE;
@@ -206,6 +213,7 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		prr_sent(t, len_bytes);
 		t->e->stats.bytes_out += len_bytes;
 		t->snd.last_us = now_us;
+		pingpong_on_send(t, now_us);
 	}
 	finish_packet(t, pkt, &s, note, now_us);
 }
@@ -259,6 +267,7 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return false;
 	t->syn_due = false;
 	s = syn_segment(t, now_us);
+	s.opt.uto = uto_to_send(t);
 	start_packet(t, pkt);
 	pkt->mss_bytes = s.opt.mss;
 	finish_packet(t, pkt, &s, again ? "retransmission" : NULL, now_us);
@@ -268,8 +277,10 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	}
 	t->snd.nxt = t->snd.iss + 1;
 	t->snd.last_us = now_us;
+	if (!t->snd.stall_us)
+		t->snd.stall_us = now_us;
 	if (t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
-		tcb_timer_set(t, TIMER_REXMT, now_us + rto_backed_off_us(t));
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
 	return true;
 }
 
@@ -331,13 +342,33 @@ static uint32_t whole_segments(uint32_t len, uint32_t mss)
 	return len - len % mss;
 }
 
+/* TCP_CORK or MSG_MORE: only full segments; the rest waits for what follows. */
+static bool is_corked(const struct tcb *t)
+{
+	return t->opts.cork || t->more;
+}
+
+/* But not for ever. */
+static void cork_timer_update(struct tcb *t, uint64_t now_us)
+{
+	if (!unsent_bytes(t))
+		t->uncork = false;
+	if (!is_corked(t) || !unsent_bytes(t))
+		tcb_timer_stop(t, TIMER_CORK);
+	else if (t->timer_at[TIMER_CORK] == ENGINE_NEVER)
+		tcb_timer_set(t, TIMER_CORK, now_us + CORK_US);
+}
+
 /* Nagle (SHLD-7) in Minshall's variant: only a small segment that is itself
  * unacknowledged holds the next one back, so the tail of a large write does not
  * wait for the peer's delayed ACK. */
 static bool may_send_small(const struct tcb *t)
 {
-	return t->opts.nodelay || t->fin_queued ||
-	       seq_leq(t->snd.small_end, t->snd.una);
+	if (t->fin_queued || t->uncork)
+		return true;
+	if (is_corked(t))
+		return false;
+	return t->opts.nodelay || seq_leq(t->snd.small_end, t->snd.una);
 }
 
 /* A segment below the MSS because the peer's window has no more room:
@@ -474,7 +505,7 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 		    (uint16_t)effective_mss(t), now_us))
 		return false;
 	rate_on_sent(t, sb_last(&t->snd.sb), now_us);
-	t->override_sws = false;
+	t->override_sws = t->uncork = false;
 	t->snd.nxt += len + !!(flags & SEG_FIN);
 	if (len % effective_mss(t))
 		t->snd.small_end = seq + len;
@@ -583,6 +614,11 @@ static bool send_frto(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us
 
 static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
+	if (t->keep_now) { /* old and empty: its only answer is an ACK */
+		t->keep_now = false;
+		make_segment(t, pkt, t->snd.una - 1, 0, 0, "keepalive", now_us);
+		return true;
+	}
 	if (!t->ack_now)
 		return false;
 	make_segment(t, pkt, t->snd.nxt, 0, 0,
@@ -596,14 +632,17 @@ void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 {
 	bool outstanding = t->snd.nxt != t->snd.una;
 
-	if (!outstanding && !unsent(t)) {
+	if (!outstanding && (!unsent(t) || t->timer_at[TIMER_CORK] != ENGINE_NEVER)) {
 		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
+		t->snd.stall_us = 0;
 		return;
 	}
+	if (!t->snd.stall_us)
+		t->snd.stall_us = now_us;
 	/* Unsent bytes with nothing in flight wait for the peer's window only:
 	 * the same timer probes it. */
 	if (restart || t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
-		tcb_timer_set(t, TIMER_REXMT, now_us + rto_backed_off_us(t));
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
 }
 
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
@@ -621,6 +660,7 @@ bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	       send_tlp(t, pkt, now_us) || send_frto(t, pkt, now_us) ||
 	       send_new(t, pkt, now_us) || resend_doubtful(t, pkt, now_us) ||
 	       send_ack(t, pkt, now_us);
+	cork_timer_update(t, now_us);
 	rexmt_timer_update(t, false, now_us);
 	return sent;
 }

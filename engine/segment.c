@@ -35,6 +35,7 @@ enum { /* option kinds */
 	OPT_SACK_OK = 4,
 	OPT_SACK = 5,
 	OPT_TS = 8,
+	OPT_UTO = 28,
 	OPT_ACCECN0 = 172,
 	OPT_ACCECN1 = 174,
 };
@@ -46,6 +47,7 @@ enum { /* their lengths */
 	LEN_SACK_BASE = 2,
 	LEN_SACK_BLOCK = 8,
 	LEN_TS = 10,
+	LEN_UTO = 4,
 	LEN_ACCECN_BASE = 2,
 	LEN_ACCECN_COUNTER = 3,
 };
@@ -255,6 +257,10 @@ static void parse_option(struct seg_options *o, bool syn, const uint8_t *opt,
 			o->ts_ecr = get32(opt + 6);
 		}
 		break;
+	case OPT_UTO:
+		if (len == LEN_UTO)
+			o->uto = get16(opt + 2);
+		break;
 	case OPT_ACCECN0:
 	case OPT_ACCECN1:
 		parse_accecn(o, opt, len);
@@ -402,6 +408,12 @@ static uint8_t *build_options(uint8_t *p, const uint8_t *end,
 	}
 	if (o->ecn && end - p >= accecn_bytes(o->ecn_n))
 		p = build_accecn(p, o);
+	if (o->uto && end - p >= LEN_UTO) {
+		p[0] = OPT_UTO;
+		p[1] = LEN_UTO;
+		put16(p + 2, o->uto);
+		p += 4;
+	}
 	return build_sack(p, end, o);
 }
 

@@ -45,6 +45,7 @@ struct seg_options {
 	bool sack_ok;
 	bool ts;
 	uint32_t ts_val, ts_ecr;
+	uint16_t uto;   /* user timeout as in the option's field, 0: absent */
 	uint8_t sack_n;
 	struct seq_range sack[SACK_BLOCKS_MAX];
 	/* AccECN option, RFC 9768 3.2.3: the first ecn_n of the counters E0B,
@@ -90,8 +91,8 @@ enum drop segment_parse(struct segment *s, const struct ip_addr *src,
 /* Writes header and options of *s to hdr; returns its length. data and
  * hdr_len_bytes are not looked at, the checksum is 0. Options are laid out as
  * Linux does: MSS; SACK permitted + timestamps, or NOP NOP timestamps; NOP +
- * window scale; AccECN if it fits into 60 bytes, and NOPs to a whole word; NOP
- * NOP + SACK blocks, as many as fit. */
+ * window scale; AccECN if it fits into 60 bytes, and NOPs to a whole word; user
+ * timeout if there is room; NOP NOP + SACK blocks, as many as fit. */
 uint8_t segment_build(const struct segment *s, uint8_t hdr[TCP_HDR_MAX]);
 
 /* The one's complement checksum for header (checksum field taken as zero) and

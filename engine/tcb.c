@@ -184,12 +184,17 @@ void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us)
 	trace_state(t, from, now_us);
 }
 
-void tcb_reset(struct tcb *t, uint64_t now_us)
+void tcb_send_reset(struct tcb *t)
 {
 	engine_reply(t->e, &(struct reply){.flow = t->node.flow,
 					   .opts = t->opts,
 					   .flags = SEG_RST,
 					   .seq = t->snd.nxt});
+}
+
+void tcb_reset(struct tcb *t, uint64_t now_us)
+{
+	tcb_send_reset(t);
 	tcb_fail(t, ECONNABORTED, now_us);
 }
 
@@ -238,6 +243,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	t->state = TCPS_CLOSED;
 	t->number = ++e->next_number;
 	t->opts = *opts;
+	t->pingpong = opts->pingpong;
 	bufs_init(t);
 	for (int i = 0; i < TIMER_COUNT; i++)
 		t->timer_at[i] = ENGINE_NEVER;

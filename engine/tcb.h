@@ -37,7 +37,10 @@ enum timer_id {
 	TIMER_REORDER, /* what RACK does not yet take for lost, RFC 8985 6.3 */
 	TIMER_PROBE,  /* tail loss probe, RFC 8985 7 */
 	TIMER_DELACK, /* an ACK that waits for company */
-	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb */
+	TIMER_CORK,   /* bytes that a cork holds back */
+	TIMER_KEEP,   /* keepalive */
+	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb; the ACK
+			 of TCP_DEFER_ACCEPT is not enough before */
 	TIMER_COUNT
 };
 
@@ -133,8 +136,8 @@ struct tcb {
 		uint32_t max_wnd;    /* MAX.SND.WND, RFC 5961 5 */
 		uint32_t data_seq;   /* sequence number of the buffer's first byte */
 		struct ring data;
-		uint32_t buf_bytes;  /* what data may hold */
 		struct scoreboard sb;
+		uint32_t buf_bytes;  /* what data may hold */
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
@@ -146,7 +149,9 @@ struct tcb {
 		uint8_t backoff;     /* doublings of the RTO since the last sample */
 		uint8_t timeouts;    /* in a row, SND.UNA standing still */
 		uint8_t unanswered;  /* probes in a row without any answer */
+		uint8_t keep_probes; /* keepalives in a row without any answer */
 		uint64_t timeout_us; /* when the timer expired last */
+		uint64_t stall_us;   /* SND.UNA stands still since; 0: nothing waits */
 	} snd;
 
 	struct {
@@ -154,15 +159,16 @@ struct tcb {
 		uint32_t edge;       /* highest right edge ever offered */
 		uint32_t adv;        /* right edge as the peer saw it last */
 		uint32_t acked;      /* RCV.NXT as last sent: Last.ACK.sent */
-		struct ring data;    /* in order, then out of order */
 		uint32_t buf_bytes;  /* what data may hold */
+		struct ring data;    /* in order, then out of order */
 		struct reasm ooo;
 		struct seq_range dup; /* arrived twice: a DSACK is due if not empty */
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
 		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
 		uint64_t ts_recent_us;
-		uint64_t second;     /* in which it was counted in receivers */
+		uint32_t second;     /* in which it was counted in receivers */
 		uint16_t mss_seen;   /* largest segment, for the delayed ACK */
+		uint8_t quick;       /* so many ACKs do not wait */
 		uint8_t wscale;      /* applied to the windows that we send */
 	} rcv;
 
@@ -193,12 +199,13 @@ struct tcb {
 	} tlp;
 	struct repair *repair; /* NULL as long as nothing was lost */
 	struct { /* the size of the receive buffer */
-		uint64_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
+		uint32_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
 		uint32_t taken_bytes; /* by the user in this round trip */
 		uint32_t space_bytes; /* the most of all before */
 		uint32_t rtt_us;      /* as a receiver sees it; 0: unknown */
 		uint32_t rtt_seq;     /* when RCV.NXT is here, a window has come */
 		uint32_t ts_ecr;      /* the echo that was last counted */
+		bool measuring;       /* rtt_seq and rtt_since_us are valid */
 	} tune;
 	union {
 		struct { /* a listener: its queues */
@@ -232,6 +239,7 @@ struct tcb {
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
+	uint32_t uto_ms; /* what the peer's option made of the user timeout */
 	int error;      /* what ended it, positive errno */
 	int soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
 
@@ -242,6 +250,8 @@ struct tcb {
 	bool released : 1;
 	bool fin_queued : 1;    /* CLOSE was called: FIN follows the data */
 	bool want_space : 1;    /* the send buffer was found full */
+	bool more : 1;          /* the last SEND said that more follows */
+	bool pingpong : 1;      /* ACKs travel with answers */
 	/* what output shall do */
 	bool syn_due : 1;       /* SYN or SYN,ACK to be sent (again) */
 	bool ack_now : 1;       /* an ACK is due at once */
@@ -251,6 +261,9 @@ struct tcb {
 	bool tlp_now : 1;       /* one segment to make the peer say what it has */
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
+	bool uncork : 1;        /* send what the cork held back */
+	bool keep_now : 1;      /* a keepalive */
+	bool uto_due : 1;       /* the next bare ACK tells our user timeout */
 	bool challenge : 1;     /* the ACK due is a challenge ACK */
 	/* the peer's side */
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
@@ -305,7 +318,7 @@ struct engine {
 	uint32_t *port_uses; /* by local port */
 
 	/* Connections that received text in this second and in the last one. */
-	uint64_t receivers_second;
+	uint32_t receivers_second;
 	uint32_t receivers, receivers_before;
 
 	/* How many more of them this second may see (provoked.c). */
@@ -325,6 +338,8 @@ void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us);
 void tcb_set_iss(struct tcb *t, uint32_t iss);
 /* MTU and burst size, the window scale to offer, the MSS. */
 void tcb_set_path(struct tcb *t, const struct tcp_path *path);
+/* RST at SND.NXT. */
+void tcb_send_reset(struct tcb *t);
 /* RST, CLOSED. */
 void tcb_reset(struct tcb *t, uint64_t now_us);
 /* ABORT, 3.10.5: RST where it says so, CLOSED. */
@@ -678,9 +693,44 @@ bool may_send_new(const struct tcb *t);
 uint32_t unsent(const struct tcb *t);
 uint32_t ts_now(const struct tcb *t, uint64_t now_us);
 
+/* ---- patience.c: R2, user timeout, RFC 5482 ------------------------------------- */
+
+/* The connection fails with what ICMP said, or ETIMEDOUT. */
+void give_up(struct tcb *t, uint64_t now_us);
+uint32_t user_timeout_ms(const struct tcb *t); /* 0: none */
+bool user_timeout_over(const struct tcb *t, uint64_t now_us);
+/* R2: data or FIN have been outstanding for too long. */
+bool patience_over(const struct tcb *t, uint64_t now_us);
+uint32_t retries(const struct tcb *t);
+/* When the retransmission timer shall expire if it starts now. */
+uint64_t rexmt_due_us(const struct tcb *t, uint64_t now_us);
+/* The field of the option for a time of up to 22 days. */
+uint16_t uto_encode(uint32_t ms);
+uint16_t uto_to_send(const struct tcb *t); /* 0: no option */
+void take_uto(struct tcb *t, const struct segment *s);
+
+/* ---- keepalive.c: RFC 9293 3.8.4 ------------------------------------------------- */
+
+/* Established, or the options have changed. */
+void keepalive_start(struct tcb *t);
+void keepalive_expire(struct tcb *t, uint64_t now_us);
+
+/* ---- delack.c: which ACKs wait ------------------------------------------------------ */
+
+/* Text comes; before last_data_in_us is set. */
+void quickack_on_text(struct tcb *t, uint64_t now_us);
+void quickack_start(struct tcb *t);
+/* A hole, or text that we have. */
+void quickack_on_disorder(struct tcb *t);
+bool acks_quickly(const struct tcb *t);
+void pingpong_on_send(struct tcb *t, uint64_t now_us);
+void delack_expire(struct tcb *t);
+
 /* ---- timer.c ----------------------------------------------------------------- */
 
 void tcb_expire(struct tcb *t, uint64_t now_us);
+/* The connection is released and in FIN-WAIT-2. */
+void fin_wait_2_released(struct tcb *t, uint64_t now_us);
 void enter_time_wait(struct tcb *t, uint64_t now_us);
 
 /* ---- engine.c ---------------------------------------------------------------- */

@@ -26,7 +26,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 static void count_receiver(struct tcb *t, uint64_t now_us)
 {
 	struct engine *e = t->e;
-	uint64_t second = now_us / 1000000 + 1;
+	uint32_t second = (uint32_t)(now_us / 1000000) + 1;
 
 	if (second != e->receivers_second) {
 		e->receivers_before = second == e->receivers_second + 1 ? e->receivers : 0;
@@ -46,14 +46,16 @@ static uint32_t rcvbuf_limit(const struct tcb *t)
 	const struct engine *e = t->e;
 	uint32_t n = e->receivers > e->receivers_before ? e->receivers
 							: e->receivers_before;
-	uint32_t share, least;
+	uint32_t share, least, own = t->rcv.buf_bytes;
 
+	if (t->opts.window_clamp_bytes)
+		own = min_u32(own, t->opts.window_clamp_bytes);
 	if (!e->cfg.rcv_total_bytes || n < 2)
-		return t->rcv.buf_bytes;
+		return own;
 	share = e->cfg.rcv_total_bytes / n;
 	least = 2u * t->snd.mss > SHARE_MIN_BYTES ? 2u * t->snd.mss
 						  : SHARE_MIN_BYTES;
-	return min_u32(t->rcv.buf_bytes, share > least ? share : least);
+	return min_u32(own, share > least ? share : least);
 }
 
 static uint32_t rcvbuf_free(const struct tcb *t)
@@ -120,7 +122,7 @@ static void ack_text(struct tcb *t, uint32_t len_bytes, bool hole, uint64_t now_
 	 * once when a hole is there or was filled (RFC 5681 4.2), or when the
 	 * peer has used up its window. */
 	if (hole || t->rcv.nxt == t->rcv.adv || t->rcv.nxt - t->rcv.acked >= 2u * t->rcv.mss_seen ||
-	    window_to_update(t)) {
+	    window_to_update(t) || acks_quickly(t)) {
 		t->ack_now = true;
 	} else if (!t->ack_delayed) {
 		t->ack_delayed = true;
@@ -135,6 +137,7 @@ void note_duplicate(struct tcb *t, uint32_t start, uint32_t end)
 	end = seq_min(end, t->rcv.nxt);
 	if (seq_lt(start, end))
 		t->rcv.dup = (struct seq_range){start, end};
+	quickack_on_disorder(t);
 }
 
 static enum drop no_room(struct tcb *t)
@@ -160,6 +163,7 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 		ring_put_at(&t->rcv.data, off, data, len_bytes);
 	if (!added)
 		t->rcv.dup = (struct seq_range){start, start + len_bytes};
+	quickack_on_disorder(t);
 	t->ack_now = true; /* a duplicate ACK, RFC 5681 4.2 */
 	tcb_want_output(t);
 	return added ? DROP_NONE : DROP_DUPLICATE;
@@ -186,6 +190,7 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return DROP_NONE; /* nothing left; FIN may still count */
 	len_bytes = end - start;
 	count_receiver(t, now_us);
+	quickack_on_text(t, now_us);
 	t->stat_data_in++;
 	t->last_data_in_us = now_us;
 	if (t->released) /* RFC 9293 3.6.1: nobody will read it */

@@ -1,34 +1,29 @@
 /* timer.c - timeouts: RFC 9293 3.10.8, RFC 6298 5, the zero-window probe of
  * 3.8.6.1.
  *
- * Owns snd.timeouts and the decision to give up. Sends nothing: it marks, and
+ * Owns snd.timeouts. Sends nothing: it marks, and
  * output.c sends.
  */
 #include "tcb.h"
 
-#include <errno.h>
-
-/* What the user learns when patience ends: what ICMP said, if it said anything
- * (RFC 9293 3.9.2.2). */
-static void give_up(struct tcb *t, uint64_t now_us)
-{
-	tcb_fail(t, t->soft_error ? t->soft_error : ETIMEDOUT, now_us);
-}
-
+/* R1 and its "negative advice" (RFC 9293 3.8.3): who looks up routes shall do
+ * so again. */
 static void back_off(struct tcb *t, uint64_t now_us)
 {
-	t->snd.backoff++;
-	tcb_timer_set(t, TIMER_REXMT, now_us + rto_backed_off_us(t));
+	if (++t->snd.backoff == t->e->cfg.retries1)
+		tcb_event(t, TCP_EV_TROUBLE);
+	tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
 	tcb_want_output(t);
 }
 
 static void syn_timeout(struct tcb *t, uint64_t now_us)
 {
 	const struct engine_config *cfg = &t->e->cfg;
-	uint32_t limit = t->state == TCPS_SYN_SENT ? cfg->syn_retries
-						   : cfg->synack_retries;
+	uint32_t limit = cfg->synack_retries;
 
-	if (t->snd.backoff >= limit) {
+	if (t->state == TCPS_SYN_SENT)
+		limit = t->opts.syn_retries ? t->opts.syn_retries : cfg->syn_retries;
+	if (t->snd.backoff >= limit || user_timeout_over(t, now_us)) {
 		give_up(t, now_us);
 		return;
 	}
@@ -36,16 +31,12 @@ static void syn_timeout(struct tcb *t, uint64_t now_us)
 	back_off(t, now_us);
 }
 
-static uint32_t retries(const struct tcb *t)
-{
-	return t->released ? t->e->cfg.orphan_retries : t->e->cfg.retries;
-}
-
 /* Nothing may be sent because of the peer's window. As long as it answers
- * probes the connection lives (MUST-36, MUST-37). */
+ * probes the connection lives (MUST-36, MUST-37), unless its user has less
+ * patience. */
 static void window_timeout(struct tcb *t, uint64_t now_us)
 {
-	if (t->snd.unanswered >= retries(t)) {
+	if (t->snd.unanswered >= retries(t) || user_timeout_over(t, now_us)) {
 		give_up(t, now_us);
 		return;
 	}
@@ -69,7 +60,7 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 		window_timeout(t, now_us);
 		return;
 	}
-	if (t->snd.timeouts >= retries(t)) {
+	if (patience_over(t, now_us)) {
 		give_up(t, now_us);
 		return;
 	}
@@ -86,6 +77,8 @@ void enter_time_wait(struct tcb *t, uint64_t now_us)
 	tcb_timer_stop(t, TIMER_REORDER);
 	tcb_timer_stop(t, TIMER_PROBE);
 	tcb_timer_stop(t, TIMER_DELACK);
+	tcb_timer_stop(t, TIMER_CORK);
+	tcb_timer_stop(t, TIMER_KEEP);
 	tcb_timer_set(t, TIMER_WAIT, now_us + 2000ull * t->e->cfg.msl_ms);
 	if (t->state == TCPS_TIME_WAIT)
 		return; /* restarted */
@@ -93,13 +86,35 @@ void enter_time_wait(struct tcb *t, uint64_t now_us)
 	tcb_event(t, TCP_EV_CLOSED);
 }
 
+/* FIN-WAIT-2 of a connection that nobody will read from. */
+void fin_wait_2_released(struct tcb *t, uint64_t now_us)
+{
+	int32_t s = t->opts.fin_timeout_s;
+	uint64_t us = s > 0 ? s * 1000000ull : t->e->cfg.fin_timeout_ms * 1000ull;
+
+	if (s < 0)
+		tcb_reset(t, now_us);
+	else
+		tcb_timer_set(t, TIMER_WAIT, now_us + us);
+}
+
+static void wait_timeout(struct tcb *t, uint64_t now_us)
+{
+	if (t->state != TCPS_SYN_RECEIVED) {
+		tcb_fail(t, 0, now_us); /* 2 MSL, or FIN-WAIT-2 of an orphan */
+		return;
+	}
+	/* No text so far: now the ACK that our SYN,ACK provokes will do. */
+	t->syn_due = true;
+	tcb_want_output(t);
+}
+
 void tcb_expire(struct tcb *t, uint64_t now_us)
 {
 	rate_check_app_limited(t);
 	if (t->timer_at[TIMER_DELACK] <= now_us) {
 		tcb_timer_stop(t, TIMER_DELACK);
-		t->ack_now = true;
-		tcb_want_output(t);
+		delack_expire(t);
 	}
 	if (t->timer_at[TIMER_REORDER] <= now_us) {
 		tcb_timer_stop(t, TIMER_REORDER);
@@ -109,12 +124,21 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 		tcb_timer_stop(t, TIMER_PROBE);
 		tlp_on_timer(t, now_us);
 	}
+	if (t->timer_at[TIMER_CORK] <= now_us) {
+		tcb_timer_stop(t, TIMER_CORK);
+		t->uncork = true;
+		tcb_want_output(t);
+	}
 	if (t->timer_at[TIMER_REXMT] <= now_us) {
 		tcb_timer_stop(t, TIMER_REXMT);
 		rexmt_timeout(t, now_us);
 	}
+	if (t->timer_at[TIMER_KEEP] <= now_us) {
+		tcb_timer_stop(t, TIMER_KEEP);
+		keepalive_expire(t, now_us);
+	}
 	if (t->timer_at[TIMER_WAIT] <= now_us) {
 		tcb_timer_stop(t, TIMER_WAIT);
-		tcb_fail(t, 0, now_us); /* 2 MSL, or FIN-WAIT-2 of an orphan */
+		wait_timeout(t, now_us);
 	}
 }

@@ -24,6 +24,7 @@ void harness_config(struct engine_config *cfg)
 		cfg->seed[i] = (uint8_t)(i * 7 + 1);
 	cfg->timestamps = cfg->sack = cfg->window_scaling = false;
 	cfg->sndbuf_bytes = cfg->rcvbuf_bytes = 2u << 20; /* no limit to most tests */
+	cfg->quickacks = 0; /* ACKs wait where only the RFCs say so */
 	cfg->trace = true;
 }
 

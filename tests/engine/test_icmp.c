@@ -89,7 +89,7 @@ static void soft_errors_are_told_on_request(void **state)
 	assert_int_equal(status(h).soft_error, EHOSTUNREACH);
 	advance_us(h, 4 * US_PER_S);
 	assert_true(status(h).backoff >= 3);
-	assert_int_equal(events(h), 0);
+	assert_int_equal(events(h), TCP_EV_TROUBLE);
 	assert_int_equal(tcp_error(h->t), 0);
 }
 
