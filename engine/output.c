@@ -115,6 +115,9 @@ static void fill_sack(struct tcb *t, struct seg_options *opt, unsigned n)
 	}
 	opt->sack_n += (uint8_t)reasm_sack(&t->rcv.ooo, opt->sack + opt->sack_n,
 					   n - opt->sack_n);
+	/* FIN is kept too: else its segment would look as if it were missing. */
+	for (unsigned i = 0; t->fin_seen && i < opt->sack_n; i++)
+		opt->sack[i].end += opt->sack[i].end == t->rcv.fin_seq;
 }
 
 uint32_t effective_mss(const struct tcb *t)

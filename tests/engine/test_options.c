@@ -272,6 +272,19 @@ static void duplicate_blocks(void **state)
 	assert_int_equal(app_read(h, 5000), 300);
 }
 
+/* RFC 2018 3: a block ends behind the last number that was kept, and that is the
+ * FIN's where text before it is missing. */
+static void block_with_fin(void **state)
+{
+	struct harness *h = with(state, false, true);
+
+	inject(h, FIN | ACK, 101, 1, WND, 100);
+	check_sack(expect(h, ACK, 1, 1, 0), 1, (uint32_t[]){101, 202});
+	inject(h, ACK, 1, 1, WND, 100);
+	check_sack(expect(h, ACK, 1, 202, 0), 0, NULL);
+	assert_int_equal(app_read(h, 5000), 200);
+}
+
 /* The first transmission arrived, its ACK was lost. What the duplicate block
  * answers is the second, and only that one's time is a round trip. */
 static void rtt_of_a_repetition(void **state)
@@ -434,7 +447,7 @@ int main(void)
 		TEST(missing_after_negotiation), TEST(unwanted_timestamps),
 		TEST(rtt_from_timestamps), TEST(sack_blocks),
 		TEST(sack_blocks_with_timestamps), TEST(sack_blocks_on_data),
-		TEST(duplicate_blocks), TEST(rtt_of_a_repetition),
+		TEST(duplicate_blocks), TEST(block_with_fin), TEST(rtt_of_a_repetition),
 		TEST(no_sack_without_permission), TEST(unknown_options),
 		TEST(impossible_option_lengths), TEST(syn_options_elsewhere),
 		TEST(tiny_mss),
