@@ -7,11 +7,15 @@
 #include "../../engine/addr.h"
 #include "sim.h"
 
+/* 0: one that grows. */
 static uint32_t random_buffer(struct rng *r)
 {
-	switch (rng_below(r, 10)) {
+	switch (rng_below(r, 12)) {
 	case 0:
 		return rng_log(r, 1, 20);
+	case 10:
+	case 11:
+		return 0;
 	case 1:
 	case 2:
 		return rng_log(r, 20, 1000);
@@ -120,6 +124,15 @@ static void random_link(struct sim *s)
 	net_init(&s->net, &p, rng_next(r));
 }
 
+static const char *random_cc(struct rng *r, const struct engine_config *cfg)
+{
+	unsigned n = 0;
+
+	while (cc_known(cfg, n))
+		n++;
+	return cc_known(cfg, rng_below(r, n))->name;
+}
+
 /* Whatever an administrator may switch must not lose a byte. */
 static void random_switches(struct rng *r, struct engine_config *cfg)
 {
@@ -145,6 +158,7 @@ static void random_engine(struct sim *s, int side)
 	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
 		cfg->seed[i] = (uint8_t)rng_next(r);
 	random_switches(r, cfg);
+	strncpy(cfg->cc, random_cc(r, cfg), sizeof(cfg->cc) - 1);
 	cfg->delack_ms = rng_log(r, 0, 500);
 	cfg->rto_min_ms = rng_in(r, 10, 1000);
 	cfg->rto_max_ms = 4000;
@@ -170,9 +184,9 @@ static uint32_t random_total(struct sim *s, int from)
 
 	if (s->net.p.mtu_bytes < 100)
 		unit = 16;
-	if (s->opts[from].sndbuf_bytes < unit)
+	if (s->opts[from].sndbuf_bytes && s->opts[from].sndbuf_bytes < unit)
 		unit = s->opts[from].sndbuf_bytes;
-	if (s->opts[!from].rcvbuf_bytes < unit)
+	if (s->opts[!from].rcvbuf_bytes && s->opts[!from].rcvbuf_bytes < unit)
 		unit = s->opts[!from].rcvbuf_bytes;
 	most = unit > 400000 / 200 ? 400000 : unit * 200;
 	if (rng_chance(&s->rng, 2))
@@ -305,8 +319,8 @@ void sim_print(const struct sim *s)
 	print_direction("A->B", &p->dir[0]);
 	print_direction("B->A", &p->dir[1]);
 	for (int i = 0; i < 2; i++)
-		printf("%c: sndbuf %u, rcvbuf %u, mss_max %u%s%s%s%s, delack %u ms, "
-		       "rto_min %u ms, holes %u\n", "AB"[i],
+		printf("%c: %s, sndbuf %u, rcvbuf %u, mss_max %u%s%s%s%s, delack %u ms, "
+		       "rto_min %u ms, holes %u\n", "AB"[i], s->cfg[i].cc,
 		       s->opts[i].sndbuf_bytes, s->opts[i].rcvbuf_bytes,
 		       s->opts[i].mss_max_bytes, s->cfg[i].timestamps ? ", ts" : "",
 		       s->cfg[i].sack ? ", sack" : "",
