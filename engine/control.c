@@ -99,7 +99,7 @@ void control_status(const struct tcb *t, struct tcp_status *st)
 	st->cc = cc->ops ? cc->ops->name : chosen(t)->name;
 	if (!cc->ops)
 		return;
-	st->pacing_bytes_s = cc->pacing_bytes_s;
+	st->pacing_bytes_s = pace_rate(t);
 	st->delivery_bytes_s = t->rate.bytes_s;
 	st->delivery_app_limited = t->rate.bytes_app_limited;
 	st->delivered_bytes = t->rate.delivered_bytes;
