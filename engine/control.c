@@ -51,10 +51,8 @@ int cc_register(struct engine_config *cfg, const struct cc_ops *ops)
 static const struct cc_ops *chosen(const struct tcb *t)
 {
 	const struct engine_config *cfg = &t->e->cfg;
-	const struct cc_ops *ops = cc_find(cfg, t->opts.cc);
+	const struct cc_ops *ops = t->opts.cc ? t->opts.cc : cc_find(cfg, cfg->cc);
 
-	if (!ops)
-		ops = cc_find(cfg, cfg->cc);
 	return ops ? ops : cc_builtin(0);
 }
 
