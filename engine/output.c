@@ -428,7 +428,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
 	t->e->stats.segs_retransmitted++;
 	t->stat_bytes_retrans += len;
-	undo_on_resend(t, rec->end - start, now_us);
+	undo_on_resend(t, start, rec->end - start, now_us);
 	make_segment(t, pkt, start, len, flags, note, now_us);
 }
 

@@ -635,7 +635,7 @@ bool undo_wants_new(const struct tcb *t);
 /* May another segment of it leave, whatever cwnd says? Then one does. */
 bool undo_take_new(struct tcb *t);
 /* A lost segment leaves again. */
-void undo_on_resend(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
+void undo_on_resend(struct tcb *t, uint32_t start, uint32_t len_bytes, uint64_t now_us);
 /* Before recovery looks at an ACK: returns whether it has shown that recovery was
  * for nothing, and is over. */
 bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *res,
