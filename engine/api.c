@@ -328,6 +328,12 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.soft_error = t->soft_error,
 		.quickack = !t->pingpong,
 		.probes = t->snd.unanswered ? t->snd.unanswered : t->snd.keep_probes,
+		.timeouts = t->snd.timeouts,
+		.total_timeouts = t->stat_timeouts,
+		.delack_us = t->e->cfg.delack_ms * 1000,
+		.dsacks = t->stat_dsacks,
+		.ooo_segs = t->stat_ooo_segs,
+		.reordered = t->stat_reordered,
 	};
 	if (t->state == TCPS_LISTEN) {
 		st->accept_waiting = t->accept_waiting;
@@ -335,4 +341,5 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 	}
 	control_status(t, st);
 	ecn_status(t, st);
+	busy_status(t, st);
 }

@@ -379,6 +379,15 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us);
  * otherwise; a new connection begins as opts.pingpong says. */
 void tcp_quickack(struct tcb *t, bool on, uint64_t now_us);
 
+/* What a connection with bytes in its send buffer waits for. */
+enum busy {
+	BUSY_NOT,     /* it has none */
+	BUSY_NETWORK, /* the peer's ACKs: cwnd, Nagle, or all is sent */
+	BUSY_RWND,    /* the peer's window */
+	BUSY_SNDBUF,  /* its user: all is sent, and there was no room for more */
+	BUSY_COUNT
+};
+
 struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
 	bool timestamps, sack, window_scaling; /* negotiated */
@@ -407,6 +416,15 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	struct {
 		uint32_t ce, e0_bytes, ce_bytes, e1_bytes; /* packets, payload */
 	} ecn_received, ecn_delivered; /* with AccECN: here, and at the peer */
+	uint8_t timeouts;         /* of the retransmission timer, in a row */
+	uint16_t total_timeouts;
+	uint32_t delack_us;
+	uint32_t dsacks;          /* retransmissions that were not needed */
+	uint32_t ooo_segs;        /* segments that came out of order */
+	uint16_t reordered;       /* how often the path was seen to reorder */
+	enum busy busy;           /* now, and since when */
+	uint64_t busy_since_us;
+	uint64_t busy_us[BUSY_COUNT - 1]; /* before that, from BUSY_NETWORK on */
 	uint32_t accept_waiting, accept_max; /* LISTEN only */
 	const char *cc;              /* name of its congestion control */
 	uint64_t pacing_bytes_s;     /* 0: not paced */

@@ -647,7 +647,7 @@ void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
 }
 
-bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+static bool output_next(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	bool sent;
 
@@ -664,5 +664,14 @@ bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	       send_ack(t, pkt, now_us);
 	cork_timer_update(t, now_us);
 	rexmt_timer_update(t, false, now_us);
+	return sent;
+}
+
+bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	bool sent = output_next(t, pkt, now_us);
+
+	if (!sent)
+		busy_update(t, now_us);
 	return sent;
 }

@@ -134,6 +134,7 @@ bool rack_on_ack(struct tcb *t, const struct sb_acked *res, uint64_t now_us)
 	if (again_last)
 		delivered(t, res->resent_us, res->resent_end, now_us);
 	t->rack.reordering_seen |= res->reordered;
+	t->stat_reordered += res->reordered;
 	/* Without a hole nothing older can be missing. */
 	if (!t->snd.sb.sacked_bytes && t->recovery == RECOVERY_OPEN) {
 		tcb_timer_stop(t, TIMER_REORDER);

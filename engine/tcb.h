@@ -273,10 +273,18 @@ struct tcb {
 	bool accepted : 1;      /* not a listener's child any more */
 
 	uint64_t challenged_us; /* when it sent the last challenge ACK */
+	struct { /* busy.c */
+		uint64_t since_us;
+		uint32_t ms[BUSY_COUNT - 1];
+		uint8_t now;
+	} busy;
+
 	unsigned events;
 	uint32_t stat_total_retrans;
 	uint32_t stat_dsacks; /* of these, what the peer had already */
-	uint64_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
+	uint32_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
+	uint32_t stat_ooo_segs;
+	uint16_t stat_timeouts, stat_reordered;
 	uint64_t stat_bytes_acked, stat_bytes_received;
 	uint64_t stat_bytes_sent, stat_bytes_retrans;
 	uint64_t last_data_in_us, last_ack_in_us;
@@ -741,6 +749,12 @@ void quickack_on_disorder(struct tcb *t);
 bool acks_quickly(const struct tcb *t);
 void pingpong_on_send(struct tcb *t, uint64_t now_us);
 void delack_expire(struct tcb *t);
+
+/* ---- busy.c: what sending waits for -------------------------------------------- */
+
+/* After output has done what it could, and after an ACK. */
+void busy_update(struct tcb *t, uint64_t now_us);
+void busy_status(const struct tcb *t, struct tcp_status *st);
 
 /* ---- timer.c ----------------------------------------------------------------- */
 

@@ -195,6 +195,7 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	t->last_data_in_us = now_us;
 	if (t->released) /* RFC 9293 3.6.1: nobody will read it */
 		return DROP_AFTER_CLOSE;
+	t->stat_ooo_segs += start != nxt;
 	if (start != nxt)
 		return hold_text(t, start, data, len_bytes);
 

@@ -65,6 +65,7 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 		return;
 	}
 	t->snd.timeouts++;
+	t->stat_timeouts++;
 	t->snd.timeout_us = now_us;
 	trace_note(t, "RTO", now_us);
 	recovery_on_timeout(t, now_us); /* (5.4), and RFC 5681 3.1 */

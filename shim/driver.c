@@ -318,6 +318,7 @@ struct call {
 	const struct endpoint *endpoint;
 	struct tcp_status *status;
 	int backlog;
+	bool on;
 };
 
 /* Signals are blocked meanwhile: a handler that left by longjmp() would leave
@@ -393,6 +394,14 @@ static void run_set_opts(struct stack *st, struct command *c)
 	command_done(c, 0);
 }
 
+static void run_quickack(struct stack *st, struct command *c)
+{
+	struct call *k = (struct call *)c;
+
+	stack_quickack(st, k->s, k->on);
+	command_done(c, 0);
+}
+
 static void run_status(struct stack *st, struct command *c)
 {
 	struct call *k = (struct call *)c;
@@ -433,6 +442,11 @@ void driver_abort(struct sock *s)
 void driver_set_opts(struct sock *s)
 {
 	call(&(struct call){.s = s}, run_set_opts);
+}
+
+void driver_quickack(struct sock *s, bool on)
+{
+	call(&(struct call){.s = s, .on = on}, run_quickack);
 }
 
 int driver_status(struct sock *s, struct tcp_status *status)

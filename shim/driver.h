@@ -51,6 +51,8 @@ void driver_closed(struct sock *s);
 void driver_abort(struct sock *s);
 /* s->opts have changed. */
 void driver_set_opts(struct sock *s);
+/* TCP_QUICKACK on a connection. */
+void driver_quickack(struct sock *s, bool on);
 /* TCP_INFO, SIOCOUTQ ... -ENOTCONN when there is no connection any more. */
 int driver_status(struct sock *s, struct tcp_status *st);
 /* At exit, the process's fds of ours being closed: returns when all that was

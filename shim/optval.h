@@ -4,11 +4,8 @@
 #ifndef MYTCP_OPTVAL_H
 #define MYTCP_OPTVAL_H
 
-#include <linux/tcp.h>
 #include <stdint.h>
 #include <sys/socket.h>
-
-#include "../engine/engine.h"
 
 /* As much of src as *len allows; *len becomes what was copied. */
 int optval_put(const void *src, size_t size, void *val, socklen_t *len);
@@ -22,8 +19,5 @@ int optval_get_byte(const void *val, socklen_t len);
 /* SO_BINDTODEVICE: the name of a device, none for index 0. -ENODEV, -EINVAL. */
 int optval_put_device(uint32_t ifindex, void *val, socklen_t *len);
 int optval_get_device(const void *val, socklen_t len, uint32_t *ifindex);
-
-/* tcp(7), TCP_INFO: fills in the fields that st knows. */
-void optval_tcp_info(const struct tcp_status *st, struct tcp_info *info);
 
 #endif

@@ -3,11 +3,13 @@
 #include "sockopt.h"
 
 #include <errno.h>
-#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include "driver.h"
 #include "sockcall.h"
+#include "tcpinfo.h"
 
 /* Linux's TCP_CLOSE and TCP_LISTEN. */
 static bool is_unused(struct sock *s)
@@ -43,21 +45,42 @@ static int set_maxseg(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
+/* A socket that has no connection, as Linux initialises it. */
+static struct tcp_status unused_status(struct sock *s)
+{
+	const struct engine_config *cfg = sockopt_engine_config();
+
+	return (struct tcp_status){
+		.state = atomic_load(&s->state) == SOCK_LISTENING ? TCPS_LISTEN
+								  : TCPS_CLOSED,
+		.rto_us = cfg->rto_initial_ms * 1000,
+		.snd_mss = MSS_FRESH,
+		.snd_cwnd_bytes = cfg->initcwnd_segs * MSS_FRESH,
+		.snd_ssthresh_bytes = UINT32_MAX,
+	};
+}
+
+static uint64_t clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* the driver's clock */
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	struct tcp_info info = {
-		.tcpi_state = atomic_load(&s->state) == SOCK_LISTENING
-				      ? TCPS_LISTEN : TCPS_CLOSED,
-	};
 	struct tcp_status st;
 	int err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+	uint8_t info[TCPINFO_BYTES];
 
 	(void)fd;
 	if (err && err != -ENOTCONN)
 		return err;
-	if (!err)
-		optval_tcp_info(&st, &info);
-	return optval_put(&info, sizeof(info), val, len);
+	if (err)
+		st = unused_status(s);
+	tcpinfo_fill(&st, s->opts.max_pacing_rate, clock_us(), info);
+	return optval_put(info, sizeof(info), val, len);
 }
 
 #define CC_NAME "reno"
@@ -93,10 +116,14 @@ static int set_unknown_ulp(struct sock *s, int fd, const void *val, socklen_t le
 
 /* ---- acknowledgments, windows --------------------------------------------- */
 
+/* What is set holds until traffic says otherwise. */
 static int get_quickack(struct sock *s, int fd, void *val, socklen_t *len)
 {
+	struct tcp_status st;
+
 	(void)fd;
-	return optval_put_int(!s->opts.tcp.pingpong, val, len);
+	return optval_put_int(sockopt_status(s, &st) ? st.quickack : !s->opts.tcp.pingpong,
+			      val, len);
 }
 
 static int set_quickack(struct sock *s, int fd, const void *val, socklen_t len)
@@ -107,7 +134,9 @@ static int set_quickack(struct sock *s, int fd, const void *val, socklen_t len)
 	if (err)
 		return err;
 	s->opts.tcp.pingpong = !v;
-	return sockopt_changed(s);
+	if (atomic_load(&s->state) == SOCK_CONNECTED && sock_is_mine(s))
+		driver_quickack(s, v != 0);
+	return 0;
 }
 
 #define CLAMP_MIN 1152 /* half of Linux's SOCK_MIN_RCVBUF */

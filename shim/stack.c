@@ -451,6 +451,14 @@ void stack_set_opts(struct stack *st, struct sock *s)
 		listener_set_opts(s->driver, &s->opts);
 }
 
+void stack_quickack(struct stack *st, struct sock *s, bool on)
+{
+	struct handle *h = s->driver;
+
+	if (h && h->kind == HANDLE_CONN && ((struct conn *)h)->tcb)
+		tcp_quickack(((struct conn *)h)->tcb, on, st->now_us);
+}
+
 int stack_status(struct stack *st, struct sock *s, struct tcp_status *status)
 {
 	struct handle *h = s->driver;

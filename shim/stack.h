@@ -104,6 +104,7 @@ void binding_free(struct stack *st, struct binding *b); /* b may be NULL */
 int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local);
 void stack_closed(struct stack *st, struct sock *s);
 void stack_set_opts(struct stack *st, struct sock *s);
+void stack_quickack(struct stack *st, struct sock *s, bool on);
 int stack_status(struct stack *st, struct sock *s, struct tcp_status *status);
 
 /* drain.c */

@@ -132,6 +132,12 @@ void driver_set_opts(struct sock *s)
 	fake.opts++;
 }
 
+void driver_quickack(struct sock *s, bool on)
+{
+	(void)s;
+	fake.status.quickack = on;
+}
+
 int driver_status(struct sock *s, struct tcp_status *st)
 {
 	(void)s;

@@ -179,18 +179,37 @@ static void tcp_info_is_cut_to_what_is_asked_for(void **state)
 	len = sizeof(info);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	assert_int_equal(info.tcpi_rtt, 1234);
-	fake.status.sndbuf_bytes = 70000;
-	fake.status.rcvbuf_bytes = 80000;
-	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDBUF), 70000);
-	assert_int_equal(get_int(fd, SOL_SOCKET, SO_RCVBUF), 80000);
 	assert_int_equal(ioctl(fd, TIOCOUTQ, &n), 0);
 	assert_int_equal(n, 15);
 	n = 7;
 	assert_int_equal(ioctl(fd, SIOCATMARK, &n), 0);
 	assert_int_equal(n, 0);
-	n = 1;
-	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &n, 4), 0);
+	close(fd);
+	close(fake.engine_end);
+}
+
+/* On a connection, what is set goes to the driver, and what it has now is shown. */
+static void on_a_connection(void **state)
+{
+	struct sock *s;
+	int fd = connected(&s);
+
+	(void)state;
+	fake.status.sndbuf_bytes = 70000;
+	fake.status.rcvbuf_bytes = 80000;
+	fake.status.snd_mss = 1448;
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDBUF), 70000);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_RCVBUF), 80000);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_MAXSEG), 1448);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	assert_int_equal(fake.opts, 1);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1), 0);
+	assert_true(fake.status.quickack);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_QUICKACK), 1);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0), 0);
+	assert_false(fake.status.quickack);
+	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_QUICKACK), 0);
+	assert_fails(set_int(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0), EINVAL);
 	close(fd);
 	close(fake.engine_end);
 }
@@ -203,6 +222,7 @@ int main(void)
 		TEST(values_as_configured),
 		TEST(pacing_rates),
 		TEST(tcp_info_is_cut_to_what_is_asked_for),
+		TEST(on_a_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
