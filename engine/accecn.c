@@ -50,9 +50,9 @@ uint16_t accecn_syn_ack_flags(struct tcb *t)
 {
 	/* 3.2.3.2.2: without the option the second time, without any of it the
 	 * third; then the client may be without ECN, so no ECT from here (3.1.5) */
-	if (t->snd.backoff >= 1)
+	if (t->snd.timeouts >= 1)
 		t->ecn.acc->option_off = true;
-	if (t->snd.backoff >= 2) {
+	if (t->snd.timeouts >= 2) {
 		t->ecn.no_ect = true;
 		return 0;
 	}

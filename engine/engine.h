@@ -156,6 +156,7 @@ struct engine_config {
 	uint32_t rto_initial_ms, rto_min_ms, rto_max_ms; /* RFC 6298 */
 	uint32_t delack_ms;        /* delayed ACK, at most 500 (RFC 9293) */
 	uint32_t syn_retries, synack_retries; /* retransmissions of these */
+	uint32_t syn_linear_timeouts; /* so many of a SYN first, at even distance */
 	uint32_t retries1;         /* when TCP_EV_TROUBLE comes, like tcp_retries1 */
 	uint32_t retries;          /* of data and FIN, like tcp_retries2: the time
 				      that they take at rto_min_ms */
@@ -201,7 +202,8 @@ struct engine_config {
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
 
-/* The congestion control algorithms for cfg->cc and tcp_opts.cc, one by one from 0, built-in ones first; NULL behind the last. */
+/* The congestion control algorithms that cfg->cc and tcp_opts.cc may name, one by
+ * one from 0, built-in ones first; NULL behind the last. */
 const struct cc_ops *cc_known(const struct engine_config *cfg, unsigned i);
 /* The one of this name, or NULL. */
 const struct cc_ops *cc_find(const struct engine_config *cfg, const char *name);
@@ -318,8 +320,7 @@ struct tcp_opts {
 	uint32_t window_clamp_bytes;
 	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
 	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
-	const struct cc_ops *cc; /* TCP_CONGESTION, from cc_find(); NULL:
-				    engine_config's */
+	char cc[CC_NAME_MAX];   /* TCP_CONGESTION; "": engine_config's */
 };
 /* What engine_config says. */
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);

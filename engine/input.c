@@ -55,7 +55,7 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->snd.wl1 = s->seq;
 	t->snd.wl2 = s->ack;
 	t->snd.max_wnd = t->snd.wnd;
-	t->snd.backoff = 0;
+	t->snd.backoff = t->snd.timeouts = 0;
 	t->syn_due = false;
 	t->snd.stall_us = 0;
 	tcb_timer_stop(t, TIMER_REXMT);
@@ -97,7 +97,7 @@ void sample_handshake(struct tcb *t, const struct segment *s,
 static void try_again_soon(struct tcb *t, const struct segment *s,
 			   uint64_t now_us)
 {
-	if (!(s->flags & SEG_RST) && t->snd.backoff == 0)
+	if (!(s->flags & SEG_RST) && t->snd.timeouts == 0)
 		tcb_timer_set(t, TIMER_REXMT, now_us + SYN_AGAIN_US);
 }
 
@@ -295,8 +295,12 @@ static enum drop check_rst(struct tcb *t, const struct segment *s,
 static enum drop check_syn(struct tcb *t, const struct segment *s,
 			   uint64_t now_us)
 {
-	if (!(s->flags & SEG_SYN) || is_crossed_syn_ack(t, s))
+	if (!(s->flags & SEG_SYN))
 		return DROP_NONE;
+	if (is_crossed_syn_ack(t, s)) {
+		t->ack_now = true; /* a peer that drops our SYN,ACK needs one */
+		return DROP_NONE;
+	}
 	if (t->state == TCPS_SYN_RECEIVED && t->listener) {
 		/* return to LISTEN: the child goes, without a word */
 		tcb_fail(t, 0, now_us);

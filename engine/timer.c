@@ -19,16 +19,23 @@ static void back_off(struct tcb *t, uint64_t now_us)
 static void syn_timeout(struct tcb *t, uint64_t now_us)
 {
 	const struct engine_config *cfg = &t->e->cfg;
-	uint32_t limit = cfg->synack_retries;
+	uint32_t limit = cfg->synack_retries, linear = 0;
 
-	if (t->state == TCPS_SYN_SENT)
+	if (t->state == TCPS_SYN_SENT) {
+		linear = cfg->syn_linear_timeouts;
 		limit = t->opts.syn_retries ? t->opts.syn_retries : cfg->syn_retries;
-	if (t->snd.backoff >= limit || user_timeout_over(t, now_us)) {
+	}
+	if (t->snd.timeouts >= limit + linear || user_timeout_over(t, now_us)) {
 		give_up(t, now_us);
 		return;
 	}
 	t->syn_due = true;
-	back_off(t, now_us);
+	if (++t->snd.timeouts > linear) {
+		back_off(t, now_us);
+	} else {
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
+		tcb_want_output(t);
+	}
 }
 
 /* Nothing may be sent because of the peer's window. As long as it answers
@@ -75,7 +82,6 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 void enter_time_wait(struct tcb *t, uint64_t now_us)
 {
 	tcb_timer_stop(t, TIMER_REXMT);
-	tcb_timer_stop(t, TIMER_PACE);
 	tcb_timer_stop(t, TIMER_REORDER);
 	tcb_timer_stop(t, TIMER_PROBE);
 	tcb_timer_stop(t, TIMER_DELACK);
@@ -117,10 +123,6 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 	if (t->timer_at[TIMER_DELACK] <= now_us) {
 		tcb_timer_stop(t, TIMER_DELACK);
 		delack_expire(t);
-	}
-	if (t->timer_at[TIMER_PACE] <= now_us) {
-		tcb_timer_stop(t, TIMER_PACE);
-		tcb_want_output(t);
 	}
 	if (t->timer_at[TIMER_REORDER] <= now_us) {
 		tcb_timer_stop(t, TIMER_REORDER);

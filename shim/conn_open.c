@@ -70,7 +70,7 @@ static int open_bound(struct conn *c, struct flow *flow,
 		      const struct tcp_path *path)
 {
 	struct port *p = c->binding->port;
-	int err = guard_listen(p->guard);
+	int err = port_connect(p);
 
 	if (!err)
 		err = open_on(c, p, flow, path);

@@ -40,15 +40,10 @@ static int start(struct listener *l, int backlog)
 	struct stack *st = l->st;
 	struct guard *g = l->binding->port->guard;
 	struct tcp_opts opts;
-	int err;
 
 	stack_tcp_opts(st, &l->opts, &opts);
-	err = tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
-			 st->now_us, &l->tcb);
-	if (err)
-		return err;
-	l->binding->port->listened = true;
-	return 0;
+	return tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
+			  st->now_us, &l->tcb);
 }
 
 static struct listener *new_listener(struct stack *st, struct sock *s)
@@ -105,10 +100,13 @@ static int make(struct stack *st, struct sock *s, int backlog)
 	struct port *p = ((struct binding *)s->driver)->port;
 	int err = port_listen(p);
 
-	if (!err && port_hears(p))
-		err = make_listener(st, s, backlog);
 	if (err)
 		return err;
+	err = port_hears(p) ? make_listener(st, s, backlog) : 0;
+	if (err) {
+		port_unlisten(p);
+		return err;
+	}
 	s->local = p->local;
 	atomic_store(&s->state, SOCK_LISTENING);
 	return 0;
@@ -127,6 +125,8 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	}
 	if (h && h->kind != HANDLE_BINDING)
 		return -EINVAL;
+	if (atomic_load(&s->state) == SOCK_LISTENING)
+		return 0; /* where nobody comes, the backlog means nothing */
 	err = h ? 0 : bind_anywhere(st, s);
 	if (err)
 		return err;
@@ -188,6 +188,7 @@ void listener_stop(struct listener *l)
 	if (l->limbo)
 		conn_reset(l->limbo);
 	tcp_release(l->tcb, st->now_us);
+	port_unlisten(l->binding->port);
 	binding_free(st, l->binding);
 	if (l->s->driver == &l->h)
 		l->s->driver = NULL;

@@ -207,17 +207,19 @@ static void make_way(struct ports *ps, uint16_t number)
 	}
 }
 
-/* The own port at this very endpoint whose socket is closed, while its
- * connections live on. */
-static struct port *find_lingering(struct ports *ps, const struct endpoint *local,
-				   uint32_t ifindex)
+/* The own port at this very endpoint that another socket may join, if it asks for
+ * SO_REUSEADDR: its socket is closed while its connections live on, or it is
+ * shared by sockets that do not listen. */
+static struct port *find_joinable(struct ports *ps, const struct endpoint *local,
+				  uint32_t ifindex)
 {
 	struct port *lists[] = {ps->busy.first, ps->idle.first}, *p;
 	int i;
 
 	for (i = 0; i < 2; i++)
 		for (p = lists[i]; p; p = p->next)
-			if (!p->owners && !p->pooled && p->ifindex == ifindex &&
+			if (!p->pooled && p->ifindex == ifindex &&
+			    (!p->owners || (p->reuse && !p->listens)) &&
 			    endpoint_eq(guard_local(p->guard), local))
 				return p;
 	return NULL;
@@ -250,7 +252,7 @@ static int try_bind(struct ports *ps, const struct endpoint *local,
 		at.addr = addr_from_v4(any_v4);
 	if (at.port) {
 		make_way(ps, at.port);
-		p = find_lingering(ps, &at, opts->ifindex);
+		p = find_joinable(ps, &at, opts->ifindex);
 		if (p && !opts->reuseaddr)
 			return -EADDRINUSE;
 	}
@@ -261,9 +263,10 @@ static int try_bind(struct ports *ps, const struct endpoint *local,
 		if (err)
 			return err;
 	}
-	p->owners++;
+	if (!p->owners++)
+		p->reuse = opts->reuseaddr;
 	p->local.addr = local->addr;
-	if (dual)
+	if (dual && !p->also_v6)
 		err = reserve_v6(ps, p, flags);
 	if (err)
 		port_disown(ps, p);
@@ -288,9 +291,33 @@ int ports_bind(struct ports *ps, const struct endpoint *local,
 
 int port_listen(struct port *p)
 {
-	int err = p->also_v6 ? guard_listen(p->also_v6) : 0;
+	int err = p->listens ? -EADDRINUSE : 0;
 
-	return err ? err : guard_listen(p->guard);
+	if (!err && p->also_v6)
+		err = guard_listen(p->also_v6);
+	if (!err)
+		err = guard_listen(p->guard);
+	if (!err)
+		p->quiet = p->listens = p->listened = true;
+	return err;
+}
+
+void port_unlisten(struct port *p)
+{
+	p->listens = false;
+	guard_linger(p->guard);
+}
+
+int port_connect(struct port *p)
+{
+	int err = p->quiet ? 0 : guard_listen(p->guard);
+
+	if (err || p->quiet)
+		return err;
+	p->quiet = true;
+	if (p->reuse)
+		guard_linger(p->guard);
+	return 0;
 }
 
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
@@ -359,7 +386,7 @@ void port_disown(struct ports *ps, struct port *p)
 		guard_close(p->also_v6);
 		p->also_v6 = NULL;
 		if (p->listened)
-			guard_linger(p->guard);
+			port_unlisten(p);
 	}
 	port_put(ps, p);
 }

@@ -22,7 +22,10 @@ struct port {
 	unsigned refs;     /* connections and sockets */
 	unsigned owners;   /* of these: sockets bound to it */
 	uint32_t ifindex;
-	bool listened;     /* a listener has used it */
+	bool reuse;        /* all of them asked for SO_REUSEADDR */
+	bool quiet;        /* the kernel is; segments arrive here */
+	bool listens;      /* a listener uses it */
+	bool listened;     /* or has used it */
 	bool pooled;       /* opened for connect(): others may share it */
 	uint32_t pool_at, picks;
 };
@@ -41,7 +44,8 @@ struct ports {
 };
 
 /* bind(2), port 0 included, with the flags of opts. *out is referred to and
- * owned. An own port that only lingers is taken over if opts.reuseaddr.
+ * owned. An own port that only lingers is taken over if opts.reuseaddr, and one
+ * in use is shared if all its owners asked for that and none of them listens.
  * "::" is every IPv4 and IPv6 address, or with opts.v6only every IPv6 address:
  * there the port is reserved, but the kernel goes on to refuse connections.
  * Other IPv6 addresses: -EADDRNOTAVAIL. */
@@ -49,8 +53,12 @@ int ports_bind(struct ports *ps, const struct endpoint *local,
 	       const struct sock_opts *opts, struct port **out);
 /* Can segments come to p? Not if it is IPv6's alone. */
 bool port_hears(const struct port *p);
-/* listen(2): the kernel is quiet from now on. */
+/* listen(2): the kernel is quiet from now on. -EADDRINUSE: somebody listens. */
 int port_listen(struct port *p);
+/* The listener is gone; whoever asks for SO_REUSEADDR may have the port. */
+void port_unlisten(struct port *p);
+/* For a connection of a socket that is bound to p: the kernel is quiet. */
+int port_connect(struct port *p);
 /* A new port for connections from src, referred to; it keeps the kernel quiet
  * already. The kernel chooses it as for its own connections, at random from
  * ip_local_port_range (RFC 6056 3.3.1). -EADDRNOTAVAIL: there are no more. */

@@ -32,7 +32,7 @@ struct guard {
 	int fd, family;
 	unsigned flags;
 	bool port_given; /* not chosen by the kernel */
-	bool listening;
+	bool listening, lingers;
 	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
 	struct endpoint local;
 };
@@ -180,12 +180,15 @@ int guard_listen(struct guard *g)
 
 	if (g->family == AF_INET6)
 		return guard_listen_v6(g);
-	if (g->listening)
+	if (g->listening && !g->lingers)
 		return 0;
 	if (listen(g->fd, GUARD_BACKLOG) < 0)
 		return -errno;
 	if (!(g->flags & GUARD_REUSEPORT))
 		set_flag(g->fd, SO_REUSEPORT, 0);
+	g->lingers = false;
+	if (g->listening)
+		return 0;
 	err = ports_add(g->link, g->local.port);
 	g->listening = err == 0;
 	return err;
@@ -199,6 +202,7 @@ const struct endpoint *guard_local(const struct guard *g)
 void guard_linger(struct guard *g)
 {
 	set_flag(g->fd, SO_REUSEPORT, 1);
+	g->lingers = true;
 	if (g->listening)
 		listen(g->fd, GUARD_BACKLOG_LINGER);
 }

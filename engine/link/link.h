@@ -103,13 +103,13 @@ enum {
 int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	       unsigned flags, struct guard **out);
 /* listen(2), so that the kernel keeps quiet; packets to the port begin to
- * arrive at link_recv(). -EADDRINUSE. Calling it again does nothing. With
- * GUARD_V6ONLY it makes only the port as taken as a listener's. */
+ * arrive at link_recv(). -EADDRINUSE. Calling it again only ends what
+ * guard_linger() began. With GUARD_V6ONLY it makes only the port as taken as a listener's. */
 int guard_listen(struct guard *g);
 /* Address and port as bound. */
 const struct endpoint *guard_local(const struct guard *g);
-/* The program closed its listener but connections linger: lets the next
- * listener that asks for SO_REUSEADDR have the port (SO_REUSEPORT on). */
+/* Nobody listens, but there are connections: lets the next socket that asks for
+ * SO_REUSEADDR have the port (SO_REUSEPORT on). */
 void guard_linger(struct guard *g);
 void guard_close(struct guard *g);
 

@@ -437,6 +437,8 @@ static bool before_all(struct script *s, const char *verb, struct words *w)
 {
 	if (!strcmp(verb, "set"))
 		set_knob(s, w);
+	else if (!strcmp(verb, "virtual"))
+		; /* for the player in real time: not for you */
 	else if (!strcmp(verb, "peer") && next_is(w, "ts"))
 		s->ts = s->cfg.engine.timestamps = true;
 	else if (!strcmp(verb, "mtu"))

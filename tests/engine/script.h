@@ -18,6 +18,8 @@
  *   set NAME VALUE                                a knob (as --set), and
  *   peer ts | port N | isn N | mtu N | gso N      the peer and the path: these
  *                                                 stand before what they affect
+ *   virtual                                       asks for more than a socket can
+ *                                                 do: not for tests/live/play.py
  *
  * FLAGS are letters of FSRPAUEC, A as well as "." for ACK, "-" for none. Numbers
  * are relative as in harness.h. OPTIONS are separated by commas: mss N, sackok,

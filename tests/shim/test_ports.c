@@ -194,6 +194,57 @@ static void without_fds_connect_fails_and_the_others_live(void **state)
 	close(l);
 }
 
+static struct app app_bound(uint16_t port, bool reuseaddr, int *err)
+{
+	struct app a = app_socket();
+	struct endpoint local = loopback(port);
+
+	a.s->opts.reuseaddr = reuseaddr;
+	*err = driver_bind(a.s, &local);
+	return a;
+}
+
+/* As FTP clients do: several connections from one port, and a listener there. */
+static void sockets_that_ask_for_it_share_a_port(void **state)
+{
+	int l1 = kernel_listen(24007, 1), l2 = kernel_listen(24008, 1), err, peer[2];
+	struct endpoint to[2] = {loopback(24007), loopback(24008)};
+	struct app a, b, c, d, e;
+
+	(void)state;
+	a = app_bound(24100, true, &err);
+	assert_int_equal(err, 0);
+	b = app_bound(24100, true, &err);
+	assert_int_equal(err, 0);
+	c = app_bound(24100, false, &err);
+	assert_int_equal(err, -EADDRINUSE);
+	assert_int_equal(app_begin_connect(&a, &to[0]), 0);
+	await_state(a.s, SOCK_CONNECTED);
+	peer[0] = kernel_accept(l1);
+	assert_int_equal(app_begin_connect(&b, &to[1]), 0);
+	await_state(b.s, SOCK_CONNECTED);
+	peer[1] = kernel_accept(l2);
+	app_pin(&a);
+	app_pin(&b);
+	send_pattern(peer[0], 0, 1000);
+	send_pattern(peer[1], 1000, 1000);
+	expect_pattern(a.fd, 0, 1000);
+	expect_pattern(b.fd, 1000, 1000);
+	d = app_listen(24100, 1, true);
+	e = app_bound(24100, true, &err);
+	assert_int_equal(err, -EADDRINUSE); /* not beside a listener */
+	close(kernel_connect(24100));
+	for (int i = 0; i < 2; i++)
+		close(peer[i]);
+	app_close(&a);
+	app_close(&b);
+	app_close(&c);
+	app_close(&d);
+	app_close(&e);
+	close(l1);
+	close(l2);
+}
+
 /* An app end at the driver's door whose connect command does not come. */
 static struct app knock(void)
 {
@@ -247,6 +298,8 @@ int main(void)
 		cmocka_unit_test_teardown(ports_are_hard_to_guess, stop_driver),
 		cmocka_unit_test_teardown(short_connections_share_few_guards, stop_driver),
 		cmocka_unit_test_teardown(many_at_once_leave_few_guards, stop_driver),
+		cmocka_unit_test_teardown(sockets_that_ask_for_it_share_a_port,
+					  stop_driver),
 		cmocka_unit_test_teardown(without_fds_connect_fails_and_the_others_live,
 					  stop_driver),
 		cmocka_unit_test_teardown(who_cannot_be_let_in_is_turned_away, stop_driver),
