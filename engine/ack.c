@@ -221,6 +221,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
 	ack.rtt_us = take_rtt(t, s, dsack, &res, now_us);
 	rate_on_ack(t, &res, &ack);
+	pmtu_on_ack(t, &res, now_us);
 	if (!undo_on_ack(t, s, &res, dup, dsack, now_us))
 		recovery_on_ack(t, &res, dup, now_us);
 	marked = ecn_take_ack(t, s, &res, &ack);

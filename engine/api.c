@@ -6,11 +6,12 @@
 #include "tcb.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o)
 {
 	(void)e;
-	*o = (struct tcp_opts){0};
+	*o = (struct tcp_opts){.mtu_discover = IP_PMTUDISC_WANT};
 }
 
 /* Buffers that the rings can be. */

@@ -83,6 +83,7 @@ struct engine_pkt_out {
 	uint8_t hdr_len_bytes;
 	uint8_t tos; /* IPv4 TOS or IPv6 traffic class, ECN bits included */
 	uint8_t ttl; /* 0: the host's default */
+	bool may_fragment; /* DF shall not be set */
 	bool ace;    /* the flags AE, CWR and ECE are a number (RFC 9768 3.2.2), the
 			same in each segment of a burst */
 	uint16_t mss_bytes;
@@ -101,6 +102,8 @@ struct engine_icmp {
 	int err;            /* errno for what it says: EHOSTUNREACH, ENETUNREACH,
 			       ECONNREFUSED, EACCES, EPROTO, EMSGSIZE ... */
 	uint32_t mtu_bytes; /* EMSGSIZE: next-hop MTU, 0 if not told */
+	uint32_t pkt_bytes; /* EMSGSIZE: length of the packet; 0: not known */
+	bool local;         /* this host's own word, not the network's */
 };
 
 /* Why a packet was not, or not wholly, taken. Kept in this order in

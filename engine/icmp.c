@@ -1,5 +1,5 @@
 /* icmp.c - what ICMP errors mean to a connection: RFC 9293 3.9.2.2, RFC 5461,
- * RFC 1191 and the checks of RFC 5927.
+ * and the first check of RFC 5927.
  */
 #include "tcb.h"
 
@@ -11,24 +11,6 @@ static bool in_flight(const struct tcb *t, uint32_t seq)
 	return seq_geq(seq, t->snd.una) && seq_lt(seq, t->snd.nxt);
 }
 
-/* Segments above the new size are lost, and not for congestion. */
-static void lower_mtu(struct tcb *t, uint32_t mtu_bytes, uint64_t now_us)
-{
-	uint32_t floor = addr_is_v4(&t->node.flow.remote.addr) ? 552 : 1280;
-	uint32_t mtu = mtu_bytes > floor ? mtu_bytes : floor;
-
-	if (mtu >= t->path_mtu)
-		return;
-	t->path_mtu = mtu;
-	update_mss(t);
-	if (!may_send(t->state))
-		return;
-	sb_mark_all_lost(&t->snd.sb);
-	t->rexmit_now = true;
-	rexmt_timer_update(t, true, now_us);
-	tcb_want_output(t);
-}
-
 void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 		 uint64_t now_us)
 {
@@ -37,7 +19,7 @@ void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 	if (!t || t->state == TCPS_LISTEN || !in_flight(t, msg->seq))
 		return;
 	if (msg->err == EMSGSIZE)
-		lower_mtu(t, msg->mtu_bytes, now_us);
+		pmtu_told(t, msg, now_us);
 	else if (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED))
 		tcb_fail(t, msg->err, now_us); /* as everybody does: RFC 5461 3 */
 	else

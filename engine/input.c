@@ -59,6 +59,7 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->syn_due = false;
 	t->snd.stall_us = 0;
 	tcb_timer_stop(t, TIMER_REXMT);
+	pmtu_established(t, now_us);
 	control_start(t, now_us);
 	tcb_timer_stop(t, TIMER_WAIT);
 	if (t->stat_total_retrans) { /* our SYN was lost */

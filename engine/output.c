@@ -21,37 +21,7 @@ uint32_t ts_now(const struct tcb *t, uint64_t now_us)
 	return (uint32_t)(now_us / TS_TICK_US) + t->ts_offset;
 }
 
-/* ---- segment size, RFC 9293 3.7.1 ------------------------------------------------ */
-
-#define TS_OPTION_BYTES 12 /* with its padding */
-
-static uint32_t ip_hdr_bytes(const struct tcb *t)
-{
-	return addr_is_v4(&t->node.flow.remote.addr) ? 20 : 40;
-}
-
-uint16_t offered_mss(const struct tcb *t)
-{
-	uint32_t mss = t->path_mtu - ip_hdr_bytes(t) - TCP_HDR_MIN;
-
-	if (t->opts.mss_max_bytes)
-		mss = min_u32(mss, t->opts.mss_max_bytes);
-	return (uint16_t)min_u32(mss, 0xffff);
-}
-
-/* Eff.snd.MSS (MUST-16) less the options that every segment carries. */
-void update_mss(struct tcb *t)
-{
-	uint32_t floor = t->e->cfg.mss_min_bytes; /* tiny segments are an attack */
-	uint32_t peer = t->snd.peer_mss > floor ? t->snd.peer_mss : floor;
-	uint32_t mss = min_u32(peer, offered_mss(t));
-
-	if (t->ts_ok)
-		mss -= min_u32(TS_OPTION_BYTES, mss);
-	t->snd.mss = mss > 1 ? (uint16_t)mss : 1;
-	if (t->cc.ops)
-		cc_set_mss(&t->cc, t->snd.mss);
-}
+/* ---- options ------------------------------------------------------------------------- */
 
 static bool dsack_due(const struct tcb *t)
 {
@@ -143,6 +113,7 @@ static void start_packet(const struct tcb *t, struct engine_pkt_out *pkt)
 	pkt->tos = ecn_tos(t, 0, false);
 	pkt->ace = false;
 	pkt->ttl = t->opts.ttl;
+	pkt->may_fragment = pmtu_may_fragment(t);
 	pkt->payload_len_bytes = 0;
 	pkt->payload_iovs = 0;
 }
@@ -516,6 +487,43 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 	return true;
 }
 
+/* Of new data one larger segment, as if the path MTU were larger already. */
+static bool send_mtu_probe(struct tcb *t, struct engine_pkt_out *pkt,
+			   uint32_t more, uint64_t now_us)
+{
+	uint32_t seq = t->snd.nxt;
+	bool sent;
+
+	t->snd.mss += more;
+	sent = send_range(t, pkt, effective_mss(t), "path MTU probe", now_us);
+	t->snd.mss -= more;
+	if (sent)
+		pmtu_probe_sent(t, more, seq);
+	return sent;
+}
+
+/* A probe is due: can it go, with others behind it, now or soon? */
+static bool mtu_probe_fits(const struct tcb *t, uint32_t more)
+{
+	uint32_t need = pmtu_probe_room(t, more);
+
+	return unsent_bytes(t) >= need && window_room(t, t->snd.nxt) >= need &&
+	       t->cc.cwnd_bytes >= need;
+}
+
+static bool send_data(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
+{
+	uint32_t more = pmtu_probe_due(t, now_us), len;
+
+	if (more && !mtu_probe_fits(t, more))
+		more = 0;
+	if (more && cwnd_room(t) < t->snd.mss + more)
+		return false; /* the ACKs of what is in flight will make room */
+	len = more ? t->snd.mss + more : new_bytes(t, effective_mss(t));
+	return more ? send_mtu_probe(t, pkt, more, now_us)
+		    : send_range(t, pkt, len, NULL, now_us);
+}
+
 static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	bool alone;
@@ -524,7 +532,7 @@ static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return false;
 	restart_after_idle(t, now_us);
 	alone = t->snd.nxt == t->snd.una;
-	if (!send_range(t, pkt, new_bytes(t, effective_mss(t)), NULL, now_us))
+	if (!send_data(t, pkt, now_us))
 		return false;
 	sndbuf_wake(t);
 	rexmt_timer_update(t, false, now_us);

@@ -134,7 +134,7 @@ static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 		sb_mark_head_lost(sb, &t->e->pool, t->snd.mss);
 		lost = true;
 	}
-	if (lost)
+	if (lost && !pmtu_forgives(t, now_us))
 		enter_fast(t, res, now_us);
 }
 
@@ -208,7 +208,7 @@ void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
 {
 	if (!rack_detect(t, now_us))
 		return;
-	if (t->recovery == RECOVERY_OPEN)
+	if (t->recovery == RECOVERY_OPEN && !pmtu_forgives(t, now_us))
 		enter_fast(t, NULL, now_us);
 	rate_tell_losses(t, now_us);
 	tcb_want_output(t);
@@ -246,6 +246,7 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	prr_stop(t);
 	cc_timeout(&t->cc, flight(t), !again, now_us);
 	ecn_timeout(t);
+	pmtu_on_timeout(t, now_us);
 	t->recovery = RECOVERY_LOSS;
 	t->tlp.out = false;
 	tcb_timer_stop(t, TIMER_REORDER);

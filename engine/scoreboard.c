@@ -170,11 +170,14 @@ static void note_delivered(struct sb_acked *res, const struct sent *r,
 			   bool overtaken)
 {
 	const struct sent *newest = &res->newest;
+	uint32_t seg_bytes = length(r) < r->seg_bytes ? length(r) : r->seg_bytes;
 
 	if (!(r->flags & SENT_SACKED) &&
 	    (newest->start == newest->end ||
 	     sent_after(r->sent_us, r->end, newest->sent_us, newest->end)))
 		res->newest = *r;
+	if (seg_bytes > res->seg_bytes)
+		res->seg_bytes = (uint16_t)seg_bytes;
 	if (r->flags & SENT_EVER_RETRANS) {
 		res->retransmitted = true;
 		if (r->sent_us > res->repeated_us)

@@ -76,6 +76,7 @@ struct sb_acked {
 	uint32_t resent_end;
 	struct sent newest;    /* the one sent last among all of these */
 	uint64_t repeated_us;  /* the same, answerable or not */
+	uint16_t seg_bytes;    /* largest segment among all of these */
 	bool advanced;         /* SND.UNA moved; set by the caller */
 	bool retransmitted;    /* some of the newly acknowledged were sent again */
 	bool reordered;        /* something sent once arrived after what was sent

@@ -278,13 +278,11 @@ static uint8_t scale_for(uint32_t rcvbuf_bytes)
 
 void tcb_set_path(struct tcb *t, const struct tcp_path *path)
 {
-	/* A SYN whose route nobody knew: what every link can carry. */
-	t->path_mtu = path->mtu_bytes ? path->mtu_bytes : 576;
 	t->gso_max_bytes = path->gso_max_bytes;
 	t->snd.peer_mss = addr_is_v4(&t->node.flow.remote.addr) ? 536 : 1220;
 	t->rcv.wscale = t->e->cfg.window_scaling ? scale_for(rcvbuf_most_bytes(t))
 						 : 0;
-	update_mss(t);
+	pmtu_start(t, path);
 }
 
 void tcb_destroy(struct tcb *t)
@@ -299,6 +297,7 @@ void tcb_destroy(struct tcb *t)
 	control_end(t);
 	accecn_free(t);
 	repair_free(t);
+	pmtu_free(t);
 	e->stats.memory_bytes -= sizeof(*t);
 	free(t);
 }

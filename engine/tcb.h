@@ -126,8 +126,9 @@ struct tcb {
 	struct tcb *listener; /* of its child, until that is accepted */
 
 	struct tcp_opts opts;
-	uint32_t path_mtu;
+	uint32_t path_mtu;       /* what the path is known to carry */
 	uint32_t gso_max_bytes;
+	struct pmtu *pmtu;       /* NULL: nothing to find */
 	uint64_t timer_at[TIMER_COUNT]; /* ENGINE_NEVER: off */
 
 	struct {
@@ -144,6 +145,8 @@ struct tcb {
 		uint64_t last_us;    /* last transmission of data */
 		uint16_t peer_mss;   /* MSS option, or its default */
 		uint16_t mss;        /* what a segment carries besides timestamps */
+		uint16_t link_mtu;   /* the route's: no packet is larger */
+		uint16_t acked_seg;  /* largest segment that has arrived */
 		uint8_t wscale;      /* to be applied to SEG.WND */
 		uint8_t dupacks;
 		uint8_t backoff;     /* doublings of the RTO since the last sample */
@@ -227,8 +230,8 @@ struct tcb {
 	struct {
 		struct accecn *acc; /* if mode is, or may become, ECN_ACCURATE */
 		uint32_t recover;   /* SND.NXT when cwnd was reduced last */
-		uint8_t asked, mode; /* enum ecn_mode; asked: in our SYN */
-		uint8_t syn;        /* IP header's field of the peer's latest SYN */
+		unsigned asked : 2, mode : 2; /* enum ecn_mode; asked: in our SYN */
+		unsigned syn : 2;   /* IP header's field of the peer's latest SYN */
 		bool plain_syn : 1; /* our SYN was repeated without ECN */
 		bool no_ect : 1;    /* data is sent without, whatever the mode */
 		bool deaf : 1;      /* the peer's feedback is not to be believed */
@@ -268,6 +271,7 @@ struct tcb {
 	/* the peer's side */
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
 	bool accepted : 1;      /* not a listener's child any more */
+	bool may_fragment : 1;  /* the path is too narrow for us: DF is off */
 
 	uint64_t challenged_us; /* when it sent the last challenge ACK */
 	struct { /* busy.c */
@@ -690,9 +694,6 @@ struct segment syn_segment(struct tcb *t, uint64_t now_us);
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
 /* Payload per segment with the options that it carries now. */
 uint32_t effective_mss(const struct tcb *t);
-void update_mss(struct tcb *t);
-/* The MSS option: what we can receive, MUST-14 and MUST-67. */
-uint16_t offered_mss(const struct tcb *t);
 /* Arms, re-arms or stops the retransmission timer for what is outstanding. */
 void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
 /* Is there new data, and room for it in the peer's window? */
@@ -739,6 +740,38 @@ void delack_expire(struct tcb *t);
 /* After output has done what it could, and after an ACK. */
 void busy_update(struct tcb *t, uint64_t now_us);
 void busy_status(const struct tcb *t, struct tcp_status *st);
+
+/* ---- pmtu.c: RFC 9293 3.7.1, RFC 1191, RFC 8201, RFC 4821 ------------------------ */
+
+#define TS_OPTION_BYTES 12 /* with its padding */
+
+/* Takes the MTU of the route. */
+void pmtu_start(struct tcb *t, const struct tcp_path *path);
+/* The peer's MSS, the user's, the options or the path have changed. */
+void update_mss(struct tcb *t);
+/* The MSS option: what we can receive, MUST-14 and MUST-67. */
+uint16_t offered_mss(const struct tcb *t);
+/* Before control_start(). */
+void pmtu_established(struct tcb *t, uint64_t now_us);
+void pmtu_free(struct tcb *t);
+/* May routers cut our packets? Else DF is set. */
+bool pmtu_may_fragment(const struct tcb *t);
+/* ICMP: about what is in flight, too large. */
+void pmtu_told(struct tcb *t, const struct engine_icmp *msg, uint64_t now_us);
+/* Before the retransmission timer's work is done: it may be for the size. */
+void pmtu_on_timeout(struct tcb *t, uint64_t now_us);
+/* After an acknowledgment. */
+void pmtu_on_ack(struct tcb *t, const struct sb_acked *res, uint64_t now_us);
+/* Losses were found. True: only the probe, which will be sent again in smaller
+ * pieces; congestion control must not hear of it. */
+bool pmtu_forgives(struct tcb *t, uint64_t now_us);
+/* By how many bytes the next segment shall be larger than snd.mss; 0: no probe.
+ * For that, so much must be unsent and within window and cwnd. */
+uint32_t pmtu_probe_due(const struct tcb *t, uint64_t now_us);
+uint32_t pmtu_probe_room(const struct tcb *t, uint32_t more_bytes);
+void pmtu_probe_sent(struct tcb *t, uint32_t more_bytes, uint32_t seq);
+/* silent: nobody has told how large it might have been. */
+void pmtu_probe_lost(struct tcb *t, uint64_t now_us, bool silent);
 
 /* ---- timer.c ----------------------------------------------------------------- */
 

@@ -295,8 +295,10 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 	uint64_t now_ms;
 
 	/* CWR stays on the first segment alone (RFC 3168 6.1.2), or as a bit of
-	 * ACE on all (RFC 9768 3.3.4): kernels do not agree about which. */
-	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX || pkt->hdr[13] & SEG_CWR)
+	 * ACE on all (RFC 9768 3.3.4): kernels do not agree about which. Packets
+	 * that may be cut need identifications that nobody gives them here. */
+	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX ||
+	    pkt->hdr[13] & SEG_CWR || pkt->may_fragment)
 		return NULL;
 	now_ms = clock_ms();
 	if (conntrack_in_use(g, now_ms))

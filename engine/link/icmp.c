@@ -110,8 +110,10 @@ static bool icmp_parse(const struct link *l, const uint8_t *ip, size_t len,
 	msg->flow.local = (struct endpoint){addr_from_v4(quoted + 12), get_be16(tcp)};
 	msg->flow.remote = (struct endpoint){addr_from_v4(quoted + 16), get_be16(tcp + 2)};
 	msg->seq = get_be32(tcp + 4);
-	if (msg->err == EMSGSIZE)
+	if (msg->err == EMSGSIZE) {
 		msg->mtu_bytes = get_be16(icmp + 6);
+		msg->pkt_bytes = get_be16(quoted + 2);
+	}
 	return ports_has(l, msg->flow.local.port);
 }
 

@@ -134,8 +134,9 @@ void tx_close(struct link *l);
 /* Takes what link_recv_icmp() is to say of segments that were too large for
  * their device; up to n. */
 int tx_take_too_big(struct link *l, struct engine_icmp *msgs, int n);
-/* Writes an IPv4 header for len_bytes of TCP behind it: DF set, identification
- * zero (RFC 6864 4.1), checksum in place. */
+/* Writes an IPv4 header for len_bytes of TCP behind it, checksum in place. The
+ * identification is zero (RFC 6864 4.1); if the packet may be cut, the kernel puts
+ * another one there (raw(7)). */
 void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
 		const struct engine_pkt_out *pkt, size_t len_bytes);
 

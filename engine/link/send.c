@@ -99,7 +99,7 @@ void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
 	ip[1] = pkt->tos;
 	ip[2] = total >> 8;
 	ip[3] = total;
-	ip[6] = IP4_DF;
+	ip[6] = pkt->may_fragment ? 0 : IP4_DF;
 	ip[8] = pkt->ttl ? pkt->ttl : l->default_ttl;
 	ip[9] = IPPROTO_TCP;
 	memcpy(ip + 12, pkt->src.b + 12, 4);
@@ -128,6 +128,8 @@ static void tx_too_big(struct link *l, const struct tx_slot *s)
 		.flow.remote = {addr_from_v4(ip + 16), get_be16(tcp + 2)},
 		.seq = get_be32(tcp + 4),
 		.err = EMSGSIZE,
+		.pkt_bytes = get_be16(ip + 2),
+		.local = true,
 	};
 }
 

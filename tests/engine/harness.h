@@ -56,6 +56,7 @@ struct got {
 	uint32_t seq, ack; /* relative */
 	uint16_t wnd;      /* as on the wire */
 	uint8_t tos;
+	bool may_fragment; /* DF is off */
 	uint32_t len_bytes;
 	struct seg_options opt; /* SACK blocks relative */
 	uint8_t hdr[TCP_HDR_MAX];
@@ -150,6 +151,9 @@ size_t craft(struct harness *h, uint8_t *tcp, uint16_t flags, uint32_t seq,
 void refuse(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 	    uint32_t len_bytes);
 void inject_icmp(struct harness *h, uint32_t seq, int err, uint32_t mtu_bytes);
+/* EMSGSIZE about a packet of pkt_bytes; local: by this host itself. */
+void inject_too_big(struct harness *h, uint32_t seq, uint32_t mtu_bytes,
+		    uint32_t pkt_bytes, bool local);
 
 /* Collects what the engine wants to send and say. */
 void pull(struct harness *h);

@@ -139,6 +139,22 @@ void inject_icmp(struct harness *h, uint32_t seq, int err, uint32_t mtu_bytes)
 	pull(h);
 }
 
+void inject_too_big(struct harness *h, uint32_t seq, uint32_t mtu_bytes,
+		    uint32_t pkt_bytes, bool local)
+{
+	struct engine_icmp msg = {
+		.flow = {h->local, h->remote},
+		.seq = h->peers[h->remote.port].iss + seq,
+		.err = EMSGSIZE,
+		.mtu_bytes = mtu_bytes,
+		.pkt_bytes = pkt_bytes,
+		.local = local,
+	};
+
+	engine_icmp(h->e, &msg, h->now_us);
+	pull(h);
+}
+
 /* ---- the user ----------------------------------------------------------- */
 
 void app_open(struct harness *h)

@@ -445,6 +445,7 @@ static void set_up(struct machine *m, struct input *in)
 	cfg.window_scaling = flags & 4;
 	cfg.trace = flags & 8;
 	cfg.ecn = take8(in) % 7;
+	cfg.mtu_probing = take8(in) % 3;
 	cfg.half_open_max = 1 + take8(in) % 8;
 	if (flags & 16)
 		cfg.ooo_ranges_max = 1 + take8(in) % 4;
