@@ -172,15 +172,6 @@ static bool is_duplicate_ack(const struct tcb *t, const struct segment *s)
 	       (uint32_t)s->wnd << t->snd.wscale == t->snd.wnd;
 }
 
-/* In slow start, half a window in flight proves that all of it will be needed:
- * the next round doubles (RFC 7661 4.1, as Linux). */
-static bool cwnd_was_limit(const struct tcb *t, uint32_t una, uint32_t flight_bytes)
-{
-	return seq_lt(una, t->snd.limited_end) ||
-	       (t->cc.cwnd_bytes < t->cc.ssthresh_bytes &&
-		flight_bytes >= t->cc.cwnd_bytes / 2);
-}
-
 /* Congestion control hears first of losses, then of what was delivered. In fast
  * recovery it is led elsewhere, unless it wants to lead itself; and no window grows
  * by an ACK that tells of congestion (RFC 3168 6.1.2). */
@@ -209,7 +200,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	bool marked;
 
 	rate_check_app_limited(t);
-	ack.cwnd_limited = cwnd_was_limit(t, t->snd.una, ack.flight_bytes);
+	ack.cwnd_limited = seq_lt(t->snd.una, t->snd.limited_end);
 	take_numbers(t, s, &res, now_us);
 	update_send_window(t, s, res.advanced);
 	if (dsack)

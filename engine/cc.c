@@ -26,7 +26,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 
 const struct cc_ops *cc_builtin(unsigned i)
 {
-	static const struct cc_ops *const all[] = {&cc_cubic, &cc_newreno};
+	static const struct cc_ops *const all[] = {&cc_cubic, &cc_newreno, &cc_bbr};
 
 	return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
 }

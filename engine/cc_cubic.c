@@ -138,7 +138,7 @@ static void slow_start(struct cc *cc, const struct cc_ack *ack)
 
 	if (cc->ssthresh_bytes == UINT32_MAX)
 		grow = hystart_on_ack(&c->hystart, ack, &done);
-	if (ack->cwnd_limited)
+	if (cc_window_is_used(cc, ack))
 		cc->cwnd_bytes += grow;
 	if (done || cc->cwnd_bytes > CC_CWND_MAX)
 		cc->ssthresh_bytes = cc->cwnd_bytes;

@@ -34,7 +34,7 @@ static void congestion_avoidance(struct cc *cc, uint32_t acked_bytes)
 
 static void on_ack(struct cc *cc, const struct cc_ack *ack)
 {
-	if (!ack->cwnd_limited)
+	if (!cc_window_is_used(cc, ack))
 		return; /* RFC 7661 4.1: not validated, so it does not grow */
 	if (cc->cwnd_bytes < cc->ssthresh_bytes)
 		slow_start(cc, ack->acked_bytes);

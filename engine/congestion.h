@@ -8,6 +8,7 @@
 #include "cc.h"
 
 extern const struct cc_ops cc_cubic;   /* RFC 9438, RFC 9406 */
+extern const struct cc_ops cc_bbr;     /* draft-ietf-ccwg-bbr */
 extern const struct cc_ops cc_newreno; /* RFC 5681, RFC 6582 */
 
 /* The built-in algorithms one by one from 0, the default first; NULL behind

@@ -29,7 +29,8 @@ static struct cc start(void)
 
 static void ack(struct cc *cc, uint32_t bytes, bool limited)
 {
-	struct cc_ack a = {.acked_bytes = bytes, .flight_bytes = cc->cwnd_bytes,
+	struct cc_ack a = {.acked_bytes = bytes,
+			   .flight_bytes = limited ? cc->cwnd_bytes : cc->cwnd_bytes / 3,
 			   .cwnd_limited = limited};
 
 	cc->ops->on_ack(cc, &a);
