@@ -121,17 +121,34 @@ void tcp_send_more(struct tcb *t, size_t len_bytes, uint64_t now_us)
 	commit(t, len_bytes, true);
 }
 
+void tcp_send_urgent(struct tcb *t, size_t len_bytes, uint64_t now_us)
+{
+	(void)now_us;
+	commit(t, len_bytes, false);
+	if (t->snd.data.len_bytes)
+		urgent_send(t);
+}
+
 /* ---- RECEIVE ----------------------------------------------------------------------- */
 
 int tcp_recv_iov(const struct tcb *t, struct iovec iov[2])
 {
-	return ring_iov(&t->rcv.data, 0, t->rcv.data.len_bytes, iov);
+	bool skip;
+	uint32_t len = urgent_readable(t, &skip);
+
+	return ring_iov(&t->rcv.data, skip, len, iov);
 }
 
 void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us)
 {
+	bool skip;
+
+	urgent_readable(t, &skip);
+	if (skip && len_bytes)
+		len_bytes++;
 	rcvbuf_on_read(t, (uint32_t)len_bytes, now_us);
 	ring_consume(&t->rcv.data, (uint32_t)len_bytes);
+	urgent_consumed(t);
 	if (!t->rcv.data.len_bytes && !t->rcv.ooo.n) {
 		ring_release(&t->rcv.data, &t->e->pool);
 		reasm_clear(&t->rcv.ooo, &t->e->stats.memory_bytes);
@@ -191,7 +208,9 @@ void tcp_abort(struct tcb *t, uint64_t now_us)
  * (RFC 9293 3.6.1, SHLD-3)? In TIME-WAIT it believes that all is well. */
 static bool must_tell_of_unread(const struct tcb *t)
 {
-	return (t->rcv.data.len_bytes || t->rcv.ooo.n) && is_synchronized(t->state) &&
+	uint32_t taken = t->urg_taken && tcp_at_mark(t);
+
+	return (t->rcv.data.len_bytes > taken || t->rcv.ooo.n) && is_synchronized(t->state) &&
 	       t->state != TCPS_TIME_WAIT;
 }
 
@@ -281,6 +300,8 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 	uint32_t in_network = sb->pipe_bytes + sb->sacked_bytes + sb->lost_bytes;
 	uint32_t flight = t->state == TCPS_SYN_SENT ? 0 : t->snd.nxt - t->snd.una;
 
+	bool skip;
+
 	*st = (struct tcp_status){
 		.state = t->state,
 		.timestamps = t->ts_ok,
@@ -309,7 +330,8 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.total_retrans = t->stat_total_retrans,
 		.unacked_bytes = flight,
 		.notsent_bytes = t->state == TCPS_LISTEN ? 0 : unsent(t),
-		.readable_bytes = t->rcv.data.len_bytes,
+		.readable_bytes = urgent_readable(t, &skip),
+		.urgent_bytes = urgent_left(t),
 		.sndbuf_bytes = t->snd.buf_bytes,
 		.rcvbuf_bytes = t->rcv.buf_bytes,
 		.rcv_rtt_us = t->tune.rtt_us,

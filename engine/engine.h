@@ -254,7 +254,8 @@ enum {
 	TCP_EV_ERROR = 1 << 5,       /* failed: tcp_error() tells why; CLOSED */
 	TCP_EV_CLOSED = 1 << 6,      /* state is CLOSED or TIME-WAIT: both sides
 					have finished without error */
-	TCP_EV_TROUBLE = 1 << 7,     /* R1 of RFC 9293 3.8.3: so many retransmissions
+	TCP_EV_URGENT = 1 << 7,      /* urgent data is to come, or has come */
+	TCP_EV_TROUBLE = 1 << 8,     /* R1 of RFC 9293 3.8.3: so many retransmissions
 					in a row; the route may have changed */
 };
 struct engine_event {
@@ -358,10 +359,24 @@ void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us);
 /* The same with MSG_MORE: a last segment that is not full waits for the next
  * call, or 200 ms. */
 void tcp_send_more(struct tcb *t, size_t len_bytes, uint64_t now_us);
+/* The same, and the last of these bytes is urgent (RFC 6093, MSG_OOB). The peer
+ * learns of it at once, also where its window keeps the byte back. Nothing happens
+ * if the send buffer is empty. */
+void tcp_send_urgent(struct tcb *t, size_t len_bytes, uint64_t now_us);
 /* RECEIVE, without a copy: the bytes in order (returns iovs, 0: none), and
  * how many of them the user has taken. */
 int tcp_recv_iov(const struct tcb *t, struct iovec iov[2]);
 void tcp_recv_done(struct tcb *t, size_t len_bytes, uint64_t now_us);
+/* Urgent data. The peer's pointer, which TCP_EV_URGENT tells, marks one byte of the
+ * stream. tcp_recv_iov() stops before it; then tcp_at_mark() is true (SIOCATMARK).
+ * With opts.oob_inline the next call begins with that byte; without, the stream
+ * leaves it out, and tcp_recv_urgent() gives it, from the moment that it has
+ * arrived in order until what follows it is read. A newer pointer makes the old
+ * byte an ordinary one.
+ * Returns 0; -EAGAIN: announced, not here yet; -EINVAL: there is none, it was taken
+ * (without peek), or it is in line. */
+bool tcp_at_mark(const struct tcb *t);
+int tcp_recv_urgent(struct tcb *t, bool peek, uint8_t *byte);
 /* CLOSE: no more SENDs; FIN follows the bytes queued. Further calls do
  * nothing. In LISTEN and SYN-SENT the connection becomes CLOSED. */
 void tcp_shutdown(struct tcb *t, uint64_t now_us);
@@ -406,7 +421,8 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint32_t unacked_segs, sacked_segs, lost_segs, retrans_segs;
 	uint32_t total_retrans;
 	uint32_t notsent_bytes, unacked_bytes; /* their sum is SIOCOUTQ */
-	uint32_t readable_bytes;
+	uint32_t readable_bytes;  /* up to the urgent mark, if there is one */
+	uint32_t urgent_bytes;    /* from here to the end of urgent data, 0: none */
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* as large as they are now */
 	uint32_t rcv_rtt_us;      /* of a receiver, 0: unknown */
 	uint32_t rcv_space_bytes; /* most that the user took in one of these */

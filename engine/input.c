@@ -346,7 +346,8 @@ static enum drop arrives_other(struct tcb *t, const struct segment *s,
 	ecn_receive(t, s);
 	take_uto(t, s);
 
-	/* sixth: urgent data is passed on in its place, as RFC 6093 asks */
+	if (may_receive(t->state)) /* sixth; also in a closed window, MUST-66 */
+		take_urgent(t, s);
 	text = s->data_len_bytes && rcv_wnd(t) && may_receive(t->state);
 	if (text && (d = take_text(t, s, now_us))) { /* seventh */
 		if (d == DROP_AFTER_CLOSE)

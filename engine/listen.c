@@ -127,6 +127,8 @@ struct tcb *tcp_accept(struct tcb *listener, void *user)
 	t->user = user;
 	if (t->rcv.data.len_bytes)
 		events |= TCP_EV_READABLE;
+	if (t->urg_in)
+		events |= TCP_EV_URGENT;
 	if (t->fin_seen && seq_gt(t->rcv.nxt, t->rcv.fin_seq))
 		events |= TCP_EV_PEER_CLOSED;
 	if (events)

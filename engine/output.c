@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define CORK_US 200000 /* tcp(7) */
-
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -170,6 +168,7 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 	fill_sack(t, &s.opt, blocks);
 	s.flags |= ecn_flags(t, len_bytes, !len_bytes && !(flags & SEG_FIN) && !blocks,
 			     flags & FRESH);
+	s.flags |= urgent_fill(t, seq, &s.up);
 	if (t->uto_due && !len_bytes) {
 		t->uto_due = false;
 		s.opt.uto = uto_to_send(t);
@@ -308,41 +307,14 @@ static uint32_t burst_bytes(const struct tcb *t, uint32_t mss)
 {
 	uint32_t max = min_u32(t->gso_max_bytes, t->cc.cwnd_bytes / 3);
 
+	if (t->urg_out)
+		return mss; /* the pointer counts from each segment's own number */
 	return max > mss ? max / mss * mss : mss;
 }
 
 static uint32_t whole_segments(uint32_t len, uint32_t mss)
 {
 	return len - len % mss;
-}
-
-/* TCP_CORK or MSG_MORE: only full segments; the rest waits for what follows. */
-static bool is_corked(const struct tcb *t)
-{
-	return t->opts.cork || t->more;
-}
-
-/* But not for ever. */
-static void cork_timer_update(struct tcb *t, uint64_t now_us)
-{
-	if (!unsent_bytes(t))
-		t->uncork = false;
-	if (!is_corked(t) || !unsent_bytes(t))
-		tcb_timer_stop(t, TIMER_CORK);
-	else if (t->timer_at[TIMER_CORK] == ENGINE_NEVER)
-		tcb_timer_set(t, TIMER_CORK, now_us + CORK_US);
-}
-
-/* Nagle (SHLD-7) in Minshall's variant: only a small segment that is itself
- * unacknowledged holds the next one back, so the tail of a large write does not
- * wait for the peer's delayed ACK. */
-static bool may_send_small(const struct tcb *t)
-{
-	if (t->fin_queued || t->uncork)
-		return true;
-	if (is_corked(t))
-		return false;
-	return t->opts.nodelay || seq_leq(t->snd.small_end, t->snd.una);
 }
 
 /* A segment below the MSS because the peer's window has no more room:

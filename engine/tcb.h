@@ -140,6 +140,7 @@ struct tcb {
 		struct scoreboard sb;
 		uint32_t buf_bytes;  /* what data may hold */
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
+		uint32_t up;         /* SND.UP, if urg_out */
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
 		uint64_t last_us;    /* last transmission of data */
@@ -166,6 +167,7 @@ struct tcb {
 		struct ring data;    /* in order, then out of order */
 		struct reasm ooo;
 		struct seq_range dup; /* arrived twice: a DSACK is due if not empty */
+		uint32_t up;         /* RCV.UP, if urg_in */
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
 		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
 		uint64_t ts_recent_us;
@@ -254,6 +256,9 @@ struct tcb {
 	bool fin_queued : 1;    /* CLOSE was called: FIN follows the data */
 	bool want_space : 1;    /* the send buffer was found full */
 	bool more : 1;          /* the last SEND said that more follows */
+	bool urg_out : 1;       /* SND.UP is beyond SND.UNA */
+	bool urg_in : 1;        /* RCV.UP is beyond what the user has taken */
+	bool urg_taken : 1;     /* the user has had that byte already */
 	bool pingpong : 1;      /* ACKs travel with answers */
 	/* what output shall do */
 	bool syn_due : 1;       /* SYN or SYN,ACK to be sent (again) */
@@ -701,6 +706,29 @@ bool may_send_new(const struct tcb *t);
 /* Queued bytes and FIN that were never sent. */
 uint32_t unsent(const struct tcb *t);
 uint32_t ts_now(const struct tcb *t, uint64_t now_us);
+
+/* ---- nagle.c: segments that are not full ------------------------------------------ */
+
+/* Nagle (SHLD-7) in Minshall's variant: only a small segment that is itself
+ * unacknowledged holds the next one back, so the tail of a large write does not
+ * wait for the peer's delayed ACK. */
+bool may_send_small(const struct tcb *t);
+void cork_timer_update(struct tcb *t, uint64_t now_us);
+
+/* ---- urgent.c: RFC 6093 -------------------------------------------------------------- */
+
+/* What the send buffer holds ends with urgent data. */
+void urgent_send(struct tcb *t);
+bool urgent_unsent(const struct tcb *t);
+/* The URG bit and the pointer of a segment that begins at seq, or 0. */
+uint8_t urgent_fill(struct tcb *t, uint32_t seq, uint16_t *up);
+/* The sixth step, before the text is taken. */
+void take_urgent(struct tcb *t, const struct segment *s);
+/* What may be read in one go; skip: the urgent byte is first and not part of it. */
+uint32_t urgent_readable(const struct tcb *t, bool *skip);
+void urgent_consumed(struct tcb *t);
+/* Bytes from the next one that is read to the mark; 0: no urgent data. */
+uint32_t urgent_left(const struct tcb *t);
 
 /* ---- patience.c: R2, user timeout, RFC 5482 ------------------------------------- */
 

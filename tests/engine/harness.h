@@ -94,6 +94,7 @@ struct harness {
 	enum tcp_state traced;    /* newest state in the trace */
 	unsigned seen_states;     /* bit per state, from the trace */
 	const char *note;         /* newest note in the trace */
+	uint16_t up;              /* urgent pointer of inject() with URG */
 	enum drop drop;           /* of the last inject() */
 	struct peer *peers;       /* by port */
 	struct got *out;          /* sent, not yet expected */

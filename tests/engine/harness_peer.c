@@ -18,6 +18,7 @@ size_t craft(struct harness *h, uint8_t *tcp, uint16_t flags, uint32_t seq,
 		.ack = flags & ACK ? p->iss + ack : 0,
 		.flags = flags,
 		.wnd = (uint16_t)wnd,
+		.up = flags & URG ? h->up : 0,
 		.opt = *opt,
 	};
 	uint8_t n;
