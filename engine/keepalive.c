@@ -1,7 +1,7 @@
 /* keepalive.c - is an idle peer still there? RFC 9293 3.8.4.
  *
- * Owns TIMER_KEEP, snd.keep_probes and keep_now. The timer is not moved by every
- * segment: when it expires, it looks how long the peer has been silent. Nothing
+ * Owns snd.keep_probes and keep_now. TIMER_WAIT is free for it while nothing
+ * else needs it, and is not moved by every segment: when it expires, it looks how long the peer has been silent. Nothing
  * is probed while something is outstanding: retransmissions ask the same.
  */
 #include "tcb.h"
@@ -24,11 +24,13 @@ static uint64_t heard_us(const struct tcb *t)
 
 void keepalive_start(struct tcb *t)
 {
-	if (t->opts.keepalive && is_synchronized(t->state) &&
-	    t->state != TCPS_TIME_WAIT)
-		tcb_timer_set(t, TIMER_KEEP, heard_us(t) + idle_us(t));
+	if (!is_synchronized(t->state) || t->state == TCPS_TIME_WAIT ||
+	    (t->state == TCPS_FIN_WAIT_2 && t->released))
+		return;
+	if (t->opts.keepalive)
+		tcb_timer_set(t, TIMER_WAIT, heard_us(t) + idle_us(t));
 	else
-		tcb_timer_stop(t, TIMER_KEEP);
+		tcb_timer_stop(t, TIMER_WAIT);
 }
 
 /* No single lost probe proves anything (MUST-29); so many do, or the user's own
@@ -48,7 +50,7 @@ void keepalive_expire(struct tcb *t, uint64_t now_us)
 	uint64_t silent_us = now_us - heard_us(t);
 
 	if (t->snd.nxt != t->snd.una || unsent(t)) { /* MUST-26 */
-		tcb_timer_set(t, TIMER_KEEP, now_us + idle_us(t));
+		tcb_timer_set(t, TIMER_WAIT, now_us + idle_us(t));
 		return;
 	}
 	if (silent_us < idle_us(t)) {
@@ -63,6 +65,6 @@ void keepalive_expire(struct tcb *t, uint64_t now_us)
 	t->snd.keep_probes++;
 	t->keep_now = true;
 	tcb_want_output(t);
-	tcb_timer_set(t, TIMER_KEEP, now_us + or_default_us(t->opts.keepalive_interval_s,
+	tcb_timer_set(t, TIMER_WAIT, now_us + or_default_us(t->opts.keepalive_interval_s,
 							     t->e->cfg.keepalive_interval_s));
 }

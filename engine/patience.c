@@ -24,7 +24,7 @@ void give_up(struct tcb *t, uint64_t now_us)
 
 uint32_t user_timeout_ms(const struct tcb *t)
 {
-	return t->opts.user_timeout_ms ? t->opts.user_timeout_ms : t->uto_ms;
+	return t->opts.user_timeout_ms ? t->opts.user_timeout_ms : t->snd.uto_ms;
 }
 
 bool user_timeout_over(const struct tcb *t, uint64_t now_us)
@@ -115,5 +115,5 @@ void take_uto(struct tcb *t, const struct segment *s)
 		ms = own_ms;
 	if (ms < UTO_LEAST_MS)
 		ms = UTO_LEAST_MS;
-	t->uto_ms = ms < UTO_MOST_MS ? (uint32_t)ms : UTO_MOST_MS;
+	t->snd.uto_ms = ms < UTO_MOST_MS ? (uint32_t)ms : UTO_MOST_MS;
 }

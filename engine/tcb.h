@@ -38,9 +38,8 @@ enum timer_id {
 	TIMER_PROBE,  /* tail loss probe, RFC 8985 7 */
 	TIMER_DELACK, /* an ACK that waits for company */
 	TIMER_CORK,   /* bytes that a cork holds back */
-	TIMER_KEEP,   /* keepalive */
-	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb; the ACK
-			 of TCP_DEFER_ACCEPT is not enough before */
+	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb; until
+			 the ACK is enough for TCP_DEFER_ACCEPT; else keepalive */
 	TIMER_COUNT
 };
 
@@ -142,6 +141,7 @@ struct tcb {
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
 		uint32_t up;         /* SND.UP, if urg_out */
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
+		uint32_t uto_ms;     /* what the peer's option made of the user timeout */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
 		uint64_t last_us;    /* last transmission of data */
 		uint16_t peer_mss;   /* MSS option, or its default */
@@ -244,9 +244,8 @@ struct tcb {
 	struct cc cc;
 	enum recovery recovery;
 	uint32_t ts_offset;
-	uint32_t uto_ms; /* what the peer's option made of the user timeout */
-	int error;      /* what ended it, positive errno */
-	int soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
+	int16_t error;      /* what ended it, positive errno */
+	int16_t soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
 
 	/* negotiated */
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;

@@ -86,7 +86,6 @@ void enter_time_wait(struct tcb *t, uint64_t now_us)
 	tcb_timer_stop(t, TIMER_PROBE);
 	tcb_timer_stop(t, TIMER_DELACK);
 	tcb_timer_stop(t, TIMER_CORK);
-	tcb_timer_stop(t, TIMER_KEEP);
 	tcb_timer_set(t, TIMER_WAIT, now_us + 2000ull * t->e->cfg.msl_ms);
 	if (t->state == TCPS_TIME_WAIT)
 		return; /* restarted */
@@ -108,13 +107,15 @@ void fin_wait_2_released(struct tcb *t, uint64_t now_us)
 
 static void wait_timeout(struct tcb *t, uint64_t now_us)
 {
-	if (t->state != TCPS_SYN_RECEIVED) {
-		tcb_fail(t, 0, now_us); /* 2 MSL, or FIN-WAIT-2 of an orphan */
-		return;
+	if (t->state == TCPS_TIME_WAIT || (t->state == TCPS_FIN_WAIT_2 && t->released)) {
+		tcb_fail(t, 0, now_us);
+	} else if (t->state == TCPS_SYN_RECEIVED) {
+		/* No text so far: now the ACK that our SYN,ACK provokes will do. */
+		t->syn_due = true;
+		tcb_want_output(t);
+	} else {
+		keepalive_expire(t, now_us);
 	}
-	/* No text so far: now the ACK that our SYN,ACK provokes will do. */
-	t->syn_due = true;
-	tcb_want_output(t);
 }
 
 void tcb_expire(struct tcb *t, uint64_t now_us)
@@ -140,10 +141,6 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 	if (t->timer_at[TIMER_REXMT] <= now_us) {
 		tcb_timer_stop(t, TIMER_REXMT);
 		rexmt_timeout(t, now_us);
-	}
-	if (t->timer_at[TIMER_KEEP] <= now_us) {
-		tcb_timer_stop(t, TIMER_KEEP);
-		keepalive_expire(t, now_us);
 	}
 	if (t->timer_at[TIMER_WAIT] <= now_us) {
 		tcb_timer_stop(t, TIMER_WAIT);
