@@ -99,17 +99,29 @@ static void bursts(struct lab_plan *p, const char *cc)
 	p->net.dir[0].burst = (struct burst_params){500, 10 * PERCENT, 50 * PERCENT};
 }
 
+/* Nothing but reordering: no queue, the window is what limits. */
 static void late(struct lab_plan *p, const char *cc)
 {
 	lab_path(p, cc, 100, 40, 100);
+	p->buffer_bytes = 500000;
+	p->net.dir[0].bottleneck.rate_bytes_s = 0;
 	p->net.dir[0].late_ppm = 2 * PERCENT;
 	p->net.dir[0].late_us = 10 * MS;
 }
 
 static void jitter(struct lab_plan *p, const char *cc)
 {
+	late(p, cc);
+	p->net.dir[0].late_ppm = 0;
+	p->net.dir[0].jitter_us = 10 * MS;
+}
+
+/* With losses in between, and a queue that fills and drains. */
+static void late_and_lost(struct lab_plan *p, const char *cc)
+{
 	lab_path(p, cc, 100, 40, 100);
-	p->net.dir[0].jitter_us = 5 * MS;
+	p->net.dir[0].late_ppm = 2 * PERCENT;
+	p->net.dir[0].late_us = 10 * MS;
 }
 
 static void acks_lost(struct lab_plan *p, const char *cc)
@@ -156,6 +168,23 @@ static void policed(struct lab_plan *p, const char *cc)
 static void two(struct lab_plan *p, const char *cc)
 {
 	lab_path(p, cc, 100, 40, 100);
+	add_flow(p, cc, 0, false);
+	p->duration_us = 60 * S;
+}
+
+/* The first has filled the queue when the second comes: it starts with losses,
+ * and the farther the path, the longer that lasts. */
+static void two_late(struct lab_plan *p, const char *cc)
+{
+	lab_path(p, cc, 100, 40, 100);
+	add_flow(p, cc, S, false);
+	p->measure_us = S;
+	p->duration_us = 61 * S;
+}
+
+static void two_slow(struct lab_plan *p, const char *cc)
+{
+	lab_path(p, cc, 20, 40, 100);
 	add_flow(p, cc, S, false);
 	p->measure_us = S;
 	p->duration_us = 61 * S;
@@ -197,15 +226,18 @@ const struct lab_case lab_cases[] = {
 	{"loss-1", "clean, 1 % lost", loss_one},
 	{"loss-3", "clean, 3 % lost", loss_three},
 	{"bursts", "clean, 0.25 % lost, in bursts of ten packets", bursts},
-	{"late", "clean, 2 % are late by up to a quarter of the RTT", late},
-	{"jitter", "clean, every packet by up to 5 ms", jitter},
+	{"late", "40 ms, no queue, 2 % late by up to a quarter of the RTT", late},
+	{"jitter", "the same, every packet late by up to as much", jitter},
+	{"late-and-lost", "clean, 2 % late by up to a quarter of the RTT", late_and_lost},
 	{"acks-lost", "clean, 30 % of the ACKs lost", acks_lost},
 	{"acks-gathered", "clean, ACKs arrive every 10 ms", acks_gathered},
 	{"asymmetric", "5 ms there, 35 ms back with 0.5 Mbit/s", asymmetric},
 	{"codel", "50 Mbit/s, 40 ms, CoDel drops", codel},
 	{"codel-ecn", "the same, CoDel marks", codel_ecn},
 	{"policed", "clean, policed to 20 Mbit/s, bucket of 100 kB", policed},
-	{"two", "clean, two flows, the second a second later", two},
+	{"two", "clean, two flows", two},
+	{"two-late", "clean, two flows, the second a second later", two_late},
+	{"two-slow", "20 Mbit/s, two flows, the second a second later", two_slow},
 	{"four", "50 Mbit/s, four flows, one every 5 s", four},
 	{"rival", "50 Mbit/s, against a CUBIC flow", rival},
 	{"two-way", "50 Mbit/s, one flow there and one back", two_way},

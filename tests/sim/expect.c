@@ -168,6 +168,7 @@ void expect_all(struct report *r)
 	expect_goodput(r, "clean", "bbr", 0.95);
 	expect_goodput(r, "loss-1", "bbr", 0.85);
 	expect_share(r, "two", "cubic", 0.60);
+	expect_share(r, "two-slow", "cubic", 0.60);
 	for (unsigned i = 0; (cc = report_cc(i)); i++) {
 		expect_patience(r, "late", cc);
 		expect_patience(r, "jitter", cc);

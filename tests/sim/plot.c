@@ -36,7 +36,7 @@ static int write_data(const struct outcome *o, const char *folder)
 
 		fprintf(f, "%.3f %.3f", (double)b->at_us / 1e6,
 			(double)b->queue_bytes * 1e3 /
-				(double)o->plan.net.dir[0].bottleneck.rate_bytes_s);
+				(double)o->plan.rate_bytes_s);
 		for (unsigned k = 0; k < o->plan.flows; k++)
 			fprintf(f, " %.1f %.3f", b->cwnd_bytes[k] / 1e3,
 				(double)(b->bytes[k] - a->bytes[k]) * 8 /
