@@ -304,6 +304,7 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 
 	*st = (struct tcp_status){
 		.state = t->state,
+		.active = t->active,
 		.timestamps = t->ts_ok,
 		.sack = t->sack_ok,
 		.window_scaling = t->wscale_ok,

@@ -409,6 +409,7 @@ enum busy {
 
 struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
+	bool active;          /* by tcp_open() */
 	bool timestamps, sack, window_scaling; /* negotiated */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff;      /* doublings of the RTO since the last sample */
@@ -426,6 +427,7 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* as large as they are now */
 	uint32_t rcv_rtt_us;      /* of a receiver, 0: unknown */
 	uint32_t rcv_space_bytes; /* most that the user took in one of these */
+	/* Acked without our SYN, but with our FIN; received with the peer's. */
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint64_t segs_in, segs_out, data_segs_in, data_segs_out;
 	uint64_t last_data_sent_us, last_data_recv_us, last_ack_recv_us;

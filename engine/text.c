@@ -228,6 +228,7 @@ void take_fin(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return; /* none, or text is missing before it, or done already */
 
 	t->rcv.nxt++;
+	t->stat_bytes_received++; /* as Linux counts it */
 	if (seq_lt(t->rcv.edge, t->rcv.nxt)) /* FIN may stand at the edge */
 		t->rcv.edge = t->rcv.nxt;
 	t->ack_now = true;

@@ -77,15 +77,13 @@ static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 	return s;
 }
 
-/* Linux's clone of a listening socket takes over every option. */
 static void inherit(const struct sock *listener, int listen_fd, struct sock *s,
 		    int fd)
 {
 	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT};
 	unsigned i;
 
-	s->opts = listener->opts;
-	memcpy(s->extra, listener->extra, sizeof(s->extra));
+	sock_opts_inherit(s, listener);
 	if (!atomic_load(&listener->timeouts))
 		return;
 	atomic_store(&s->timeouts, true);

@@ -86,15 +86,24 @@ static void unlink_conn(struct conn *c)
 	c->st->dead = c;
 }
 
+/* The engine goes on alone; TCP_INFO shows how things were. */
+static void let_go(struct conn *c)
+{
+	if (!c->tcb)
+		return;
+	if (c->s)
+		tcp_status(c->tcb, &c->s->final);
+	tcp_release(c->tcb, c->st->now_us);
+	c->tcb = NULL;
+}
+
 void conn_end(struct conn *c)
 {
 	struct stack *st = c->st;
 
 	c->over = true;
 	linger_end(c);
-	if (c->tcb)
-		tcp_release(c->tcb, st->now_us);
-	c->tcb = NULL;
+	let_go(c);
 	if (c->fd >= 0)
 		close(c->fd); /* which takes it out of the epoll set */
 	c->fd = -1;
@@ -364,9 +373,7 @@ static void finish_failed(struct conn *c)
 		c->writers_stopped = true;
 		return;
 	}
-	if (c->tcb)
-		tcp_release(c->tcb, c->st->now_us);
-	c->tcb = NULL;
+	let_go(c);
 	/* Before the mark is there, closing would look like a clean end. */
 	if (c->mark_due)
 		return;

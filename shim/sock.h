@@ -90,6 +90,7 @@ struct sock {
 	int extra[SOCK_EXTRA_MAX]; /* sockopt.c */
 	struct sockaddr_un name; /* app end's AF_UNIX name, if it has one */
 	socklen_t name_len;
+	struct tcp_status final; /* driver: of the connection that has ended */
 	void *driver;         /* driver: struct conn or struct listener */
 };
 

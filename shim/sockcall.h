@@ -90,6 +90,8 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
 		    socklen_t len);
 void sock_opts_init(struct sock *s);
+/* What an accepted socket takes over from its listener. */
+void sock_opts_inherit(struct sock *s, const struct sock *listener);
 
 /* io.c */
 

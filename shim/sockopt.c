@@ -87,6 +87,18 @@ void sock_opts_init(struct sock *s)
 	s->opts.tcp.mtu_discover = (uint8_t)driver_config()->mtu_discover;
 }
 
+/* Linux clones the listener, but for what belongs to its queue, or to packets. */
+void sock_opts_inherit(struct sock *s, const struct sock *listener)
+{
+	size_t extra;
+
+	s->opts = listener->opts;
+	s->opts.tcp.defer_accept_s = 0;
+	memcpy(s->extra, listener->extra, sizeof(s->extra));
+	if (find(s, SOL_SOCKET, SO_PRIORITY, &extra))
+		s->extra[extra] = 0;
+}
+
 static int load(const struct sock *s, const struct option *o, size_t extra)
 {
 	const char *at = (const char *)&s->opts + o->at;

@@ -45,11 +45,17 @@ static int set_maxseg(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
-/* A socket that has no connection, as Linux initialises it. */
+/* Of a socket that has no connection: how the last one ended, or what Linux begins
+ * with. */
 static struct tcp_status unused_status(struct sock *s)
 {
 	const struct engine_config *cfg = sockopt_engine_config();
+	struct tcp_status st = s->final;
 
+	if (atomic_load(&s->state) == SOCK_CLOSED && st.snd_mss) {
+		st.state = TCPS_CLOSED;
+		return st;
+	}
 	return (struct tcp_status){
 		.state = atomic_load(&s->state) == SOCK_LISTENING ? TCPS_LISTEN
 								  : TCPS_CLOSED,

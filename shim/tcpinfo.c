@@ -13,6 +13,7 @@ _Static_assert(sizeof(struct tcpinfo_more) == 48, "Linux's layout");
 #ifndef TCPI_OPT_SYN_DATA
 #define TCPI_OPT_SYN_DATA 32
 #endif
+#define TIMESTAMP_BYTES 12 /* of each segment, RFC 7323 */
 #define REORDERING 3 /* DupThresh, RFC 6675: what stands there instead of RACK's time */
 #define SSTHRESH_INFINITE 0x7fffffffu /* as Linux says it */
 
@@ -49,7 +50,8 @@ static void fill_counters(const struct tcp_status *st, struct tcp_info *info)
 	info->tcpi_retrans = st->retrans_segs;
 	info->tcpi_total_retrans = st->total_retrans;
 	info->tcpi_notsent_bytes = st->notsent_bytes;
-	info->tcpi_bytes_acked = st->bytes_acked;
+	/* Linux counts the SYN of an active open, and the FIN. */
+	info->tcpi_bytes_acked = st->bytes_acked + (st->active && st->state != TCPS_SYN_SENT);
 	info->tcpi_bytes_received = st->bytes_received;
 	info->tcpi_bytes_sent = st->bytes_sent;
 	info->tcpi_bytes_retrans = st->bytes_retrans;
@@ -98,7 +100,8 @@ static void fill_path(const struct tcp_status *st, struct tcp_info *info)
 	info->tcpi_snd_mss = st->snd_mss;
 	info->tcpi_rcv_mss = st->rcv_mss;
 	info->tcpi_pmtu = st->path_mtu;
-	info->tcpi_advmss = st->adv_mss;
+	/* Linux takes off what every segment carries. */
+	info->tcpi_advmss = st->timestamps ? st->adv_mss - TIMESTAMP_BYTES : st->adv_mss;
 	info->tcpi_snd_ssthresh = ssthresh(st);
 	info->tcpi_rcv_ssthresh = st->rcvbuf_bytes;
 	info->tcpi_rcv_space = st->rcv_space_bytes;

@@ -7,13 +7,13 @@
  * A case is a function in the table at the end; T() makes a call and prints it
  * with its result, errno and the SIGPIPEs that it raised. To the peer a case
  * sends one-letter commands, see obey(). The cases of AF_INET6 sockets are in
- * sockcalls6.h.
+ * sockcalls6.h, those of socket options in sockopts.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,7 +26,6 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SETTLE_MS 150 /* a segment and its answer have long arrived */
@@ -526,115 +525,7 @@ static void fds(void)
 	T(close(510));
 }
 
-static void option_defaults(void)
-{
-	static const int sol[] = {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_REUSEADDR,
-				  SO_REUSEPORT, SO_KEEPALIVE, SO_ACCEPTCONN,
-				  SO_OOBINLINE, SO_BROADCAST, SO_RCVLOWAT,
-				  SO_SNDLOWAT, SO_PRIORITY, SO_MARK, SO_SNDBUF,
-				  SO_RCVBUF, SO_LINGER, SO_MAX_PACING_RATE, 999};
-	static const int tcp_opts[] = {TCP_NODELAY, TCP_MAXSEG, TCP_CORK,
-				       TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
-				       TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
-				       TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_ULP,
-				       TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP, 999};
-	static const int ip[] = {IP_TOS, IP_TTL, IP_RECVERR, IP_MTU_DISCOVER, IP_MTU,
-				 IP_BIND_ADDRESS_NO_PORT, 999};
-	int fd = tcp(0);
-	unsigned i;
-
-	for (i = 0; i < sizeof(sol) / sizeof(sol[0]); i++)
-		get_int(fd, SOL_SOCKET, sol[i]);
-	for (i = 0; i < sizeof(tcp_opts) / sizeof(tcp_opts[0]); i++)
-		get_int(fd, IPPROTO_TCP, tcp_opts[i]);
-	for (i = 0; i < sizeof(ip) / sizeof(ip[0]); i++)
-		get_int(fd, IPPROTO_IP, ip[i]);
-	get_int(fd, IPPROTO_IPV6, 26);
-	close(fd);
-}
-
-static void option_values(void)
-{
-	static const int values[][3] = {
-		{SOL_SOCKET, SO_REUSEADDR, 5}, {SOL_SOCKET, SO_KEEPALIVE, 1},
-		{SOL_SOCKET, SO_TYPE, 1}, {SOL_SOCKET, SO_SNDBUF, 30000},
-		{SOL_SOCKET, SO_RCVBUF, 30000}, {SOL_SOCKET, SO_SNDBUF, 1},
-		{SOL_SOCKET, SO_RCVBUF, 1}, {SOL_SOCKET, SO_RCVLOWAT, 5},
-		{IPPROTO_TCP, TCP_NODELAY, 3}, {IPPROTO_TCP, TCP_MAXSEG, 1000},
-		{IPPROTO_TCP, TCP_MAXSEG, 10}, {IPPROTO_TCP, TCP_MAXSEG, 70000},
-		{IPPROTO_TCP, TCP_KEEPIDLE, 0}, {IPPROTO_TCP, TCP_KEEPIDLE, 30},
-		{IPPROTO_TCP, TCP_KEEPINTVL, 32768}, {IPPROTO_TCP, TCP_KEEPCNT, 128},
-		{IPPROTO_TCP, TCP_KEEPCNT, 3}, {IPPROTO_TCP, TCP_SYNCNT, 0},
-		{IPPROTO_TCP, TCP_SYNCNT, 2}, {IPPROTO_TCP, TCP_CORK, 1},
-		{IPPROTO_TCP, TCP_LINGER2, -5}, {IPPROTO_TCP, TCP_LINGER2, 30},
-		{IPPROTO_TCP, TCP_LINGER2, 500}, {IPPROTO_TCP, TCP_LINGER2, 0},
-		{IPPROTO_TCP, TCP_DEFER_ACCEPT, 1}, {IPPROTO_TCP, TCP_DEFER_ACCEPT, 5},
-		{IPPROTO_TCP, TCP_DEFER_ACCEPT, 200}, {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
-		{IPPROTO_TCP, TCP_USER_TIMEOUT, -1},
-		{IPPROTO_TCP, TCP_USER_TIMEOUT, 5000}, {IPPROTO_TCP, 999, 1},
-		{IPPROTO_IP, IP_TOS, 0x13}, {IPPROTO_IP, IP_TOS, 0x10},
-		{IPPROTO_IP, IP_TTL, 0}, {IPPROTO_IP, IP_TTL, 10},
-		{IPPROTO_IP, IP_TTL, -1}, {IPPROTO_IP, IP_TTL, 256},
-		{IPPROTO_IP, IP_MTU_DISCOVER, 6}, {IPPROTO_IP, IP_MTU_DISCOVER, 2},
-	};
-	int fd = tcp(0), v = 1;
-	unsigned i;
-
-	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		set_get(fd, values[i][0], values[i][1], values[i][2]);
-	T(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, 2));
-	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, 2));
-	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, NULL, 4));
-	T(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6));
-	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8));
-	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
-	close(fd);
-}
-
-static void timeouts(void)
-{
-	int fd = joined();
-	struct timeval t = {.tv_usec = 20000};
-
-	T(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
-	T(read(fd, buf, 1));
-	close(fd);
-}
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* close() waits for the peer, but not longer than it was told to. */
-static void lingers(void)
-{
-	struct linger l = {.l_onoff = 1, .l_linger = 10};
-	int fd = joined(), big = 1 << 20;
-	double began;
-
-	T(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
-	T(tell(fd, "h"));
-	T(read(fd, buf, 5));
-	began = now_s();
-	T(close(fd));
-	printf("    %s\n", now_s() - began < 0.5 ? "at once" : "late");
-	fd = joined();
-	l.l_linger = 1;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
-	T(tell(fd, "s"));
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	while (write(fd, buf, sizeof(buf)) > 0)
-		usleep(50);
-	began = now_s();
-	T(close(fd));
-	printf("    after %.0f s\n", now_s() - began);
-}
-
+#include "sockopts.h"
 #include "sockcalls6.h"
 
 #define CASE(f) {#f, f}
@@ -648,7 +539,9 @@ static const struct {
 	CASE(reset_seen_by_read), CASE(reset_seen_by_write),
 	CASE(reset_seen_by_so_error), CASE(reset_seen_by_sendfile),
 	CASE(disconnects), CASE(accepts), CASE(fds), CASE(option_defaults),
-	CASE(option_values), CASE(timeouts), CASE(lingers), CASE(kinds6), CASE(bad_arguments6),
+	CASE(option_values), CASE(option_ranges), CASE(options_of_a_connection),
+	CASE(options_inherited), CASE(info), CASE(info_of_a_listener), CASE(timeouts),
+	CASE(lingers), CASE(kinds6), CASE(bad_arguments6),
 	CASE(without_a_route6), CASE(connects6), CASE(accepts6),
 	CASE(listens_twice), CASE(share_a_port), CASE(options6),
 };

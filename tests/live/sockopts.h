@@ -1,0 +1,275 @@
+/* sockopts.h - the cases of socket options, see sockcalls.c. */
+#include <time.h>
+
+static void option_defaults(void)
+{
+	static const int sol[] = {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_REUSEADDR,
+				  SO_REUSEPORT, SO_KEEPALIVE, SO_ACCEPTCONN,
+				  SO_OOBINLINE, SO_BROADCAST, SO_RCVLOWAT,
+				  SO_SNDLOWAT, SO_PRIORITY, SO_MARK, SO_SNDBUF,
+				  SO_RCVBUF, SO_LINGER, SO_MAX_PACING_RATE, 999};
+	static const int tcp_opts[] = {TCP_NODELAY, TCP_MAXSEG, TCP_CORK,
+				       TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+				       TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
+				       TCP_QUICKACK, TCP_USER_TIMEOUT, TCP_ULP,
+				       TCP_NOTSENT_LOWAT, TCP_WINDOW_CLAMP, 999};
+	static const int ip[] = {IP_TOS, IP_TTL, IP_RECVERR, IP_MTU_DISCOVER, IP_MTU,
+				 IP_BIND_ADDRESS_NO_PORT, 999};
+	int fd = tcp(0);
+	unsigned i;
+
+	for (i = 0; i < sizeof(sol) / sizeof(sol[0]); i++)
+		get_int(fd, SOL_SOCKET, sol[i]);
+	for (i = 0; i < sizeof(tcp_opts) / sizeof(tcp_opts[0]); i++)
+		get_int(fd, IPPROTO_TCP, tcp_opts[i]);
+	for (i = 0; i < sizeof(ip) / sizeof(ip[0]); i++)
+		get_int(fd, IPPROTO_IP, ip[i]);
+	get_int(fd, IPPROTO_IPV6, 26);
+	close(fd);
+}
+
+static void option_values(void)
+{
+	static const int values[][3] = {
+		{SOL_SOCKET, SO_REUSEADDR, 5}, {SOL_SOCKET, SO_KEEPALIVE, 1},
+		{SOL_SOCKET, SO_TYPE, 1}, {SOL_SOCKET, SO_SNDBUF, 30000},
+		{SOL_SOCKET, SO_RCVBUF, 30000}, {SOL_SOCKET, SO_SNDBUF, 1},
+		{SOL_SOCKET, SO_RCVBUF, 1}, {SOL_SOCKET, SO_RCVLOWAT, 5},
+		{IPPROTO_TCP, TCP_NODELAY, 3}, {IPPROTO_TCP, TCP_MAXSEG, 1000},
+		{IPPROTO_TCP, TCP_MAXSEG, 10}, {IPPROTO_TCP, TCP_MAXSEG, 70000},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 0}, {IPPROTO_TCP, TCP_KEEPIDLE, 30},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 32768}, {IPPROTO_TCP, TCP_KEEPCNT, 128},
+		{IPPROTO_TCP, TCP_KEEPCNT, 3}, {IPPROTO_TCP, TCP_SYNCNT, 0},
+		{IPPROTO_TCP, TCP_SYNCNT, 2}, {IPPROTO_TCP, TCP_CORK, 1},
+		{IPPROTO_TCP, TCP_LINGER2, -5}, {IPPROTO_TCP, TCP_LINGER2, 30},
+		{IPPROTO_TCP, TCP_LINGER2, 500}, {IPPROTO_TCP, TCP_LINGER2, 0},
+		{IPPROTO_TCP, TCP_DEFER_ACCEPT, 1}, {IPPROTO_TCP, TCP_DEFER_ACCEPT, 5},
+		{IPPROTO_TCP, TCP_DEFER_ACCEPT, 200}, {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, -1},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 5000}, {IPPROTO_TCP, 999, 1},
+		{IPPROTO_IP, IP_TOS, 0x13}, {IPPROTO_IP, IP_TOS, 0x10},
+		{IPPROTO_IP, IP_TTL, 0}, {IPPROTO_IP, IP_TTL, 10},
+		{IPPROTO_IP, IP_TTL, -1}, {IPPROTO_IP, IP_TTL, 256},
+		{IPPROTO_IP, IP_MTU_DISCOVER, 6}, {IPPROTO_IP, IP_MTU_DISCOVER, 2},
+	};
+	int fd = tcp(0), v = 1;
+	unsigned i;
+
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		set_get(fd, values[i][0], values[i][1], values[i][2]);
+	T(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, 2));
+	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, 2));
+	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, NULL, 4));
+	T(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6));
+	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8));
+	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	close(fd);
+}
+
+/* The edges of what each may be, and what is read back. */
+static void option_ranges(void)
+{
+	static const struct {
+		int level, name;
+		int values[10];
+	} sets[] = {
+		{IPPROTO_TCP, TCP_KEEPIDLE, {-1, 0, 1, 32767, 32768}},
+		{IPPROTO_TCP, TCP_KEEPINTVL, {-1, 0, 1, 32767, 32768}},
+		{IPPROTO_TCP, TCP_KEEPCNT, {-1, 0, 1, 127, 128, 300}},
+		{IPPROTO_TCP, TCP_SYNCNT, {-1, 0, 1, 127, 128}},
+		{IPPROTO_TCP, TCP_LINGER2, {-2, -1, 0, 1, 60, 119, 120, 121, 1 << 30}},
+		{IPPROTO_TCP, TCP_DEFER_ACCEPT, {-1, 0, 1, 2, 3, 4, 10, 63, 64, 100000}},
+		{IPPROTO_TCP, TCP_QUICKACK, {0, 1, 2, 3, -1}},
+		{IPPROTO_TCP, TCP_CORK, {-1, 0, 2}},
+		{IPPROTO_TCP, TCP_MAXSEG, {0, 1, 87, 88, 536, 32767, 32768, -1}},
+		{IPPROTO_TCP, TCP_WINDOW_CLAMP, {0, 1, 1151, 1152, 1153, 100000, -1}},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, {-1, 0, 1, 1 << 30}},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, {-1, 0, 1, 1 << 30}},
+		{SOL_SOCKET, SO_KEEPALIVE, {-1, 0, 2}},
+		{SOL_SOCKET, SO_OOBINLINE, {-1, 0, 2}},
+		{SOL_SOCKET, SO_MAX_PACING_RATE, {0, 1, 1 << 30, -2, -1}},
+		{SOL_IP, IP_MTU_DISCOVER, {-1, 0, 1, 2, 3, 4, 5, 6}},
+		{SOL_IP, IP_TTL, {-2, -1, 0, 1, 255, 256}},
+		{SOL_IP, IP_TOS, {0, 1, 2, 3, 4, 0xff, 0x100, -1}},
+	};
+	unsigned i, j;
+
+	for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		int fd = tcp(0);
+
+		for (j = 0; j < 10; j++)
+			set_get(fd, sets[i].level, sets[i].name, sets[i].values[j]);
+		close(fd);
+	}
+}
+
+static const int kept[][3] = {
+	{SOL_SOCKET, SO_KEEPALIVE, 1}, {SOL_SOCKET, SO_OOBINLINE, 1},
+	{SOL_SOCKET, SO_SNDBUF, 40000}, {SOL_SOCKET, SO_RCVBUF, 40000},
+	{SOL_SOCKET, SO_PRIORITY, 3}, {SOL_SOCKET, SO_MAX_PACING_RATE, 5000000},
+	{IPPROTO_TCP, TCP_NODELAY, 1}, {IPPROTO_TCP, TCP_CORK, 1},
+	{IPPROTO_TCP, TCP_KEEPIDLE, 50}, {IPPROTO_TCP, TCP_KEEPINTVL, 8},
+	{IPPROTO_TCP, TCP_KEEPCNT, 4}, {IPPROTO_TCP, TCP_SYNCNT, 3},
+	{IPPROTO_TCP, TCP_USER_TIMEOUT, 30000}, {IPPROTO_TCP, TCP_LINGER2, 20},
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, 9000}, {IPPROTO_TCP, TCP_DEFER_ACCEPT, 3},
+	{SOL_IP, IP_TOS, 0x10}, {SOL_IP, IP_TTL, 33}, {SOL_IP, IP_MTU_DISCOVER, 2},
+};
+#define KEPT (sizeof(kept) / sizeof(kept[0]))
+
+static void options_of_a_connection(void)
+{
+	int fd = joined();
+	unsigned i;
+
+	get_int(fd, SOL_IP, IP_MTU);
+	get_int(fd, IPPROTO_TCP, TCP_MAXSEG);
+	for (i = 0; i < KEPT; i++)
+		set_get(fd, kept[i][0], kept[i][1], kept[i][2]);
+	T(setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &(int){0}, sizeof(int)));
+	set_get(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 30000);
+	set_get(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+	set_get(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+	T(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int)));
+	T(tell(fd, "h"));
+	T(read(fd, buf, sizeof(buf)));
+	close(fd);
+}
+
+/* What a listener has been told holds for what it accepts. */
+static void options_inherited(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	struct linger l = {.l_onoff = 1, .l_linger = 7};
+	int fd = tcp(0), side = joined(), conn;
+	socklen_t len = sizeof(at);
+	char cmd[3] = "b";
+	unsigned i;
+
+	for (i = 0; i < KEPT; i++)
+		setsockopt(fd, kept[i][0], kept[i][1], &kept[i][2], sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	bind(fd, (struct sockaddr *)&at, sizeof(at));
+	T(listen(fd, 5));
+	getsockname(fd, (struct sockaddr *)&at, &len);
+	memcpy(cmd + 1, &(uint16_t){ntohs(at.sin_port)}, 2);
+	T(write(side, cmd, 3));
+	conn = accept(fd, NULL, NULL);
+	for (i = 0; i < KEPT; i++)
+		get_int(conn, kept[i][0], kept[i][1]);
+	len = sizeof(l);
+	T(getsockopt(conn, SOL_SOCKET, SO_LINGER, &l, &len));
+	printf("    %d %d\n", l.l_onoff, l.l_linger);
+	T(read(conn, buf, sizeof(buf)));
+	close(conn);
+	close(side);
+	close(fd);
+}
+
+/* Of TCP_INFO, what does not depend on time and chance. */
+static void show_info(int fd)
+{
+	struct tcp_info i;
+	socklen_t len = sizeof(i);
+
+	memset(&i, 0, sizeof(i));
+	T(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len));
+	printf("    %u bytes, state %u, ca %u, retransmits %u, probes %u, backoff %u\n",
+	       (unsigned)len, i.tcpi_state, i.tcpi_ca_state, i.tcpi_retransmits,
+	       i.tcpi_probes, i.tcpi_backoff);
+	printf("    options %u, unacked %u, sacked %u, lost %u, retrans %u, total %u\n",
+	       i.tcpi_options, i.tcpi_unacked, i.tcpi_sacked, i.tcpi_lost,
+	       i.tcpi_retrans, i.tcpi_total_retrans);
+	printf("    mss %u, pmtu %u, advmss %u, ssthresh %u, reordering %u\n",
+	       i.tcpi_snd_mss, i.tcpi_pmtu, i.tcpi_advmss, i.tcpi_snd_ssthresh,
+	       i.tcpi_reordering);
+	printf("    bytes: acked %llu, received %llu, sent %llu, again %llu, notsent %u\n",
+	       (unsigned long long)i.tcpi_bytes_acked,
+	       (unsigned long long)i.tcpi_bytes_received,
+	       (unsigned long long)i.tcpi_bytes_sent,
+	       (unsigned long long)i.tcpi_bytes_retrans, i.tcpi_notsent_bytes);
+	printf("    data segments out %u, in %u, out of order %u; dsacks %u; reordered %u\n",
+	       i.tcpi_data_segs_out, i.tcpi_data_segs_in, i.tcpi_rcv_ooopack,
+	       i.tcpi_dsack_dups, i.tcpi_reord_seen);
+	printf("    max rate %llx; busy %d, by the window %d, by the buffer %d\n",
+	       (unsigned long long)i.tcpi_max_pacing_rate, i.tcpi_busy_time > 0,
+	       i.tcpi_rwnd_limited > 0, i.tcpi_sndbuf_limited > 0);
+	if (i.tcpi_state != 7 || i.tcpi_bytes_sent)
+		printf("    sent %s ago, received %s ago\n",
+		       i.tcpi_last_data_sent >= 400 ? "long" : "a little",
+		       i.tcpi_last_data_recv >= 400 ? "long" : "a little");
+}
+
+static void info(void)
+{
+	int fd = tcp(0);
+
+	show_info(fd);
+	close(fd);
+	fd = joined();
+	T(tell(fd, "h"));
+	T(read(fd, buf, sizeof(buf)));
+	show_info(fd);
+	usleep(400000);
+	T(tell(fd, "f"));
+	show_info(fd);
+	usleep(400000);
+	T(shutdown(fd, SHUT_WR));
+	settle();
+	show_info(fd);
+	close(fd);
+}
+
+static void info_of_a_listener(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	int fd = tcp(0);
+
+	bind(fd, (struct sockaddr *)&at, sizeof(at));
+	listen(fd, 9);
+	show_info(fd);
+	close(fd);
+}
+
+static void timeouts(void)
+{
+	int fd = joined();
+	struct timeval t = {.tv_usec = 20000};
+
+	T(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+	T(read(fd, buf, 1));
+	close(fd);
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* close() waits for the peer, but not longer than it was told to. */
+static void lingers(void)
+{
+	struct linger l = {.l_onoff = 1, .l_linger = 10};
+	int fd = joined(), big = 1 << 20;
+	double began;
+
+	T(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
+	T(tell(fd, "h"));
+	T(read(fd, buf, 5));
+	began = now_s();
+	T(close(fd));
+	printf("    %s\n", now_s() - began < 0.5 ? "at once" : "late");
+	fd = joined();
+	l.l_linger = 1;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	T(tell(fd, "s"));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, buf, sizeof(buf)) > 0)
+		usleep(50);
+	began = now_s();
+	T(close(fd));
+	printf("    after %.0f s\n", now_s() - began);
+}
