@@ -44,6 +44,7 @@ help:
 	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
 	@echo 'make coverage         line coverage of engine/, at least 95 %'
 	@echo 'make bench            ours against the kernel, table and build/bench.json'
+	@echo 'make compare          goodput ours/kernel over emulated links [CELLS=regex SEEDS=5 JOBS=2]'
 	@echo 'make lint             static analysis of code, scripts and man pages'
 	@echo 'make deps             install what the above need (Debian)'
 	@echo 'make install, make uninstall   [PREFIX=/usr/local DESTDIR=]'
@@ -177,7 +178,7 @@ build-coverage/coverage: $(TESTS) $(SIM)
 
 # ---- the rest ---------------------------------------------------------------
 
-.PHONY: demo bench lint deps clean
+.PHONY: demo bench compare lint deps clean
 demo:
 	tools/deps build demo
 	+$(MAKE) all
@@ -187,6 +188,14 @@ bench:
 	tools/deps build bench
 	+$(MAKE) all $(LIVE_HELP)
 	BUILD=$(BUILD) tools/bench
+
+# Half an hour for all of it; SEEDS of the simulator mean nothing here.
+CELLS ?=
+JOBS ?= 2
+compare:
+	tools/deps build bench
+	+$(MAKE) all
+	BUILD=$(BUILD) tests/live/compare.py --cells '$(CELLS)' --jobs $(JOBS) --seeds $(if $(filter file,$(origin SEEDS)),5,$(SEEDS))
 
 C_SRC = $(wildcard engine/*.c engine/link/*.c shim/*.c tools/*.c tools/link/*.c)
 SCRIPTS := tools/demo tools/deps tests/run tests/live/run $(wildcard tests/live/*.sh) .ci/run

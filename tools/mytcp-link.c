@@ -196,22 +196,32 @@ static void watch_signal(struct link *link, ev_signal *w, int signum)
 	ev_signal_start(link->loop, w);
 }
 
+__attribute__((noreturn))
+static void become(char **argv, int nice_before, const sigset_t *mask)
+{
+	setpriority(PRIO_PROCESS, 0, nice_before);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execvp(argv[0], argv);
+	fprintf(stderr, "mytcp-link: cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_EXECUTABLE);
+}
+
+/* Signals wait meanwhile: in the child, our handlers would swallow them. */
 static void start_command(struct link *link, int nice_before)
 {
-	char **argv = link->options.command;
-	sigset_t none;
+	sigset_t all, before;
 
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
 	link->command = fork();
 	if (link->command < 0)
 		fail("cannot fork: %s", strerror(errno));
-	if (link->command == 0) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		setpriority(PRIO_PROCESS, 0, nice_before);
-		execvp(argv[0], argv);
-		fprintf(stderr, "mytcp-link: cannot run %s: %s\n", argv[0], strerror(errno));
-		_exit(errno == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_EXECUTABLE);
-	}
+	if (link->command == 0)
+		become(link->options.command, nice_before, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	ev_child_init(&link->child, on_child, link->command, 0);
 	link->child.data = link;
 	ev_child_start(link->loop, &link->child);
