@@ -274,6 +274,7 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 	if (t->state != TCPS_CLOSED && t->state != TCPS_LISTEN)
 		update_mss(t);
 	control_change(t, now_us);
+	pace_restart(t);
 	tcb_want_output(t); /* NODELAY may set a small segment free */
 }
 

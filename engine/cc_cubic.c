@@ -26,13 +26,16 @@ struct epoch {
 };
 
 struct cubic {
-	struct epoch now, undo;
+	struct epoch now;
+	union {
+		struct hystart hystart; /* until the first reduction */
+		struct epoch undo;      /* since then */
+	};
 	uint32_t seen_ms;     /* up to here epoch_ms is right */
 	uint16_t cwnd_q, est_q; /* behind the point */
-	struct hystart hystart;
 };
 
-_Static_assert(sizeof(struct cubic) <= 64, "an idle connection has one");
+_Static_assert(sizeof(struct cubic) <= 48, "an idle connection has one");
 
 static uint32_t ms(uint64_t us)
 {
@@ -228,6 +231,7 @@ static void on_undo(struct cc *cc, uint64_t now_us)
 	if (cc->cwnd_bytes > cc->prior_cwnd_bytes)
 		return;
 	c->now = c->undo;
+	c->hystart = (struct hystart){0}; /* if slow start goes on, from anew */
 	c->seen_ms = ms(now_us);
 }
 

@@ -51,10 +51,8 @@ int cc_register(struct engine_config *cfg, const struct cc_ops *ops)
 static const struct cc_ops *chosen(const struct tcb *t)
 {
 	const struct engine_config *cfg = &t->e->cfg;
-	const struct cc_ops *ops = cc_find(cfg, t->opts.cc);
+	const struct cc_ops *ops = t->opts.cc ? t->opts.cc : cc_find(cfg, cfg->cc);
 
-	if (!ops)
-		ops = cc_find(cfg, cfg->cc);
 	return ops ? ops : cc_builtin(0);
 }
 
@@ -99,7 +97,7 @@ void control_status(const struct tcb *t, struct tcp_status *st)
 	st->cc = cc->ops ? cc->ops->name : chosen(t)->name;
 	if (!cc->ops)
 		return;
-	st->pacing_bytes_s = cc->pacing_bytes_s;
+	st->pacing_bytes_s = pace_rate(t);
 	st->delivery_bytes_s = t->rate.bytes_s;
 	st->delivery_app_limited = t->rate.bytes_app_limited;
 	st->delivered_bytes = t->rate.delivered_bytes;

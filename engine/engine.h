@@ -205,8 +205,7 @@ struct engine_config {
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
 
-/* The congestion control algorithms that cfg->cc and tcp_opts.cc may name, one by
- * one from 0, built-in ones first; NULL behind the last. */
+/* The congestion control algorithms for cfg->cc and tcp_opts.cc, one by one from 0, built-in ones first; NULL behind the last. */
 const struct cc_ops *cc_known(const struct engine_config *cfg, unsigned i);
 /* The one of this name, or NULL. */
 const struct cc_ops *cc_find(const struct engine_config *cfg, const char *name);
@@ -324,7 +323,8 @@ struct tcp_opts {
 	uint32_t window_clamp_bytes;
 	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
 	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
-	char cc[CC_NAME_MAX];   /* TCP_CONGESTION; "": engine_config's */
+	const struct cc_ops *cc; /* TCP_CONGESTION, from cc_find(); NULL:
+				    engine_config's */
 };
 /* What engine_config says. */
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);

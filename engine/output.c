@@ -184,6 +184,7 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		t->stat_data_out += (len_bytes + mss - 1) / mss;
 		t->stat_bytes_sent += len_bytes;
 		prr_sent(t, len_bytes);
+		pace_sent(t, len_bytes, now_us);
 		t->e->stats.bytes_out += len_bytes;
 		t->snd.last_us = now_us;
 		pingpong_on_send(t, now_us);
@@ -300,18 +301,6 @@ static uint32_t cwnd_room(const struct tcb *t)
 	return t->cc.cwnd_bytes > pipe ? t->cc.cwnd_bytes - pipe : 0;
 }
 
-/* The largest packet: a burst of whole segments where the link takes them, but
- * no more than a third of cwnd. A burst may be lost as a whole, and what follows
- * it must tell. */
-static uint32_t burst_bytes(const struct tcb *t, uint32_t mss)
-{
-	uint32_t max = min_u32(t->gso_max_bytes, t->cc.cwnd_bytes / 3);
-
-	if (t->urg_out)
-		return mss; /* the pointer counts from each segment's own number */
-	return max > mss ? max / mss * mss : mss;
-}
-
 static uint32_t whole_segments(uint32_t len, uint32_t mss)
 {
 	return len - len % mss;
@@ -329,7 +318,7 @@ static uint32_t new_bytes(struct tcb *t, uint32_t mss)
 {
 	uint32_t left = unsent_bytes(t);
 	uint32_t wnd = window_room(t, t->snd.nxt), cwnd = cwnd_room(t);
-	uint32_t len = min_u32(left, burst_bytes(t, mss));
+	uint32_t len = min_u32(left, pace_burst_bytes(t, mss));
 
 	if (left > cwnd && wnd > cwnd)
 		t->snd.limited_end = t->snd.nxt;
@@ -350,7 +339,7 @@ static uint32_t new_bytes(struct tcb *t, uint32_t mss)
 static uint32_t resend_bytes(struct tcb *t, const struct sent *rec, uint32_t mss)
 {
 	uint32_t wnd = window_room(t, rec->start), cwnd = cwnd_room(t);
-	uint32_t len = min_u32(rec->end - rec->start, burst_bytes(t, mss));
+	uint32_t len = min_u32(rec->end - rec->start, pace_burst_bytes(t, mss));
 
 	if (wnd == 0)
 		return 0; /* the peer has shrunk its window: probes */
@@ -380,7 +369,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	t->stat_total_retrans += (len + mss - 1) / mss + (len == 0);
 	t->e->stats.segs_retransmitted++;
 	t->stat_bytes_retrans += len;
-	undo_on_resend(t, rec->end - start, now_us);
+	undo_on_resend(t, start, rec->end - start, now_us);
 	make_segment(t, pkt, start, len, flags, note, now_us);
 }
 
@@ -392,12 +381,15 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 	if (!rec || undo_wants_new(t))
 		return false;
 	len = resend_bytes(t, rec, effective_mss(t));
-	if (!len)
+	if (!len || (!t->rexmit_now && pace_holds(t, now_us)))
 		return false;
 	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
 		return false; /* no memory: the timer tries again */
 	t->rexmit_now = false;
-	resend(t, pkt, sb_next_lost(&t->snd.sb), "retransmission", now_us);
+	rec = sb_next_lost(&t->snd.sb);
+	if (rec == sb_first(&t->snd.sb)) /* it gets all the time that the first had */
+		rexmt_timer_update(t, true, now_us);
+	resend(t, pkt, rec, "retransmission", now_us);
 	return true;
 }
 
@@ -492,6 +484,8 @@ static bool send_data(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us
 	if (more && cwnd_room(t) < t->snd.mss + more)
 		return false; /* the ACKs of what is in flight will make room */
 	len = more ? t->snd.mss + more : new_bytes(t, effective_mss(t));
+	if (len && pace_holds(t, now_us))
+		return false;
 	return more ? send_mtu_probe(t, pkt, more, now_us)
 		    : send_range(t, pkt, len, NULL, now_us);
 }
@@ -615,7 +609,8 @@ void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 {
 	bool outstanding = t->snd.nxt != t->snd.una;
 
-	if (!outstanding && (!unsent(t) || t->timer_at[TIMER_CORK] != ENGINE_NEVER)) {
+	if (!outstanding && (!unsent(t) || t->paced ||
+			     t->timer_at[TIMER_CORK] != ENGINE_NEVER)) {
 		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
 		t->snd.stall_us = 0;
 		return;

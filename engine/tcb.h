@@ -36,6 +36,7 @@ enum timer_id {
 	TIMER_REXMT,  /* retransmission, and the probing of a closed window */
 	TIMER_REORDER, /* what RACK does not yet take for lost, RFC 8985 6.3 */
 	TIMER_PROBE,  /* tail loss probe, RFC 8985 7 */
+	TIMER_PACE,   /* data that waits for its time */
 	TIMER_DELACK, /* an ACK that waits for company */
 	TIMER_CORK,   /* bytes that a cork holds back */
 	TIMER_WAIT,   /* 2 MSL in TIME-WAIT; FIN-WAIT-2 of a released tcb; until
@@ -242,6 +243,7 @@ struct tcb {
 		bool cwr_due : 1;   /* ECN_CLASSIC: on the next new segment */
 	} ecn;
 	struct cc cc;
+	uint64_t pace_us;        /* when the next data may leave (pace.c) */
 	enum recovery recovery;
 	uint32_t ts_offset;
 	int16_t error;      /* what ended it, positive errno */
@@ -266,6 +268,7 @@ struct tcb {
 	bool rexmit_now : 1;    /* one lost segment whatever the pipe says */
 	bool rescued : 1;       /* RFC 6675 4 (4) was used in this recovery */
 	bool tlp_now : 1;       /* one segment to make the peer say what it has */
+	bool paced : 1;         /* data waits for pace_us */
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
 	bool uncork : 1;        /* send what the cork held back */
@@ -532,6 +535,19 @@ void control_change(struct tcb *t, uint64_t now_us);
 void control_end(struct tcb *t);
 void control_status(const struct tcb *t, struct tcp_status *st);
 
+/* ---- pace.c: when data may leave ------------------------------------------------- */
+
+/* Bytes per second; 0: as fast as ACKs come. */
+uint64_t pace_rate(const struct tcb *t);
+/* The largest packet: whole segments, at least one. */
+uint32_t pace_burst_bytes(const struct tcb *t, uint32_t mss);
+/* There is data that may leave but for its time; then TIMER_PACE will tell. */
+bool pace_holds(struct tcb *t, uint64_t now_us);
+/* So much leaves now, and is on the scoreboard. */
+void pace_sent(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
+/* The rate has changed, and not by the algorithm. */
+void pace_restart(struct tcb *t);
+
 /* ---- rate.c: delivery rate, round trips, losses, for cc.h ------------------------ */
 
 void rate_init(struct tcb *t, uint64_t now_us);
@@ -635,7 +651,7 @@ bool undo_wants_new(const struct tcb *t);
 /* May another segment of it leave, whatever cwnd says? Then one does. */
 bool undo_take_new(struct tcb *t);
 /* A lost segment leaves again. */
-void undo_on_resend(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
+void undo_on_resend(struct tcb *t, uint32_t start, uint32_t len_bytes, uint64_t now_us);
 /* Before recovery looks at an ACK: returns whether it has shown that recovery was
  * for nothing, and is over. */
 bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *res,

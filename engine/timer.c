@@ -82,6 +82,7 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 void enter_time_wait(struct tcb *t, uint64_t now_us)
 {
 	tcb_timer_stop(t, TIMER_REXMT);
+	tcb_timer_stop(t, TIMER_PACE);
 	tcb_timer_stop(t, TIMER_REORDER);
 	tcb_timer_stop(t, TIMER_PROBE);
 	tcb_timer_stop(t, TIMER_DELACK);
@@ -124,6 +125,10 @@ void tcb_expire(struct tcb *t, uint64_t now_us)
 	if (t->timer_at[TIMER_DELACK] <= now_us) {
 		tcb_timer_stop(t, TIMER_DELACK);
 		delack_expire(t);
+	}
+	if (t->timer_at[TIMER_PACE] <= now_us) {
+		tcb_timer_stop(t, TIMER_PACE);
+		tcb_want_output(t);
 	}
 	if (t->timer_at[TIMER_REORDER] <= now_us) {
 		tcb_timer_stop(t, TIMER_REORDER);

@@ -34,14 +34,19 @@ void undo_begin(struct tcb *t, bool timeout)
 	t->repair->undo.frto = FRTO_OFF;
 }
 
-void undo_on_resend(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
+void undo_on_resend(struct tcb *t, uint32_t start, uint32_t len_bytes, uint64_t now_us)
 {
 	if (!armed(t) || t->recovery == RECOVERY_OPEN)
 		return;
 	t->repair->undo.repeated_bytes += len_bytes;
-	if (!t->repair->undo.ts_known) /* RetransmitTS */
-		t->repair->undo.ts = ts_now(t, now_us);
+	if (t->repair->undo.ts_known)
+		return;
+	t->repair->undo.ts = ts_now(t, now_us); /* RetransmitTS */
 	t->repair->undo.ts_known = true;
+	/* Where the oldest is under way again since an earlier episode, the first
+	 * ACK answers that one. */
+	if (start != t->repair->undo.una)
+		t->repair->undo.first_ack_due = false;
 }
 
 /* RFC 4015 3. Lost was nothing; what is really missing RACK will find again, with

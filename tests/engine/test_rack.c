@@ -1,44 +1,11 @@
-/* test_rack.c - losses by time, RFC 8985: RACK and the tail loss probe. */
-#include "harness.h"
+/* test_rack.c - losses by time, RFC 8985 6. */
+#include "segs.h"
 
-#define MSS PEER_MSS
 #define RTT_US (100 * US_PER_MS)
-
-enum { OPEN = 0, RECOVERY = 3 }; /* tcp_status.recovery */
-
-static uint32_t seq_of(uint32_t segment) /* of the n-th full segment, from 0 */
-{
-	return 1 + segment * MSS;
-}
 
 static struct harness *start(void **state)
 {
-	struct engine_config cfg;
-	struct harness *h;
-
-	harness_config(&cfg);
-	cfg.sack = true;
-	h = harness_again(state, &cfg);
-	h->syn.sack_ok = true;
-	establish_rtt(h, RTT_US);
-	return h;
-}
-
-static void send_segments(struct harness *h, uint32_t from, uint32_t n)
-{
-	assert_int_equal(app_write(h, n * MSS), n * MSS);
-	for (uint32_t i = from; i < from + n; i++)
-		expect(h, ACK, seq_of(i), 1, MSS);
-	expect_none(h);
-}
-
-/* A block of segments [from, to). */
-static void sack(struct harness *h, uint32_t ack, uint32_t from, uint32_t to)
-{
-	struct seg_options o = {.wscale = -1, .sack_n = 1};
-
-	o.sack[0] = (struct seq_range){seq_of(from), seq_of(to)};
-	inject_opt(h, ACK, 1, ack, WND, 0, &o);
+	return start_sack(state, NULL, RTT_US);
 }
 
 /* 6.2: one segment sent later has arrived; after a quarter of the RTT the hole is
@@ -50,7 +17,7 @@ static void one_sack_is_enough_in_time(void **state)
 
 	send_segments(h, 0, 2);
 	advance_us(h, RTT_US);
-	sack(h, 1, 1, 2);
+	sack(h, 0, 1, 2);
 	expect_none(h);
 	us = time_to_segment_us(h, US_PER_S);
 	assert_in_range(us, RTT_US / 4 - 1000, RTT_US / 4 + 1000);
@@ -68,7 +35,7 @@ static void reordering_is_awaited(void **state)
 
 	send_segments(h, 0, 2);
 	advance_us(h, RTT_US);
-	sack(h, 1, 1, 2);
+	sack(h, 0, 1, 2);
 	advance_us(h, RTT_US / 5);
 	inject(h, ACK, 1, seq_of(2), WND, 0);
 	expect_none(h);
@@ -85,13 +52,13 @@ static void lost_retransmission(void **state)
 
 	send_segments(h, 0, 10);
 	advance_us(h, RTT_US);
-	sack(h, 1, 1, 7);
+	sack(h, 0, 1, 7);
 	expect(h, ACK, seq_of(0), 1, MSS); /* lost again */
 	app_write(h, 2 * MSS);
 	expect(h, ACK, seq_of(10), 1, MSS);
 	forget(h);
 	advance_us(h, RTT_US);
-	sack(h, 1, 1, 11);
+	sack(h, 0, 1, 11);
 	expect(h, ACK, seq_of(0), 1, MSS);
 	assert_int_equal(status(h).backoff, 0);
 	advance_us(h, RTT_US);
@@ -99,93 +66,236 @@ static void lost_retransmission(void **state)
 	assert_int_equal(status(h).recovery, OPEN);
 }
 
-/* 7.2, 7.3: silence for two RTTs, and the last segment goes again; its SACK shows
- * what else is missing. */
-static void probe_repeats_the_last(void **state)
-{
-	struct harness *h = start(state);
-	uint64_t us;
-
-	send_segments(h, 0, 5); /* all lost but the first three */
-	advance_us(h, RTT_US);
-	inject(h, ACK, 1, seq_of(3), WND, 0);
-	us = time_to_segment_us(h, US_PER_S);
-	assert_in_range(us, RTT_US, RTT_US + 5000); /* two since the tail left */
-	expect(h, ACK, seq_of(4), 1, MSS);
-	assert_string_equal(h->note, "tail loss probe");
-	advance_us(h, RTT_US);
-	sack(h, seq_of(3), 4, 5);
-	us = time_to_segment_us(h, US_PER_S);
-	assert_true(us <= RTT_US / 4 + 1000);
-	expect(h, ACK, seq_of(3), 1, MSS);
-	advance_us(h, RTT_US);
-	inject(h, ACK, 1, seq_of(5), WND, 0);
-	assert_int_equal(status(h).backoff, 0);
-	assert_int_equal(status(h).total_retrans, 2);
-}
-
-/* 7.3: new data serves better, when there is some and the window lets it. */
-static void probe_with_new_data(void **state)
+/* 6.2 step 4: without any reordering seen, three segments above the hole are proof
+ * at once. */
+static void duplicates_are_proof(void **state)
 {
 	struct harness *h = start(state);
 
 	send_segments(h, 0, 10);
-	app_write(h, 3 * MSS); /* cwnd is full */
+	advance_us(h, RTT_US);
+	sack(h, 0, 1, 2);
+	sack(h, 0, 1, 3);
 	expect_none(h);
-	time_to_segment_us(h, US_PER_S);
-	expect(h, ACK, seq_of(10), 1, MSS);
-	expect_none(h);
-	assert_int_equal(status(h).total_retrans, 0);
-	/* one probe for each flight: then it is the timer's turn */
-	time_to_segment_us(h, 10 * US_PER_S);
+	sack(h, 0, 1, 4);
 	expect(h, ACK, seq_of(0), 1, MSS);
+	expect_none(h);
 }
 
-/* 7.4: the probe repaired the only loss, so nothing else will tell of it. With a
- * duplicate block it was not needed, and cwnd stays. */
-static void masked_loss(void **state)
+/* The first segment of a new flight of n does not come, those behind it do. Returns
+ * after how long it is repeated. */
+static uint64_t repeated_after_us(struct harness *h, uint32_t from, uint32_t n)
 {
-	for (int needed = 0; needed < 2; needed++) {
-		struct harness *h = start(state);
-		struct seg_options dsack = {.wscale = -1, .sack_n = 1};
-		uint32_t cwnd;
+	uint64_t us;
 
-		send_segments(h, 0, 5);
-		cwnd = status(h).snd_cwnd_bytes;
-		time_to_segment_us(h, US_PER_S);
-		expect(h, ACK, seq_of(4), 1, MSS);
-		advance_us(h, RTT_US);
-		dsack.sack[0] = (struct seq_range){seq_of(4), seq_of(5)};
-		if (needed) {
-			inject(h, ACK, 1, seq_of(5), WND, 0);
-			assert_true(status(h).snd_cwnd_bytes >= cwnd);
-			send_segments(h, 5, 1); /* no second copy was reported */
-			inject(h, ACK, 1, seq_of(6), WND, 0);
-			assert_true(status(h).snd_cwnd_bytes < cwnd);
-		} else {
-			inject_opt(h, ACK, 1, seq_of(5), WND, 0, &dsack);
-			assert_true(status(h).snd_cwnd_bytes >= cwnd);
-		}
-	}
+	send_segments(h, from, n);
+	advance_us(h, RTT_US);
+	sack(h, from, from + 1, from + n);
+	us = time_to_segment_us(h, 2 * RTT_US);
+	expect(h, ACK, seq_of(from), 1, MSS);
+	expect_none(h);
+	return us;
 }
 
-/* A single segment may be waiting for the peer's delayed ACK. */
-static void no_early_probe_of_one(void **state)
+/* Step 3 and 4: after reordering was seen, no number of duplicates is proof, only
+ * time is: a quarter of the RTT. */
+static void reordering_seen(void **state)
 {
 	struct harness *h = start(state);
 
-	send_segments(h, 0, 1);
-	assert_true(time_to_segment_us(h, US_PER_S) > 2 * RTT_US + 50000);
+	send_segments(h, 0, 2);
+	advance_us(h, RTT_US);
+	sack(h, 0, 1, 2);
+	ack_to(h, 2); /* the first was late, and had not been sent again */
+	assert_in_range(repeated_after_us(h, 2, 8), RTT_US / 4, RTT_US / 4 + 1000);
+}
+
+/* Step 4: every round trip with a DSACK adds a quarter, up to SRTT; after 16
+ * recoveries without one it is a quarter again. */
+static void window_grows_by_dsack(void **state)
+{
+	struct harness *h = start(state);
+	uint32_t at = 0;
+
+	for (unsigned round = 1; round < 7; round++) {
+		uint64_t want = (round < 4 ? round : 4) * RTT_US / 4;
+		uint64_t us = repeated_after_us(h, at, 2);
+
+		assert_in_range(us, want - 1000, want + 1000);
+		advance_us(h, RTT_US / 10); /* the late one arrives, then its copy */
+		ack_to(h, at + 2);
+		dsack(h, at + 2, at, at + 1);
+		dsack(h, at + 2, at, at + 1); /* counts once in a round */
+		at += 2;
+		advance_us(h, US_PER_S);
+	}
+	for (unsigned round = 0; round < 17; round++) {
+		uint64_t us = repeated_after_us(h, at, 2);
+
+		if (round < 16)
+			assert_in_range(us, RTT_US - 2000, RTT_US + 1000);
+		else
+			assert_in_range(us, RTT_US / 4 - 1000, RTT_US / 4 + 1000);
+		advance_us(h, RTT_US);
+		ack_to(h, at + 2);
+		at += 2;
+	}
+}
+
+/* What the network duplicated was never sent again: it says nothing of us. */
+static void duplicates_of_the_network(void **state)
+{
+	struct harness *h = start(state);
+
+	send_segments(h, 0, 4);
+	advance_us(h, RTT_US);
+	for (unsigned i = 1; i < 4; i++) {
+		ack_to(h, i);
+		dsack(h, i, i - 1, i);
+	}
+	ack_to(h, 4);
+	assert_in_range(repeated_after_us(h, 4, 2), RTT_US / 4 - 1000, RTT_US / 4 + 1000);
+}
+
+/* A path that delays some segments by up to a quarter of the RTT: one recovery is
+ * for nothing, then it has been learned, and there is no other. */
+static void at_most_one_spurious_recovery(void **state)
+{
+	struct harness *h = start(state);
+	uint32_t at = 0, repeated = 0;
+
+	for (unsigned round = 0; round < 40; round++) {
+		uint64_t late_us = RTT_US / 4 * (round % 5) / 4;
+
+		send_segments(h, at, 6);
+		advance_us(h, RTT_US);
+		if (late_us) {
+			sack(h, at, at + 1, at + 6);
+			advance_us(h, late_us - 1);
+			repeated += pending(h) > 0;
+			forget(h);
+		}
+		ack_to(h, at + 6);
+		if (late_us && status(h).total_retrans > 0 && round < 3)
+			dsack(h, at + 6, at, at + 1);
+		forget(h);
+		at += 6;
+	}
+	assert_int_equal(repeated, 1);
+	assert_int_equal(status(h).total_retrans, 1);
+	assert_int_equal(status(h).recovery, OPEN);
+}
+
+/* Step 2, second condition: what comes sooner than any RTT answers the first
+ * transmission; taken for the second's, all that was sent before it were lost. */
+static void answer_to_the_original(void **state)
+{
+	struct harness *h = start(state);
+
+	send_segments(h, 0, 10);
+	advance_us(h, RTT_US);
+	sack(h, 0, 1, 4);
 	expect(h, ACK, seq_of(0), 1, MSS);
+	advance_us(h, RTT_US / 20);
+	sack(h, 1, 2, 4);
+	expect_none(h);
+	assert_int_equal(status(h).lost_segs, 0);
+	/* in time it is another matter */
+	advance_us(h, RTT_US);
+	sack(h, 5, 9, 10);
+	count_below(h, 10);
+	assert_true(status(h).total_retrans > 1);
+}
+
+/* Step 2, first condition: the echoed timestamp is older than the retransmission. */
+static void echo_of_the_original(void **state)
+{
+	struct engine_config cfg;
+	struct harness *h;
+	uint32_t first;
+
+	harness_config(&cfg);
+	cfg.sack = cfg.timestamps = true;
+	for (int original = 0; original < 2; original++) {
+		const uint32_t mss = MSS - 12, at = 1;
+		struct seg_options o = {.wscale = -1, .ts = true, .sack_n = 1};
+
+		h = harness_again(state, &cfg);
+		h->syn.sack_ok = h->ts = true;
+		establish_rtt(h, RTT_US);
+		app_write(h, 9 * mss);
+		forget(h);
+		first = h->ts_recent;
+		advance_us(h, RTT_US);
+		o.ts_val = h->ts_base + (uint32_t)(h->now_us / 1000);
+		o.ts_ecr = first;
+		o.sack[0] = (struct seq_range){at + mss, at + 4 * mss};
+		inject_opt(h, ACK, 1, at, WND, 0, &o);
+		expect(h, ACK, at, 1, mss);
+		expect_none(h);
+		advance_us(h, RTT_US * 3 / 2);
+		o.ts_val += 150;
+		o.ts_ecr = original ? first : h->ts_recent;
+		o.sack_n = 0;
+		inject_opt(h, ACK, 1, at + 4 * mss, WND, 0, &o);
+		/* the rest was sent before the retransmission */
+		assert_int_equal(pending(h) > 0, !original);
+		forget(h);
+		inject(h, ACK, 1, h->written + 1, WND, 0);
+		assert_int_equal(status(h).unacked_bytes, 0);
+	}
+}
+
+/* 6.3: at a timeout the first is lost; what left a moment ago is not. */
+static void timeout_marks_the_old(void **state)
+{
+	struct harness *h = start(state);
+	struct tcp_status st;
+
+	send_segments(h, 0, 1);
+	advance_us(h, RTT_US);
+	ack_to(h, 1); /* so RACK knows how long a delivery takes */
+	send_segments(h, 1, 4);
+	time_to_segment_us(h, US_PER_S);
+	expect(h, ACK, seq_of(4), 1, MSS); /* the probe */
+	advance_us(h, status(h).rto_us - RTT_US / 2);
+	send_segments(h, 5, 2);
+	assert_int_equal(time_to_segment_us(h, US_PER_S), RTT_US / 2);
+	expect(h, ACK, seq_of(1), 1, MSS);
+	expect_none(h);
+	st = status(h);
+	assert_int_equal(st.recovery, LOSS);
+	assert_int_equal(st.snd_cwnd_bytes, MSS);
+	assert_int_equal(st.lost_segs, 4);
+	assert_int_equal(st.unacked_segs, 6);
+}
+
+/* Without RACK: neither reordering timer nor probe. */
+static void switched_off(void **state)
+{
+	struct engine_config cfg;
+	struct harness *h;
+
+	harness_config(&cfg);
+	cfg.rack = false;
+	h = start_sack(state, &cfg, RTT_US);
+	send_segments(h, 0, 3);
+	advance_us(h, RTT_US);
+	sack(h, 0, 1, 2);
+	assert_int_equal(time_to_segment_us(h, US_PER_S), status(h).rto_us - RTT_US);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	assert_int_equal(status(h).recovery, LOSS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_sack_is_enough_in_time), TEST(reordering_is_awaited),
-		TEST(lost_retransmission), TEST(probe_repeats_the_last),
-		TEST(probe_with_new_data), TEST(masked_loss),
-		TEST(no_early_probe_of_one),
+		TEST(lost_retransmission), TEST(duplicates_are_proof),
+		TEST(reordering_seen), TEST(window_grows_by_dsack),
+		TEST(duplicates_of_the_network), TEST(at_most_one_spurious_recovery),
+		TEST(answer_to_the_original), TEST(echo_of_the_original),
+		TEST(timeout_marks_the_old), TEST(switched_off),
 	};
 
 	return cmocka_run_group_tests_name("rack", tests, NULL, NULL);

@@ -233,11 +233,11 @@ static void change_of_algorithm(void **state)
 	size_t before = engine_stats(h->e)->memory_bytes;
 
 	tcp_get_opts(h->t, &o);
-	strcpy(o.cc, "reno");
+	o.cc = cc_find(&h->cfg, "reno");
 	tcp_set_opts(h->t, &o, h->now_us);
 	assert_string_equal(status(h).cc, "reno");
 	assert_int_equal(status(h).snd_cwnd_bytes, 1000 * MSS);
-	strcpy(o.cc, "spy");
+	o.cc = &spy_ops;
 	tcp_set_opts(h->t, &o, h->now_us);
 	tcp_set_opts(h->t, &o, h->now_us); /* no change */
 	assert_int_equal(spy.starts, 2);
@@ -257,7 +257,7 @@ static void inherited(void **state)
 	assert_int_equal(cc_register(&cfg, &spy_ops), 0);
 	h = harness_again(state, &cfg);
 	spy.cwnd_bytes = 5000;
-	strcpy(h->opts.cc, "spy");
+	h->opts.cc = &spy_ops;
 	establish_passive(h);
 	assert_string_equal(status(h).cc, "spy");
 	assert_int_equal(status(h).snd_cwnd_bytes, 5000);

@@ -72,8 +72,7 @@ static void open_from(struct sim *s, unsigned i, int side)
 	struct tcp_path path = sim_path(s);
 	struct tcp_opts opts = s->opts[side];
 
-	if (s->conn[i].cc[0])
-		memcpy(opts.cc, s->conn[i].cc, sizeof(opts.cc));
+	opts.cc = cc_find(&s->cfg[side], s->conn[i].cc);
 	if (tcp_open(s->e[side], &f, &path, &opts, u, s->now_us, &u->t))
 		s->error = "tcp_open() fails";
 	u->ready = true;

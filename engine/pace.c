@@ -1,0 +1,96 @@
+/* pace.c - when the next data may leave, and how much of it at once ("Pacing Rate"
+ * and "Send Quantum" of draft-ietf-ccwg-bbr).
+ *
+ * Owns pace_us and paced. pace_us is when the rate allows the next packet. Data
+ * leaves in bursts of a quantum, about 1 ms of the rate, and then waits until
+ * pace_us; a timer that was late is made up for, as far as that is 1 ms of the
+ * rate too. An ACK, the repetition that a timeout or fast retransmit calls for,
+ * and probes do not wait.
+ */
+#include "tcb.h"
+
+#define QUANTUM_US 1000
+#define QUANTUM_MAX_BYTES 65536u
+#define CREDIT_US 1000
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As Linux: twice cwnd per RTT while it doubles, then a little more than cwnd, so
+ * that the pace never limits the throughput. */
+static uint64_t rate_by_cwnd(const struct tcb *t)
+{
+	uint64_t rate;
+
+	if (!t->e->cfg.pacing || !t->rtt.srtt_us)
+		return 0;
+	rate = t->cc.cwnd_bytes * 1000000ull / t->rtt.srtt_us;
+	return t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2 ? rate * 2
+							   : rate + rate / 5;
+}
+
+uint64_t pace_rate(const struct tcb *t)
+{
+	uint64_t rate = t->cc.pacing_bytes_s, max = t->opts.pacing_max_bytes_s;
+
+	if (!rate)
+		rate = rate_by_cwnd(t);
+	if (!max)
+		return rate;
+	return rate ? min_u64(rate, max) : max;
+}
+
+static uint32_t quantum_bytes(const struct tcb *t, uint64_t rate)
+{
+	uint64_t bytes = min_u64(rate / (1000000 / QUANTUM_US), QUANTUM_MAX_BYTES);
+
+	return bytes > 2u * t->snd.mss ? (uint32_t)bytes : 2u * t->snd.mss;
+}
+
+/* A burst may be lost as a whole, and what follows it must tell: no more than a
+ * third of cwnd. */
+uint32_t pace_burst_bytes(const struct tcb *t, uint32_t mss)
+{
+	uint64_t max = min_u64(t->gso_max_bytes, t->cc.cwnd_bytes / 3);
+	uint64_t rate = pace_rate(t);
+
+	if (t->urg_out)
+		return mss; /* the pointer counts from each segment's own number */
+	if (rate)
+		max = min_u64(max, quantum_bytes(t, rate));
+	return max > mss ? (uint32_t)max / mss * mss : mss;
+}
+
+bool pace_holds(struct tcb *t, uint64_t now_us)
+{
+	uint64_t rate = pace_rate(t), ahead_us = 0;
+
+	if (rate && !t->paced) /* the rest of a quantum */
+		ahead_us = (quantum_bytes(t, rate) - t->snd.mss) * 1000000ull / rate;
+	t->paced = rate && t->pace_us > now_us + ahead_us;
+	if (t->paced)
+		tcb_timer_set(t, TIMER_PACE, t->pace_us);
+	return t->paced;
+}
+
+void pace_sent(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
+{
+	uint64_t rate = pace_rate(t), from_us = now_us;
+
+	if (!rate)
+		return;
+	if (recovery_pipe_bytes(t) > len_bytes) /* it was not silent before */
+		from_us -= CREDIT_US;
+	if (t->pace_us < from_us)
+		t->pace_us = from_us;
+	t->pace_us += len_bytes * 1000000ull / rate;
+}
+
+void pace_restart(struct tcb *t)
+{
+	t->pace_us = 0;
+	t->paced = false;
+	tcb_timer_stop(t, TIMER_PACE);
+}
