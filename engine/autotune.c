@@ -25,6 +25,13 @@ static uint32_t max_u32(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+bool memory_is_short(const struct engine *e)
+{
+	uint64_t max = e->cfg.memory_max_bytes;
+
+	return max && e->stats.memory_bytes - e->pool.free_bytes > max / 4 * 3;
+}
+
 void bufs_init(struct tcb *t)
 {
 	const struct engine_config *cfg = &t->e->cfg;
@@ -60,7 +67,7 @@ void sndbuf_grow(struct tcb *t)
 	uint64_t want = 2ull * max_u32(t->cc.cwnd_bytes, t->cc.initcwnd_bytes);
 	uint32_t max = t->e->cfg.sndbuf_max_bytes;
 
-	if (t->opts.sndbuf_bytes)
+	if (t->opts.sndbuf_bytes || memory_is_short(t->e))
 		return;
 	if (want > max)
 		want = max;
@@ -85,6 +92,11 @@ uint32_t sndbuf_room(const struct tcb *t)
 {
 	uint32_t lowat = notsent_lowat(t), waiting, room = free_bytes(t);
 
+	if (memory_is_short(t->e)) { /* the ring that it has, or the smallest */
+		uint32_t ring = max_u32(t->snd.data.size_bytes, BUF_MIN);
+
+		room = min_u32(room, ring - t->snd.data.len_bytes);
+	}
 	if (lowat == UINT32_MAX)
 		return room;
 	waiting = unsent(t);
@@ -97,7 +109,8 @@ uint32_t sndbuf_room(const struct tcb *t)
 /* Waking the writer for every segment would cost more than it brings. */
 void sndbuf_wake(struct tcb *t)
 {
-	if (!t->want_space || free_bytes(t) < t->snd.buf_bytes / 4 ||
+	if (!t->want_space || sndbuf_room(t) == 0 ||
+	    free_bytes(t) < t->snd.buf_bytes / 4 ||
 	    unsent(t) > notsent_lowat(t) / 2)
 		return;
 	t->want_space = false;
@@ -108,7 +121,8 @@ void sndbuf_wake(struct tcb *t)
 
 static bool grows(const struct tcb *t)
 {
-	return t->e->cfg.moderate_rcvbuf && !t->opts.rcvbuf_bytes;
+	return t->e->cfg.moderate_rcvbuf && !t->opts.rcvbuf_bytes &&
+	       !memory_is_short(t->e);
 }
 
 void rcvbuf_start(struct tcb *t, uint64_t now_us)

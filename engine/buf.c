@@ -60,6 +60,7 @@ void bufpool_free(struct bufpool *p)
 			p->free[c] = b->next;
 			free(b);
 			*p->memory_bytes -= class_size_bytes(c);
+			p->free_bytes -= class_size_bytes(c);
 		}
 		p->free_n[c] = 0;
 	}
@@ -74,6 +75,7 @@ static uint8_t *pool_get(struct bufpool *p, unsigned class)
 	if (b) {
 		p->free[class] = b->next;
 		p->free_n[class]--;
+		p->free_bytes -= class_size_bytes(class);
 		return (uint8_t *)b;
 	}
 	data = malloc(class_size_bytes(class));
@@ -94,6 +96,7 @@ static void pool_put(struct bufpool *p, unsigned class, uint8_t *data)
 	b->next = p->free[class];
 	p->free[class] = b;
 	p->free_n[class]++;
+	p->free_bytes += class_size_bytes(class);
 }
 
 int ring_reserve(struct ring *r, struct bufpool *p, uint32_t need_bytes)

@@ -21,6 +21,7 @@
 struct bufpool {
 	struct buf_free *free[BUF_CLASSES];
 	uint32_t free_n[BUF_CLASSES];
+	size_t free_bytes;    /* of all these */
 	size_t *memory_bytes; /* counts what the pool got from libc */
 };
 void bufpool_init(struct bufpool *p, size_t *memory_bytes);

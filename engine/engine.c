@@ -31,6 +31,7 @@ void engine_config_defaults(struct engine_config *cfg)
 		.sndbuf_max_bytes = 4u << 20,
 		.rcvbuf_bytes = 128u << 10,
 		.rcvbuf_max_bytes = 6u << 20,
+		.memory_max_bytes = 1u << 30,
 		.half_open_max = 4096,
 		.max_syn_backlog = 1024,
 		.ooo_ranges_max = 1024,

@@ -172,6 +172,8 @@ struct engine_config {
 	uint32_t rcvbuf_bytes, rcvbuf_max_bytes;
 	uint32_t rcv_total_bytes; /* what all windows together may offer to those
 				     who send just now; 0: no limit */
+	uint64_t memory_max_bytes; /* of all connections, like tcp_mem; from 3/4 of it
+				      buffers stop growing; 0: no limit */
 	uint32_t half_open_max;    /* connections in SYN-RECEIVED, all listeners */
 	uint32_t max_syn_backlog;  /* of these without SYN cookies, per listener */
 	uint32_t ooo_ranges_max;   /* holes kept per connection */

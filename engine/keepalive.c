@@ -1,8 +1,9 @@
 /* keepalive.c - is an idle peer still there? RFC 9293 3.8.4.
  *
- * Owns snd.keep_probes and keep_now. TIMER_WAIT is free for it while nothing
- * else needs it, and is not moved by every segment: when it expires, it looks how long the peer has been silent. Nothing
- * is probed while something is outstanding: retransmissions ask the same.
+ * Owns snd.keep_probes and keep_now. TIMER_WAIT is free for it while nothing else
+ * needs it, and is not moved by every segment: when it expires, it looks how long
+ * the peer has been silent. Nothing is probed while something is outstanding:
+ * retransmissions ask the same.
  */
 #include "tcb.h"
 

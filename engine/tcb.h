@@ -691,6 +691,8 @@ bool window_to_update(const struct tcb *t);
 void bufs_init(struct tcb *t);
 /* The user has set a size, perhaps. */
 void bufs_follow_opts(struct tcb *t);
+/* All connections together hold so much that none may hold more than now. */
+bool memory_is_short(const struct engine *e);
 /* How far the receive buffer may ever grow: the window scale must say it. */
 uint32_t rcvbuf_most_bytes(const struct tcb *t);
 /* cwnd may have grown. */

@@ -48,6 +48,8 @@ static uint32_t rcvbuf_limit(const struct tcb *t)
 							: e->receivers_before;
 	uint32_t share, least, own = t->rcv.buf_bytes;
 
+	if (memory_is_short(e)) /* a little for everybody, as Linux */
+		own = min_u32(own, 4u * t->snd.mss);
 	if (t->opts.window_clamp_bytes)
 		own = min_u32(own, t->opts.window_clamp_bytes);
 	if (!e->cfg.rcv_total_bytes || n < 2)
@@ -154,6 +156,10 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 	struct engine *e = t->e;
 	uint32_t off = t->rcv.data.len_bytes + (start - t->rcv.nxt), added;
 
+	/* It must come again if it is not kept: no reason to grow when memory is
+	 * short. */
+	if (off + len_bytes > t->rcv.data.size_bytes && memory_is_short(e))
+		return no_room(t);
 	if (ring_reserve(&t->rcv.data, &e->pool, off + len_bytes))
 		return no_room(t);
 	if (reasm_add(&t->rcv.ooo, start, start + len_bytes,

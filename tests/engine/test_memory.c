@@ -178,11 +178,63 @@ static void syn_flood(void **state)
 	assert_int_equal(engine_stats(h->e)->connections, 0);
 }
 
+/* All together: when memory is short, text out of order is not kept, windows stop
+ * growing, writers wait; and whoever is there gets his bytes through. */
+static void many_greedy_connections(void **state)
+{
+	struct harness *h = *state;
+	const size_t max = 8u << 20;
+	static struct tcb *t[200];
+
+	h->cfg.memory_max_bytes = max;
+	h = harness_again(state, &h->cfg);
+	h = untraced(state);
+	for (uint32_t i = 0; i < 200; i++) {
+		h->t = t[i] = connect_from(h, (uint16_t)(10000 + i));
+		h->written = h->read = 0;
+		app_write(h, 1u << 20);
+		forget(h);
+		inject(h, ACK, 3001, 1, 1000, 1000); /* behind a hole */
+		forget(h);
+	}
+	assert_true(engine_stats(h->e)->drops[DROP_REASSEMBLY] > 100);
+	print_message("greedy connections: %zu of %zu bytes\n", memory_of(h), max);
+	assert_true(memory_of(h) <= max);
+	for (uint32_t i = 0; i < 200; i += 40) {
+		uint32_t sent = 0, want;
+
+		h->t = t[i];
+		h->remote.port = (uint16_t)(10000 + i);
+		h->written = status(h).unacked_bytes + status(h).notsent_bytes;
+		h->read = 0;
+		inject(h, ACK, 1, 1, 1000, 1000);
+		assert_int_equal(app_read(h, 5000), 1000);
+		want = h->written;
+		assert_true(want > 0);
+		for (int k = 0; k < 2000 && sent < want; k++) {
+			uint32_t unacked = status(h).unacked_bytes;
+
+			if (!unacked)
+				advance_ms(h, 300);
+			sent += unacked;
+			forget(h);
+			inject(h, ACK, 1001, 1 + sent, 1000, 0);
+		}
+		assert_int_equal(sent, want);
+	}
+	for (unsigned i = 0; i < 200; i++)
+		tcp_abort(t[i], h->now_us);
+	for (unsigned i = 0; i < 200; i++)
+		tcp_release(t[i], h->now_us);
+	h->t = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(idle_connections), TEST(nothing_leaks), TEST(out_of_order_flood),
 		TEST(send_buffer_is_bounded), TEST(tiny_segments), TEST(syn_flood),
+		TEST(many_greedy_connections),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
