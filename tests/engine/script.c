@@ -131,29 +131,42 @@ static int errno_of(const struct script *s, const char *name)
 
 /* ---- segments ------------------------------------------------------------- */
 
+static const char flag_names[] = "FSRPAUECN";
+static const char *const ecn_names[] = {"", "ect1", "ect0", "ce"};
+
 struct wanted {
-	uint8_t flags;
+	uint16_t flags;
+	uint8_t ip_ecn;
 	uint32_t seq, len_bytes, ack, wnd;
 	bool has_ack, has_wnd, has_opt;
 	uint32_t ts_age_ms;
 	struct seg_options opt;
 };
 
-static uint8_t flags_of(const struct script *s, const char *word)
+static uint16_t flags_of(const struct script *s, const char *word)
 {
-	static const char names[] = "FSRPAUEC";
-	uint8_t flags = 0;
+	uint16_t flags = 0;
 
 	if (!strcmp(word, "-"))
 		return 0;
 	for (; *word; word++) {
-		const char *at = strchr(names, *word == '.' ? 'A' : *word);
+		const char *at = strchr(flag_names, *word == '.' ? 'A' : *word);
 
 		if (!at)
 			fail_line(s, "'%c' is no flag", *word);
-		flags |= (uint8_t)(1u << (at - names));
+		flags |= (uint16_t)(1u << (at - flag_names));
 	}
 	return flags;
+}
+
+static bool is_ecn(const char *word, uint8_t *ip_ecn)
+{
+	for (uint8_t i = IP_ECT1; i <= IP_CE; i++)
+		if (!strcmp(word, ecn_names[i])) {
+			*ip_ecn = i;
+			return true;
+		}
+	return false;
 }
 
 static struct seq_range range_of(const struct script *s, const char *word)
@@ -164,6 +177,15 @@ static struct seq_range range_of(const struct script *s, const char *word)
 	if (sscanf(word, "%u-%u%c", &r.start, &r.end, &tail) != 2)
 		fail_line(s, "\"%s\" is no range", word);
 	return r;
+}
+
+static void take_accecn(struct script *s, struct words *w, struct seg_options *opt)
+{
+	opt->ecn = true;
+	opt->ecn_n = 3;
+	opt->ecn_e0b = next_number(s, w);
+	opt->ecn_ceb = next_number(s, w);
+	opt->ecn_e1b = next_number(s, w);
 }
 
 /* <mss 1460,sackok,wscale 7,sack 1-2>: commas and blanks both separate. */
@@ -181,6 +203,10 @@ static void take_options(struct script *s, struct words *w, struct wanted *want)
 			want->opt.sack_ok = true;
 		else if (!strcmp(name, "ts"))
 			want->opt.ts = true;
+		else if (!strcmp(name, "uto"))
+			want->opt.uto = (uint16_t)next_number(s, w);
+		else if (!strcmp(name, "accecn"))
+			take_accecn(s, w, &want->opt);
 		else if (!strcmp(name, "ts-older"))
 			want->ts_age_ms = next_number(s, w);
 		else if (!strcmp(name, "sack") && want->opt.sack_n < SACK_BLOCKS_MAX)
@@ -210,6 +236,8 @@ static struct wanted segment_of(struct script *s, struct words *w)
 		} else if (!strcmp(name, "win")) {
 			want.has_wnd = true;
 			want.wnd = next_number(s, w);
+		} else if (is_ecn(name, &want.ip_ecn)) {
+			continue;
 		} else if (!strcmp(name, "<")) {
 			take_options(s, w, &want);
 		} else {
@@ -233,8 +261,10 @@ static void peer_sends(struct script *s, struct words *w)
 			     want.ts_age_ms;
 		opt.ts_ecr = want.flags & ACK ? h->ts_recent : 0;
 	}
+	h->tos = want.ip_ecn;
 	inject_opt(h, want.flags, want.seq, want.ack,
 		   want.has_wnd ? want.wnd : WND, want.len_bytes, &opt);
+	h->tos = 0;
 }
 
 static bool same_sack(const struct seg_options *a, const struct seg_options *b)
@@ -243,18 +273,25 @@ static bool same_sack(const struct seg_options *a, const struct seg_options *b)
 	       !memcmp(a->sack, b->sack, a->sack_n * sizeof(a->sack[0]));
 }
 
+static bool same_accecn(const struct seg_options *a, const struct seg_options *b)
+{
+	return a->ecn == b->ecn &&
+	       (!a->ecn || (a->ecn_e0b == b->ecn_e0b && a->ecn_ceb == b->ecn_ceb &&
+			    a->ecn_e1b == b->ecn_e1b));
+}
+
 static void describe(char *text, size_t size, const struct got *g)
 {
-	static const char names[] = "FSRPAUEC";
 	char flags[16];
 	unsigned n = 0, used;
 
-	for (unsigned i = 0; names[i]; i++)
+	for (unsigned i = 0; flag_names[i]; i++)
 		if (g->flags & 1u << i)
-			flags[n++] = names[i];
+			flags[n++] = flag_names[i];
 	flags[n] = 0;
-	used = (unsigned)snprintf(text, size, "> %s %u+%u ack %u win %u <",
-				  n ? flags : "-", g->seq, g->len_bytes, g->ack, g->wnd);
+	used = (unsigned)snprintf(text, size, "> %s %u+%u ack %u win %u %s <",
+				  n ? flags : "-", g->seq, g->len_bytes, g->ack, g->wnd,
+				  ecn_names[g->tos & IP_ECN_MASK]);
 	if (g->opt.mss)
 		used += (unsigned)snprintf(text + used, size - used, "mss %u,", g->opt.mss);
 	if (g->opt.sack_ok)
@@ -267,6 +304,11 @@ static void describe(char *text, size_t size, const struct got *g)
 	for (unsigned i = 0; i < g->opt.sack_n; i++)
 		used += (unsigned)snprintf(text + used, size - used, "sack %u-%u,",
 					   g->opt.sack[i].start, g->opt.sack[i].end);
+	if (g->opt.uto)
+		used += (unsigned)snprintf(text + used, size - used, "uto %u,", g->opt.uto);
+	if (g->opt.ecn)
+		used += (unsigned)snprintf(text + used, size - used, "accecn %u %u %u,",
+					   g->opt.ecn_e0b, g->opt.ecn_ceb, g->opt.ecn_e1b);
 	snprintf(text + used, size - used, ">");
 }
 
@@ -285,13 +327,15 @@ static void engine_sent(struct script *s, struct words *w)
 	if (g->time_us != h->now_us)
 		fail_line(s, "%s came %.3f ms too early", text,
 			  (double)(h->now_us - g->time_us) / 1000);
-	if (g->flags != want.flags || g->seq != want.seq ||
+	if (g->flags != want.flags || (g->tos & IP_ECN_MASK) != want.ip_ecn ||
+	    g->seq != want.seq ||
 	    g->len_bytes != want.len_bytes || (want.has_ack && g->ack != want.ack) ||
 	    (want.has_wnd && g->wnd != want.wnd))
 		fail_line(s, "the engine sent %s", text);
 	if (g->opt.mss != want.opt.mss || g->opt.wscale != want.opt.wscale ||
 	    g->opt.sack_ok != want.opt.sack_ok || !same_sack(&g->opt, &want.opt) ||
-	    g->opt.ts != (h->ts || want.opt.ts))
+	    g->opt.ts != (h->ts || want.opt.ts) || g->opt.uto != want.opt.uto ||
+	    !same_accecn(&g->opt, &want.opt))
 		fail_line(s, "options: the engine sent %s", text);
 }
 

@@ -20,7 +20,8 @@ import time
 
 HERE, THERE = "192.0.2.1", "198.51.100.2"
 PORT = 4000
-LETTERS = "FSRPAUEC"
+LETTERS = "FSRPAUECN"
+ECN = ("", "ect1", "ect0", "ce")
 EARLY_S, LATE_S = 0.010, 0.060  # other processes run here too
 TOO_LONG_S = 3
 STATES = ("", "ESTABLISHED", "SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2",
@@ -65,10 +66,10 @@ class Tun:
                      f"route add {THERE}/32 dev {name} src {HERE}"):
             subprocess.run(["ip", *args.split()], check=True)
 
-    def send(self, tcp):
+    def send(self, tcp, tos):
         pseudo = socket.inet_aton(THERE) + socket.inet_aton(HERE) + struct.pack("!HH", 6, len(tcp))
         tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
-        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0)
+        ip = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(tcp), 0, 0x4000, 64, 6, 0)
         ip += socket.inet_aton(THERE) + socket.inet_aton(HERE)
         os.write(self.fd, ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp)
 
@@ -87,14 +88,14 @@ class Segment:
     """One that was sent, its numbers relative."""
 
     def __init__(self, at, tos, tcp, iss, irs):
-        seq, ack, self.offset, flags, self.win = struct.unpack("!IIBBH", tcp[4:16])
+        seq, ack, flags, self.win = struct.unpack("!IIHH", tcp[4:16])
         self.at, self.tos = at, tos
         self.remote_port = struct.unpack("!H", tcp[2:4])[0]
         self.flags = "".join(c for i, c in enumerate(LETTERS) if flags >> i & 1)
         self.absolute = seq
         self.seq = (seq - iss) & 0xffffffff if iss is not None else 0
         self.ack = (ack - irs) & 0xffffffff if "A" in self.flags else 0
-        head = (self.offset >> 4) * 4
+        head = (flags >> 12) * 4
         self.data = tcp[head:]
         self.options = self.parse(tcp[20:head], irs)
 
@@ -115,6 +116,11 @@ class Segment:
                 edges = struct.unpack(f"!{len(body) // 4}I", body)
                 edges = [(e - irs) & 0xffffffff for e in edges]
                 out["sack"] = list(zip(edges[::2], edges[1::2]))
+            elif raw[0] == 28:
+                out["uto"] = struct.unpack("!H", body)[0]
+            elif raw[0] in (172, 174):
+                counters = [int.from_bytes(body[i:i + 3], "big") for i in (0, 3, 6)]
+                out["accecn"] = tuple(counters if raw[0] == 172 else counters[::-1])
             elif raw[0] == 8:
                 out["ts"] = struct.unpack("!II", body)
             else:
@@ -124,7 +130,7 @@ class Segment:
 
     def __str__(self):
         return (f"> {self.flags or '-'} {self.seq}+{len(self.data)} ack {self.ack} "
-                f"win {self.win} {self.options}")
+                f"win {self.win} {ECN[self.tos & 3]} {self.options}")
 
 
 class Player:
@@ -164,6 +170,11 @@ class Player:
                 for a, b in value:
                     out += struct.pack("!II", (a + self.iss[self.port]) & 0xffffffff,
                                        (b + self.iss[self.port]) & 0xffffffff)
+            elif name == "uto":
+                out += struct.pack("!BBH", 28, 4, value)
+            elif name == "accecn":
+                out += struct.pack("!BB", 172, 11)
+                out += b"".join(n.to_bytes(3, "big") for n in value) + b"\1"
         return out
 
     def inject(self, seg):
@@ -174,11 +185,11 @@ class Player:
         flags = sum(1 << LETTERS.index(c) for c in seg["flags"])
         ack = self.iss.get(self.port, 0) + (seg["ack"] or 0) if "A" in seg["flags"] else 0
         start = seg["seq"] + ("S" in seg["flags"])
-        self.tun.send(struct.pack("!HHIIBBHHH", self.port, PORT,
+        self.tun.send(struct.pack("!HHIIHHHH", self.port, PORT,
                                   (self.irs + seg["seq"]) & 0xffffffff, ack & 0xffffffff,
-                                  (5 + len(raw) // 4) << 4, flags,
+                                  (5 + len(raw) // 4) << 12 | flags,
                                   65535 if seg["win"] is None else seg["win"], 0, 0) +
-                      raw + pattern(start, seg["len"]))
+                      raw + pattern(start, seg["len"]), ECN.index(seg["ecn"]))
 
     # ---- what was sent --------------------------------------------------------
 
@@ -204,7 +215,7 @@ class Player:
             self.fail("nothing was sent")
         options = {k: v for k, v in got.options.items() if k != "ts"}
         wanted = {k: v for k, v in (want["options"] or {}).items() if k != "ts"}
-        if (set(got.flags) != set(want["flags"]) or got.seq != want["seq"] or
+        if (set(got.flags) != set(want["flags"]) or ECN[got.tos & 3] != want["ecn"] or got.seq != want["seq"] or
                 len(got.data) != want["len"] or
                 (want["ack"] is not None and got.ack != want["ack"]) or
                 (want["win"] is not None and got.win != want["win"])):
@@ -300,12 +311,15 @@ class Player:
     def segment(self, words):
         seq, _, length = words[1].partition("+")
         seg = {"flags": words[0].replace(".", "A").replace("-", ""), "seq": int(seq),
-               "len": int(length), "ack": None, "win": None, "options": None}
+               "len": int(length), "ack": None, "win": None, "options": None,
+               "ecn": ""}
         words = words[2:]
         while words:
             if words[0] == "<":
                 seg["options"] = self.parse_options(words[1:words.index(">")])
                 words = words[words.index(">") + 1:]
+            elif words[0] in ECN:
+                seg["ecn"] = words.pop(0)
             else:
                 seg[words[0]] = int(words[1])
                 words = words[2:]
@@ -318,6 +332,8 @@ class Player:
             name = words.pop(0)
             if name in ("sackok", "ts"):
                 out[name] = True
+            elif name == "accecn":
+                out[name] = tuple(int(words.pop(0)) for _ in range(3))
             elif name == "sack":
                 out.setdefault("sack", []).append(tuple(map(int, words.pop(0).split("-"))))
             else:
