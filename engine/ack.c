@@ -174,16 +174,18 @@ static bool is_duplicate_ack(const struct tcb *t, const struct segment *s)
 
 /* Congestion control hears first of losses, then of what was delivered. In fast
  * recovery it is led elsewhere, unless it wants to lead itself; and no window grows
- * by an ACK that tells of congestion (RFC 3168 6.1.2). */
-static void tell_cc(struct tcb *t, struct cc_ack *ack, bool was_fast, bool marked)
+ * by an ACK that tells of congestion (RFC 3168 6.1.2), or by a duplicate (RFC 3042 2). */
+static void tell_cc(struct tcb *t, struct cc_ack *ack, bool advanced, bool was_fast,
+		    bool marked)
 {
-	bool led = was_fast || t->recovery == RECOVERY_FAST || marked;
+	bool led = was_fast || t->recovery == RECOVERY_FAST || prr_on(t) || marked;
 
 	ack->lost_bytes = rate_tell_losses(t, ack->now_us);
 	ack->rate.lost_bytes += ack->lost_bytes;
 	ack->pipe_bytes = recovery_pipe_bytes(t);
 	ack->recovering = t->recovery != RECOVERY_OPEN;
-	if (ack->acked_bytes && (!led || t->cc.ops->flags & CC_OWN_RECOVERY))
+	if (ack->acked_bytes &&
+	    ((advanced && !led) || t->cc.ops->flags & CC_OWN_RECOVERY))
 		t->cc.ops->on_ack(&t->cc, ack);
 	rate_after_ack(t);
 }
@@ -217,7 +219,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		recovery_on_ack(t, &res, dup, now_us);
 	marked = ecn_take_ack(t, s, &res, &ack);
 	tlp_on_ack(t, dsack, dup && !s->opt.sack_n, now_us);
-	tell_cc(t, &ack, was_fast, marked);
+	tell_cc(t, &ack, res.advanced, was_fast, marked);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);

@@ -31,8 +31,17 @@ uint32_t recovery_pipe_bytes(const struct tcb *t)
 	return left < pipe ? pipe - left : 0;
 }
 
+/* FlightSize for ssthresh: what limited transmit has added since the first
+ * duplicate is no part of it (RFC 5681 3.2 (2), RFC 3042). */
+static uint32_t flight_before_dupacks(const struct tcb *t)
+{
+	return t->snd.dupacks ? t->snd.ordered_end - t->snd.una : flight(t);
+}
+
 static void count_dupack(struct tcb *t)
 {
+	if (!t->snd.dupacks)
+		t->snd.ordered_end = t->snd.nxt;
 	if (t->snd.dupacks < UINT8_MAX)
 		t->snd.dupacks++;
 }
@@ -82,7 +91,7 @@ static void enter_fast(struct tcb *t, const struct sb_acked *res, uint64_t now_u
 		return;
 	}
 	undo_begin(t, false);
-	reduce(t, CC_LOSS, res, flight(t), now_us);
+	reduce(t, CC_LOSS, res, flight_before_dupacks(t), now_us);
 	if (!res && prr_on(t))
 		prr_on_ack(t, 0, false);
 }

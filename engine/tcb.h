@@ -93,6 +93,7 @@ struct repair {
 	struct {
 		uint32_t una, end;       /* what was in flight when it began */
 		uint32_t repeated_bytes; /* and not reported as duplicates */
+		uint32_t repeated_end;   /* of the highest of them */
 		uint32_t ts;             /* of the first retransmission */
 		uint8_t backoff;         /* before it */
 		enum frto frto;
@@ -139,6 +140,7 @@ struct tcb {
 		struct ring data;
 		struct scoreboard sb;
 		uint32_t buf_bytes;  /* what data may hold */
+		uint32_t ordered_end; /* SND.NXT at the first of the dupacks */
 		uint32_t recover;    /* SND.NXT when recovery began, RFC 6582 */
 		uint32_t up;         /* SND.UP, if urg_out */
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */

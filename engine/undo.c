@@ -26,6 +26,7 @@ void undo_begin(struct tcb *t, bool timeout)
 	t->repair->undo.una = t->snd.una;
 	t->repair->undo.end = t->snd.nxt;
 	t->repair->undo.repeated_bytes = 0;
+	t->repair->undo.repeated_end = t->snd.una;
 	t->repair->undo.backoff = t->snd.backoff;
 	t->repair->undo.timeout = timeout;
 	t->repair->undo.ts_known = false;
@@ -39,6 +40,8 @@ void undo_on_resend(struct tcb *t, uint32_t start, uint32_t len_bytes, uint64_t 
 	if (!armed(t) || t->recovery == RECOVERY_OPEN)
 		return;
 	t->repair->undo.repeated_bytes += len_bytes;
+	t->repair->undo.repeated_end = seq_max(t->repair->undo.repeated_end,
+					       start + len_bytes);
 	if (t->repair->undo.ts_known)
 		return;
 	t->repair->undo.ts = ts_now(t, now_us); /* RetransmitTS */
@@ -128,13 +131,20 @@ bool undo_take_new(struct tcb *t)
 	return true;
 }
 
-/* (3): never sent again, and sent before the timeout, yet delivered. */
+/* (3a): the loss was real, and with the two new segments three may be under way. */
+static void frto_fails(struct tcb *t)
+{
+	t->repair->undo.frto = FRTO_OFF;
+	t->rexmit_now = true;
+}
+
+/* (3b): never sent again, and sent before the timeout, yet delivered. */
 static bool frto_second(struct tcb *t, const struct sb_acked *res, bool dup)
 {
 	if (res->oldest_us && res->oldest_us < t->snd.timeout_us)
 		return true;
 	if (res->advanced || res->sacked_bytes || dup)
-		t->repair->undo.frto = FRTO_OFF; /* the loss was real */
+		frto_fails(t);
 	return false;
 }
 
@@ -176,7 +186,7 @@ void undo_on_dsack(struct tcb *t, const struct seq_range *dsack, uint64_t now_us
 	uint32_t len = dsack->end - dsack->start;
 
 	if (!armed(t) || !t->repair->undo.repeated_bytes ||
-	    seq_lt(dsack->start, t->repair->undo.una) || seq_gt(dsack->end, t->repair->undo.end))
+	    seq_lt(dsack->start, t->repair->undo.una) || seq_gt(dsack->end, t->repair->undo.repeated_end))
 		return;
 	t->repair->undo.repeated_bytes -= len < t->repair->undo.repeated_bytes ? len
 							       : t->repair->undo.repeated_bytes;
