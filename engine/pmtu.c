@@ -276,15 +276,17 @@ void pmtu_told(struct tcb *t, const struct engine_icmp *msg, uint64_t now_us)
 static bool black_hole(struct tcb *t, uint64_t now_us)
 {
 	uint32_t base = t->e->cfg.base_mss_bytes + headers_bytes(t), mtu;
-	uint32_t now_mtu = min_u32(t->path_mtu, limit(t));
+	uint32_t now_mtu = min_u32(t->path_mtu, limit(t)), pkt_bytes;
 	const struct sent *first = sb_first(&t->snd.sb);
 
 	if (!t->e->cfg.mtu_probing || t->snd.timeouts % BLACK_HOLE_TIMEOUTS ||
 	    !first || pmtu_may_fragment(t))
 		return false;
-	mtu = now_mtu > base ? base : V4_MTU_MIN - 1;
-	if (min_u32(first->end - first->start, first->seg_bytes) + headers_bytes(t) <= max_u32(mtu, V4_MTU_MIN) ||
-	    (!is_v4(t) && now_mtu <= V6_MTU_MIN))
+	pkt_bytes = min_u32(first->end - first->start, first->seg_bytes) + headers_bytes(t) +
+		    (t->ts_ok ? TS_OPTION_BYTES : 0);
+	/* What is lost may itself be smaller than what almost every path has. */
+	mtu = now_mtu > base && pkt_bytes > base ? base : V4_MTU_MIN - 1;
+	if (pkt_bytes <= max_u32(mtu, V4_MTU_MIN) || (!is_v4(t) && now_mtu <= V6_MTU_MIN))
 		return false; /* small enough for any path */
 	lower(t, mtu, now_us);
 	search_from(t, now_us);

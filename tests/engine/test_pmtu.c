@@ -383,6 +383,17 @@ static void narrow_black_hole(void **state)
 	assert_int_equal(p.have[0].end, 1 + 50 * MSS);
 }
 
+/* The only segment there is lies between what the path takes and tcp_base_mss. */
+static void small_in_narrow_black_hole(void **state)
+{
+	struct harness *h = established(state, 1);
+	struct path p = {.mtu = 700};
+
+	app_write(h, 900);
+	carry(h, &p, 60 * US_PER_S);
+	assert_int_equal(p.have[0].end, 1 + 900);
+}
+
 /* mtu_probing 0: nothing is tried. */
 static void black_hole_unprobed(void **state)
 {
@@ -501,6 +512,7 @@ int main(void)
 		TEST(plateaus), TEST(floors), TEST(doubted_while_data_arrives),
 		TEST(local_word), TEST(raised_again), TEST(discover),
 		TEST(black_hole), TEST(narrow_black_hole),
+		TEST(small_in_narrow_black_hole),
 		TEST(black_hole_unprobed), TEST(small_segments_lost),
 		TEST(always), TEST(probe_and_followers),
 		TEST(loss_beside_the_probe), TEST(probe_lost_without_sack),

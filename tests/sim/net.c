@@ -241,7 +241,7 @@ static void launch(struct net *net, int from, struct packet *k, uint64_t now_us)
 
 static uint64_t dropped(const struct net_counts *n)
 {
-	return n->lost + n->overflowed + n->aqm_dropped + n->policed;
+	return n->lost + n->overflowed + n->aqm_dropped + n->policed + n->too_big;
 }
 
 uint64_t net_sent(const struct net *net)
@@ -279,10 +279,50 @@ static struct packet *copy(const struct net *net, const struct engine_pkt_out *o
 	return k;
 }
 
+/* RFC 1191 4: DF, and too large for a link on the way. */
+static void refuse(struct net *net, int from, const struct engine_pkt_out *o,
+		   uint32_t pkt_bytes, uint64_t now_us)
+{
+	const struct net_dir *d = &net->p.dir[from];
+	struct packet *k;
+
+	net->dir[from].counts.packets++;
+	net->dir[from].counts.too_big++;
+	net_log(net, now_us, "too big", from, o->hdr, o->hdr_len_bytes + o->payload_len_bytes);
+	if (!rng_ppm(&net->rng, d->icmp_ppm))
+		return;
+	k = copy(net, o, from, o->hdr, NULL, 0, 0);
+	k->to = from;
+	k->icmp_mtu_bytes = d->mtu_bytes;
+	k->icmp_pkt_bytes = pkt_bytes;
+	k->due_us = now_us + d->delay_us;
+	k->order = net->order++;
+	heap_push(net, k);
+}
+
+static bool passes_mtu(const struct net_dir *d, const struct engine_pkt_out *o,
+		       uint32_t pkt_bytes)
+{
+	return !d->mtu_bytes || pkt_bytes <= d->mtu_bytes || o->may_fragment;
+}
+
+/* Of the largest that it is cut into. */
+static uint32_t packet_bytes(const struct engine_pkt_out *o)
+{
+	uint32_t text = o->payload_len_bytes < o->mss_bytes ? o->payload_len_bytes
+							    : o->mss_bytes;
+
+	return (addr_is_v4(&o->src) ? 20 : 40) + o->hdr_len_bytes + text;
+}
+
 void net_send(struct net *net, int from, const struct engine_pkt_out *o, uint64_t now_us)
 {
 	uint32_t off = 0, len;
 
+	if (!passes_mtu(&net->p.dir[from], o, packet_bytes(o))) {
+		refuse(net, from, o, packet_bytes(o), now_us);
+		return;
+	}
 	if (net->p.pass_bursts && o->payload_len_bytes < 60000 &&
 	    rng_chance(&net->rng, 50)) {
 		launch(net, from, copy(net, o, from, o->hdr, o->payload,

@@ -2,7 +2,7 @@
  *
  * Each direction has elements of its own, which a packet meets in this order:
  *
- *     policer, bottleneck (queue, CoDel), loss (single, bursts, the n-th),
+ *     a smaller MTU, policer, bottleneck (queue, CoDel), loss (single, bursts, the n-th),
  *     duplication, damage, delay (constant, jitter, late ones, gathered)
  *
  * A burst is cut into wire segments before all that, or sometimes passed on as
@@ -26,6 +26,8 @@ struct net_dir {
 	struct policer_params policer;
 	struct bottleneck_params bottleneck;
 	uint64_t lose_nth;    /* this one is lost, from 1; 0: none */
+	uint32_t mtu_bytes;   /* somewhere on the way; 0: as at its beginning */
+	uint32_t icmp_ppm;    /* that the sender is told so */
 };
 
 struct net_params {
@@ -43,6 +45,8 @@ struct packet {
 	int to;         /* side that receives it */
 	bool damaged;
 	uint8_t tos;
+	uint32_t icmp_mtu_bytes; /* not 0: "too big", about the header in tcp */
+	uint32_t icmp_pkt_bytes; /* of that length */
 	struct ip_addr src, dst;
 	uint32_t len_bytes;
 	uint8_t tcp[];
@@ -58,7 +62,7 @@ enum fate {
 
 struct net_counts {
 	uint64_t packets; /* that reached this direction */
-	uint64_t lost, overflowed, aqm_dropped, policed, marked;
+	uint64_t lost, overflowed, aqm_dropped, policed, marked, too_big;
 };
 
 #define NET_LOG 40

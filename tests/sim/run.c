@@ -164,26 +164,51 @@ static void flush(struct sim *s)
 			}
 }
 
+static void deliver_segment(struct sim *s, const struct packet *k)
+{
+	struct engine_pkt_in in = {.src = k->src, .dst = k->dst, .path = sim_path(s),
+				   .tcp = k->tcp, .tcp_len_bytes = k->len_bytes,
+				   .tos = k->tos};
+	enum drop d;
+
+	if (!k->damaged)
+		watch_received(s->watch, k->to, &k->src, &k->dst, k->tcp, k->len_bytes);
+	d = engine_input(s->e[k->to], &in, s->now_us);
+	net_log(&s->net, s->now_us, d ? drop_name(d) : "arrived", !k->to, k->tcp,
+		k->len_bytes);
+	if (k->damaged && d == DROP_NONE)
+		s->error = "a damaged packet was taken";
+	if (d == DROP_CLOSED || d == DROP_LISTEN_ACK)
+		engine_refuse(s->e[k->to], &in, s->now_us);
+}
+
+static void deliver_icmp(struct sim *s, const struct packet *k)
+{
+	struct engine_icmp msg = {
+		.flow = {{k->src, (uint16_t)(k->tcp[0] << 8 | k->tcp[1])},
+			 {k->dst, (uint16_t)(k->tcp[2] << 8 | k->tcp[3])}},
+		.seq = (uint32_t)k->tcp[4] << 24 | (uint32_t)k->tcp[5] << 16 |
+		       (uint32_t)k->tcp[6] << 8 | k->tcp[7],
+		.err = EMSGSIZE,
+		.mtu_bytes = k->icmp_mtu_bytes,
+		.pkt_bytes = k->icmp_pkt_bytes,
+	};
+
+	net_log(&s->net, s->now_us, "ICMP", k->to, k->tcp, k->len_bytes);
+	engine_icmp(s->e[k->to], &msg, s->now_us);
+}
+
 static void deliver(struct sim *s)
 {
 	struct packet *k;
 
 	while ((k = net_receive(&s->net, s->now_us))) {
-		struct engine_pkt_in in = {.src = k->src, .dst = k->dst,
-					   .path = sim_path(s), .tcp = k->tcp,
-					   .tcp_len_bytes = k->len_bytes, .tos = k->tos};
-		enum drop d;
-
-		if (!k->damaged)
-			watch_received(s->watch, k->to, &k->src, &k->dst, k->tcp,
-				       k->len_bytes);
-		d = engine_input(s->e[k->to], &in, s->now_us);
-		net_log(&s->net, s->now_us, d ? drop_name(d) : "arrived", !k->to, k->tcp,
-			k->len_bytes);
-		if (k->damaged && d == DROP_NONE)
-			s->error = "a damaged packet was taken";
-		if (d == DROP_CLOSED || d == DROP_LISTEN_ACK)
-			engine_refuse(s->e[k->to], &in, s->now_us);
+		if (k->icmp_mtu_bytes) {
+			deliver_icmp(s, k);
+			free(k);
+			continue;
+		}
+		deliver_segment(s, k);
 		free(k);
 		/* A driver sends between packets, or after many of them. */
 		if (rng_chance(&s->rng, 50)) {
@@ -192,7 +217,6 @@ static void deliver(struct sim *s)
 		}
 	}
 }
-
 static bool finished(const struct sim *s)
 {
 	for (unsigned i = 0; i < s->conns; i++)

@@ -95,8 +95,28 @@ static void random_losses(struct rng *r, uint32_t mtu, struct net_dir *d)
 		d->corrupt_ppm = rng_log(r, 0, 100000);
 }
 
-static void random_direction(struct rng *r, uint32_t mtu, struct net_dir *d)
+/* Of a link somewhere on the way. What every path carries still passes. */
+static void random_narrow(struct rng *r, uint32_t mtu, uint32_t mtu_min, struct net_dir *d)
 {
+	if (mtu <= mtu_min || !rng_chance(r, 15))
+		return;
+	d->mtu_bytes = rng_in(r, mtu_min, mtu < 3000 ? mtu - 1 : 3000);
+	switch (rng_below(r, 4)) {
+	case 0:
+		break; /* a black hole */
+	case 1:
+		d->icmp_ppm = rng_in(r, 200000, 1000000);
+		break;
+	default:
+		d->icmp_ppm = 1000000;
+		break;
+	}
+}
+
+static void random_direction(struct rng *r, uint32_t mtu, uint32_t mtu_min,
+			     struct net_dir *d)
+{
+	random_narrow(r, mtu, mtu_min, d);
 	random_delay(r, d);
 	random_losses(r, mtu, d);
 	if (rng_chance(r, 30))
@@ -107,15 +127,16 @@ static void random_direction(struct rng *r, uint32_t mtu, struct net_dir *d)
 static void random_link(struct sim *s)
 {
 	struct rng *r = &s->rng;
+	uint32_t mtu_min = addr_is_v4(&s->addr[0].addr) ? 552 : 1280;
 	struct net_params p = {.mtu_bytes = random_mtu(r)};
 
-	if (!addr_is_v4(&s->addr[0].addr) && p.mtu_bytes < 1280)
-		p.mtu_bytes = 1280;
-	random_direction(r, p.mtu_bytes, &p.dir[0]);
+	if (!addr_is_v4(&s->addr[0].addr) && p.mtu_bytes < mtu_min)
+		p.mtu_bytes = mtu_min;
+	random_direction(r, p.mtu_bytes, mtu_min, &p.dir[0]);
 	p.dir[1] = p.dir[0];
 	if (rng_chance(r, 40)) {
 		p.dir[1] = (struct net_dir){0};
-		random_direction(r, p.mtu_bytes, &p.dir[1]);
+		random_direction(r, p.mtu_bytes, mtu_min, &p.dir[1]);
 	}
 	if (rng_chance(r, 40)) {
 		p.gso_max_bytes = rng_log(r, 1000, 65000);
@@ -158,6 +179,9 @@ static void random_engine(struct sim *s, int side)
 	for (unsigned i = 0; i < sizeof(cfg->seed); i++)
 		cfg->seed[i] = (uint8_t)rng_next(r);
 	random_switches(r, cfg);
+	cfg->mtu_probing = (uint8_t)rng_below(r, 3);
+	if (!cfg->mtu_probing && s->net.p.dir[side].mtu_bytes && !s->net.p.dir[side].icmp_ppm)
+		cfg->mtu_probing = 1;
 	strncpy(cfg->cc, random_cc(r, cfg), sizeof(cfg->cc) - 1);
 	cfg->delack_ms = rng_log(r, 0, 500);
 	cfg->rto_min_ms = rng_in(r, 10, 1000);
@@ -295,6 +319,8 @@ static void print_direction(const char *name, const struct net_dir *d)
 	       "loss %u ppm, dup %u ppm, damage %u ppm", name, d->delay_us, d->jitter_us,
 	       d->late_ppm, d->late_us, d->gather_us, d->loss_ppm, d->dup_ppm,
 	       d->corrupt_ppm);
+	if (d->mtu_bytes)
+		printf(", mtu %u (ICMP %u ppm)", d->mtu_bytes, d->icmp_ppm);
 	if (d->burst.to_bad_ppm)
 		printf(", bursts %u/%u ppm of %u ppm", d->burst.to_bad_ppm,
 		       d->burst.to_good_ppm, d->burst.loss_ppm);
