@@ -246,6 +246,35 @@ static void test_policed(void **state)
 	net_free(&net);
 }
 
+/* What does not fit a link on the way comes back as a message about it. */
+static void test_too_big(void **state)
+{
+	struct net_dir there = {.delay_us = MS, .mtu_bytes = WIRE - 1, .icmp_ppm = 1000000};
+	struct net_dir back = {.delay_us = MS, .mtu_bytes = WIRE};
+	struct packet *k;
+	struct net net;
+
+	(void)state;
+	start(&net, &there, &back);
+	send_one(&net, 0, 7, 500);
+	k = net_receive(&net, 500 + MS);
+	assert_non_null(k);
+	assert_int_equal(k->to, 0);
+	assert_int_equal(k->icmp_mtu_bytes, WIRE - 1);
+	assert_int_equal(k->icmp_pkt_bytes, WIRE);
+	assert_int_equal(k->tcp[7], 7);
+	free(k);
+	send_one(&net, 1, 8, 500); /* fits */
+	assert_int_equal(next(&net).seq, 8);
+	net.p.dir[0].icmp_ppm = 0; /* a black hole */
+	send_one(&net, 0, 9, 500);
+	send_burst(&net, 0, 10, PAYLOAD - 1, 0, 500);
+	assert_int_equal(next(&net).seq, 10);
+	assert_int_equal(next(&net).at_us, ENGINE_NEVER);
+	assert_int_equal(net.dir[0].counts.too_big, 2);
+	net_free(&net);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_loss_rate),
 		cmocka_unit_test(test_marks_arrive),
 		cmocka_unit_test(test_policed),
+		cmocka_unit_test(test_too_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
