@@ -19,7 +19,8 @@ bool fin_acked(const struct tcb *t)
 static void update_send_window(struct tcb *t, const struct segment *s,
 			       bool advanced)
 {
-	uint32_t wnd = (uint32_t)s->wnd << t->snd.wscale;
+	/* that of a SYN is not scaled, RFC 7323 2.2 */
+	uint32_t wnd = (uint32_t)s->wnd << (s->flags & SEG_SYN ? 0 : t->snd.wscale);
 	bool reopened = t->snd.wnd == 0 && wnd > 0;
 
 	if (!advanced && (seq_gt(t->snd.wl1, s->seq) ||
@@ -250,6 +251,21 @@ static void advance_state(struct tcb *t, uint64_t now_us)
 	}
 }
 
+/* Data that went along with our SYN and was not taken goes again (RFC 7413
+ * 4.2.2); what a server sent behind its SYN,ACK may still be under way. */
+void take_syn_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	t->snd.una = t->snd.iss + 1;
+	sample_handshake(t, s, now_us);
+	become_established(t, s, now_us);
+	if (seq_gt(s->ack, t->snd.una))
+		take_ack(t, s, now_us);
+	if (t->active && t->snd.sb.n) {
+		sb_mark_all_lost(&t->snd.sb);
+		t->rexmit_now = true;
+	}
+}
+
 static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 				     uint64_t now_us)
 {
@@ -257,7 +273,7 @@ static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 		refuse_segment(t->e, &t->node.flow, s, &t->opts, now_us);
 		return DROP_ACK_FUTURE;
 	}
-	if (t->listener && listen_accept_full(t->listener)) {
+	if (t->listener && !t->fast_child && listen_accept_full(t->listener)) {
 		if (t->e->cfg.abort_on_overflow)
 			tcb_abort(t, now_us);
 		return DROP_ACCEPT_QUEUE; /* our SYN,ACK will be repeated */
@@ -268,9 +284,7 @@ static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 		tcb_timer_stop(t, TIMER_REXMT); /* our SYN,ACK has arrived */
 		return DROP_DEFERRED;
 	}
-	t->snd.una = s->ack;
-	sample_handshake(t, s, now_us);
-	become_established(t, s, now_us);
+	take_syn_ack(t, s, now_us);
 	return DROP_NONE;
 }
 

@@ -45,6 +45,7 @@ int tcp_open(struct engine *e, const struct flow *flow,
 	t->active = t->accepted = true;
 	tcb_set_path(t, path);
 	t->syn_due = true;
+	fastopen_open(t, now_us);
 	tcb_set_state(t, TCPS_SYN_SENT, now_us);
 	tcb_want_output(t);
 	*out = t;
@@ -106,6 +107,8 @@ static void commit(struct tcb *t, size_t len_bytes, bool more)
 	t->snd.data.len_bytes += (uint32_t)len_bytes;
 	if (!t->snd.data.len_bytes)
 		ring_release(&t->snd.data, &t->e->pool);
+	if (len_bytes)
+		tcp_syn_go(t);
 	tcb_want_output(t);
 }
 
@@ -210,7 +213,8 @@ static bool must_tell_of_unread(const struct tcb *t)
 {
 	uint32_t taken = t->urg_taken && tcp_at_mark(t);
 
-	return (t->rcv.data.len_bytes > taken || t->rcv.ooo.n) && is_synchronized(t->state) &&
+	return (t->rcv.data.len_bytes > taken || t->rcv.ooo.n) &&
+	       (is_synchronized(t->state) || t->fast_child) &&
 	       t->state != TCPS_TIME_WAIT;
 }
 
@@ -309,6 +313,7 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 		.timestamps = t->ts_ok,
 		.sack = t->sack_ok,
 		.window_scaling = t->wscale_ok,
+		.syn_data = t->syn_data,
 		.snd_wscale = t->snd.wscale,
 		.rcv_wscale = t->rcv.wscale,
 		.backoff = t->snd.backoff,

@@ -64,16 +64,17 @@ void engine_config_defaults(struct engine_config *cfg)
 
 static void derive_keys(struct engine *e, uint8_t hash_key[16])
 {
-	uint64_t word[8];
+	uint64_t word[10];
 
 	memcpy(e->prng.key, e->cfg.seed, sizeof(e->prng.key));
 	memcpy(&e->prng.counter, e->cfg.seed + 16, sizeof(e->prng.counter));
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 10; i++)
 		word[i] = prng_next(&e->prng);
 	memcpy(hash_key, &word[0], 16);
 	memcpy(e->iss_key, &word[2], 16);
 	memcpy(e->ts_key, &word[4], 16);
 	memcpy(e->cookie_key, &word[6], 16);
+	memcpy(e->fast_key, &word[8], 16);
 }
 
 struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us)
@@ -118,6 +119,7 @@ void engine_free(struct engine *e)
 	flowtab_each(&e->flows, destroy_one, NULL);
 	while (e->closed.first)
 		tcp_release(e->closed.first, 0);
+	fastopen_free_cache(e);
 	flowtab_free(&e->flows);
 	timerq_free(&e->timers);
 	bufpool_free(&e->pool);

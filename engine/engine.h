@@ -190,7 +190,9 @@ struct engine_config {
 	uint8_t ecn;               /* as tcp_ecn: 0 off, 1 ask and accept, 2 accept,
 				      3 to 5 the same with AccECN as documented */
 	uint8_t mtu_probing;       /* 0 never, 1 after a black hole, 2 always */
-	uint8_t fastopen;          /* bits as tcp_fastopen: 1 client, 2 server */
+	uint16_t fastopen;         /* bits as tcp_fastopen: 1 client, 2 server,
+				      4, 0x200 without cookies, 0x400 every
+				      listener */
 	uint8_t syncookies;        /* 0 never, 1 when the SYN queue is full, 2 always */
 	bool timestamps, sack, dsack, window_scaling;
 	bool rack;                 /* else RFC 6675 alone */
@@ -273,6 +275,7 @@ struct engine_stats {
 	uint64_t bytes_acked;         /* by the peers, SYN and FIN counted */
 	uint64_t drops[DROP_COUNT];
 	uint64_t cookies_sent, cookies_taken, cookies_bad; /* SYN cookies */
+	uint64_t fastopens_active, fastopens_passive; /* SYN's data acknowledged */
 	uint64_t challenges_sent, challenges_held; /* held: beyond the limits */
 	uint64_t resets_sent, resets_held;         /* for the unknown */
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
@@ -337,6 +340,10 @@ void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);
 int tcp_open(struct engine *e, const struct flow *flow,
 	     const struct tcp_path *path, const struct tcp_opts *opts,
 	     void *user, uint64_t now_us, struct tcb **out);
+/* With opts.fastopen and a cookie for that server the SYN waits for bytes to
+ * take along (RFC 7413 4.1.3): for the first tcp_send_commit() or tcp_syn_go(). */
+bool tcp_syn_waits(const struct tcb *t);
+void tcp_syn_go(struct tcb *t);
 /* Passive OPEN. local->addr may be "any" (v4-mapped 0.0.0.0: IPv4 only).
  * backlog: connections that may wait for tcp_accept(), at least 1.
  * opts are inherited by the connections.
@@ -413,6 +420,7 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
 	bool active;          /* by tcp_open() */
 	bool timestamps, sack, window_scaling; /* negotiated */
+	bool syn_data; /* Fast Open: the SYN's data was taken, here or there */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff;      /* doublings of the RTO since the last sample */
 	uint8_t recovery;     /* 0 open, 1 disorder, 2 reduction after a

@@ -48,6 +48,13 @@ void take_syn(struct tcb *t, const struct segment *s, uint64_t now_us)
 
 /* ---- SYN-SENT, 3.10.7.3 ---------------------------------------------------------- */
 
+void connection_start(struct tcb *t, uint64_t now_us)
+{
+	control_start(t, now_us);
+	sndbuf_grow(t);
+	rcvbuf_start(t, now_us);
+}
+
 void become_established(struct tcb *t, const struct segment *s,
 			       uint64_t now_us)
 {
@@ -60,21 +67,23 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->snd.stall_us = 0;
 	tcb_timer_stop(t, TIMER_REXMT);
 	pmtu_established(t, now_us);
-	control_start(t, now_us);
+	if (!t->fast_child) /* which may have sent data already */
+		connection_start(t, now_us);
 	tcb_timer_stop(t, TIMER_WAIT);
 	if (t->stat_total_retrans) { /* our SYN was lost */
 		t->cc.cwnd_bytes = t->snd.mss; /* RFC 5681 3.1 */
 		if (!t->rtt.srtt_us)
 			t->rtt.rto_us = 3000000; /* RFC 6298 5.7 */
 	}
-	sndbuf_grow(t);
-	rcvbuf_start(t, now_us);
 	ecn_established(t, s, now_us);
 	tcb_set_state(t, t->fin_queued ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED,
 		      now_us);
 	keepalive_start(t);
 	t->uto_due = t->e->cfg.uto; /* the SYN may have had no room for it */
 	tcb_want_output(t);
+	fastopen_done(t);
+	if (t->fast_child)
+		return; /* whoever accepts it, or has, takes it for established */
 	if (t->listener)
 		listen_established(t);
 	else
@@ -84,9 +93,11 @@ void become_established(struct tcb *t, const struct segment *s,
 void sample_handshake(struct tcb *t, const struct segment *s,
 			     uint64_t now_us)
 {
+	bool data_followed = t->fast_child && t->stat_data_out;
+
 	if (!t->snd.last_us)
 		return; /* nobody remembers when a SYN cookie left */
-	if (!t->stat_total_retrans)
+	if (!t->stat_total_retrans && !data_followed)
 		rtt_sample(t, (uint32_t)(now_us - t->snd.last_us), now_us);
 	else if (t->ts_ok && s->opt.ts && s->opt.ts_ecr)
 		rtt_sample_echo(t, s->opt.ts_ecr, now_us);
@@ -133,10 +144,9 @@ static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
 		tcb_want_output(t);
 		return DROP_NONE;
 	}
-	t->snd.una = s->ack;
 	t->last_ack_in_us = now_us;
-	sample_handshake(t, s, now_us);
-	become_established(t, s, now_us);
+	fastopen_take_answer(t, s, now_us);
+	take_syn_ack(t, s, now_us);
 	t->ack_now = true;
 	if (s->data_len_bytes || (s->flags & SEG_FIN)) {
 		enum drop d = take_text(t, s, now_us);
@@ -203,6 +213,25 @@ static void answer_stray(struct tcb *t, const struct segment *s, uint64_t now_us
 	tcb_want_output(t);
 }
 
+/* Our SYN,ACK was lost, or is late. Text that the SYN brings is beside the point. */
+static bool is_repeated_syn(const struct tcb *t, const struct segment *s)
+{
+	return t->state == TCPS_SYN_RECEIVED && s->seq == t->rcv.irs &&
+	       (s->flags & (SEG_SYN | SEG_RST)) == SEG_SYN && !is_crossed_syn_ack(t, s);
+}
+
+static enum drop answer_syn_again(struct tcb *t, const struct segment *s,
+				  uint64_t now_us)
+{
+	if (!ecn_take_syn_again(t, s)) {
+		tcb_reset(t, now_us);
+		return DROP_SYN;
+	}
+	t->syn_due = true;
+	tcb_want_output(t);
+	return DROP_DUPLICATE;
+}
+
 static enum drop check_seq(struct tcb *t, const struct segment *s,
 			   uint64_t now_us)
 {
@@ -210,6 +239,8 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 		answer_stray(t, s, now_us);
 		return DROP_PAWS;
 	}
+	if (is_repeated_syn(t, s))
+		return answer_syn_again(t, s, now_us);
 	if (in_window(t, s) || is_crossed_syn_ack(t, s))
 		return DROP_NONE;
 	if (s->flags & SEG_RST)
@@ -218,16 +249,6 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 		t->ack_now = true;
 		tcb_want_output(t);
 		return DROP_NONE; /* its ACK is looked at, its text not */
-	}
-	if (t->state == TCPS_SYN_RECEIVED && (s->flags & SEG_SYN) &&
-	    s->seq == t->rcv.irs) { /* our SYN,ACK was lost, or is late */
-		if (!ecn_take_syn_again(t, s)) {
-			tcb_reset(t, now_us);
-			return DROP_SYN;
-		}
-		t->syn_due = true;
-		tcb_want_output(t);
-		return DROP_DUPLICATE;
 	}
 	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
 		enter_time_wait(t, now_us); /* restart: the last ACK was lost */
@@ -275,7 +296,8 @@ static enum drop check_rst(struct tcb *t, const struct segment *s,
 	}
 	switch (t->state) {
 	case TCPS_SYN_RECEIVED:
-		err = ECONNREFUSED;
+		err = t->fast_child ? ECONNRESET : ECONNREFUSED;
+		fastopen_reset(t, now_us);
 		break;
 	case TCPS_CLOSE_WAIT:
 		err = EPIPE; /* as Linux tells it: the peer had finished */

@@ -56,7 +56,8 @@ int listen_child(struct tcb *listener, const struct tcp_path *path,
 	listener->half_open++;
 	tcb_set_path(t, path);
 	/* Text and FIN that came with the SYN are not taken: the peer repeats
-	 * them when it has seen that our SYN,ACK does not acknowledge them. */
+	 * them when it has seen that our SYN,ACK does not acknowledge them.
+	 * Fast Open takes the text. */
 	take_syn(t, syn, now_us);
 	tcb_set_state(t, TCPS_SYN_RECEIVED, now_us);
 	if (t->opts.defer_accept_s)
@@ -72,6 +73,7 @@ enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 	uint8_t cookies = listener->e->cfg.syncookies;
 	enum drop d = admit(listener, s);
 	bool full = syn_queue_full(listener);
+	enum fastopen fast;
 	struct tcb *t;
 
 	if (d == DROP_LISTEN_ACK && syncookie_expected(listener->e, s, now_us))
@@ -83,10 +85,12 @@ enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 		syncookie_answer(listener, path, flow, s, now_us);
 		return DROP_NONE;
 	}
+	fast = fastopen_judge(listener, flow, s, now_us);
 	if (full || listen_child(listener, path, flow, s, now_us, &t))
 		return DROP_SYN_QUEUE;
 	if (after && seq_leq(t->snd.iss, *after)) /* MAY-2 */
 		tcb_set_iss(t, *after + 1);
+	fastopen_accept(t, fast, s, now_us);
 	t->syn_due = true;
 	tcb_want_output(t);
 	return DROP_NONE;
@@ -100,6 +104,12 @@ void listen_established(struct tcb *t)
 	l->accept_waiting++;
 	LIST_PUSH(&l->accept_queue, t, queue);
 	tcb_event(l, TCP_EV_INCOMING);
+}
+
+void listen_fast(struct tcb *t)
+{
+	tcb_set_fast_child(t);
+	listen_established(t);
 }
 
 void listen_forget_child(struct tcb *t)
@@ -147,6 +157,7 @@ static void abort_child(struct flow_node *node, void *arg)
 	const struct closing *c = arg;
 	struct tcb *t = (struct tcb *)node;
 
+	fastopen_orphan(t, c->listener);
 	if (t->listener == c->listener)
 		tcb_abort(t, c->now_us);
 }
@@ -155,7 +166,7 @@ void listen_close(struct tcb *listener, uint64_t now_us)
 {
 	struct closing c = {listener, now_us};
 
-	if (listener->half_open || listener->accept_waiting)
+	if (listener->half_open || listener->accept_waiting || listener->fast)
 		flowtab_each(&listener->e->flows, abort_child, &c);
 }
 

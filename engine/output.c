@@ -228,8 +228,28 @@ struct segment syn_segment(struct tcb *t, uint64_t now_us)
 	s.opt.ts = answer ? t->ts_ok : cfg->timestamps;
 	s.opt.ts_val = ts_now(t, now_us);
 	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
+	fastopen_syn_option(t, &s.opt, now_us);
 	add_ecn_to_syn(t, &s, answer);
 	return s;
+}
+
+/* Fast Open's; returns how many bytes. */
+static uint32_t add_syn_data(struct tcb *t, struct engine_pkt_out *pkt,
+			     const struct segment *s, uint64_t now_us)
+{
+	uint8_t hdr[TCP_HDR_MAX];
+	uint32_t len = fastopen_syn_data(t, segment_build(s, hdr));
+	uint32_t seq = t->snd.data_seq;
+
+	if (!len || sb_push(&t->snd.sb, &t->e->pool, seq, seq + len, (uint16_t)len, now_us))
+		return 0;
+	rate_on_sent(t, sb_last(&t->snd.sb), now_us);
+	pkt->payload_len_bytes = len;
+	pkt->payload_iovs = ring_iov(&t->snd.data, 0, len, pkt->payload);
+	t->stat_data_out++;
+	t->stat_bytes_sent += len;
+	t->e->stats.bytes_out += len;
+	return len;
 }
 
 static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
@@ -244,12 +264,13 @@ static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	s.opt.uto = uto_to_send(t);
 	start_packet(t, pkt);
 	pkt->mss_bytes = s.opt.mss;
+	if (!again)
+		t->snd.nxt = t->snd.data_seq + add_syn_data(t, pkt, &s, now_us);
 	finish_packet(t, pkt, &s, again ? "retransmission" : NULL, now_us);
 	if (again) {
 		t->stat_total_retrans++;
 		t->e->stats.segs_retransmitted++;
 	}
-	t->snd.nxt = t->snd.iss + 1;
 	t->snd.last_us = now_us;
 	if (!t->snd.stall_us)
 		t->snd.stall_us = now_us;
@@ -434,7 +455,7 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 
 	if (seq + len == data_end(t)) {
 		flags |= len ? SEG_PSH : 0; /* MUST-60 */
-		flags |= t->fin_queued ? SEG_FIN : 0;
+		flags |= t->fin_queued && t->state != TCPS_SYN_RECEIVED ? SEG_FIN : 0;
 	}
 	if (!len && !(flags & SEG_FIN))
 		return false;
@@ -502,7 +523,8 @@ static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 		return false;
 	sndbuf_wake(t);
 	rexmt_timer_update(t, false, now_us);
-	tlp_schedule(t, alone, now_us);
+	if (t->state != TCPS_SYN_RECEIVED)
+		tlp_schedule(t, alone, now_us);
 	return true;
 }
 
@@ -629,9 +651,10 @@ static bool output_next(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 
 	if (t->state == TCPS_SYN_SENT)
 		return send_syn(t, pkt, now_us);
-	if (t->state == TCPS_SYN_RECEIVED)
-		return send_syn(t, pkt, now_us) || send_ack(t, pkt, now_us);
-	if (!may_send(t->state))
+	if (t->state == TCPS_SYN_RECEIVED && send_syn(t, pkt, now_us))
+		return true;
+	/* RFC 7413 4.2.2: a server's data need not wait for the handshake */
+	if (t->state == TCPS_SYN_RECEIVED ? !t->fast_child : !may_send(t->state))
 		return send_ack(t, pkt, now_us);
 	sent = (accecn_ack_first(t) && send_ack(t, pkt, now_us)) ||
 	       resend_lost(t, pkt, now_us) || send_probe(t, pkt, now_us) ||

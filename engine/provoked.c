@@ -7,7 +7,7 @@
  * a half of what is configured; and before one is used, a limit of the
  * connection's own applies, so that no single one can use up what is shared.
  *
- * Owns engine.challenges_left, resets_left and tcb.challenged_us.
+ * Owns engine.challenges_left, resets_left and rcv.challenged_ms.
  */
 #include "tcb.h"
 
@@ -34,8 +34,8 @@ static bool take_one(struct engine *e, uint32_t *left, uint64_t now_us)
 /* Does the connection wait for its own limit? Like Linux's tcp_invalid_ratelimit. */
 static bool challenged_lately(const struct tcb *t, uint64_t now_us)
 {
-	return t->challenged_us &&
-	       now_us - t->challenged_us < t->e->cfg.invalid_ratelimit_ms * 1000ull;
+	return t->rcv.challenged_ms && (uint32_t)(now_us / 1000) + 1 - t->rcv.challenged_ms <
+					   t->e->cfg.invalid_ratelimit_ms;
 }
 
 void challenge_ack(struct tcb *t, uint64_t now_us)
@@ -47,7 +47,7 @@ void challenge_ack(struct tcb *t, uint64_t now_us)
 		return;
 	}
 	e->stats.challenges_sent++;
-	t->challenged_us = now_us;
+	t->rcv.challenged_ms = (uint32_t)(now_us / 1000) + 1;
 	t->ack_now = t->challenge = true;
 	tcb_want_output(t);
 }

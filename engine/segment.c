@@ -36,6 +36,7 @@ enum { /* option kinds */
 	OPT_SACK = 5,
 	OPT_TS = 8,
 	OPT_UTO = 28,
+	OPT_FASTOPEN = 34,
 	OPT_ACCECN0 = 172,
 	OPT_ACCECN1 = 174,
 };
@@ -48,6 +49,9 @@ enum { /* their lengths */
 	LEN_SACK_BLOCK = 8,
 	LEN_TS = 10,
 	LEN_UTO = 4,
+	LEN_FASTOPEN_BASE = 2,
+	LEN_FASTOPEN_MIN = 6,
+	LEN_FASTOPEN_MAX = 18,
 	LEN_ACCECN_BASE = 2,
 	LEN_ACCECN_COUNTER = 3,
 };
@@ -229,6 +233,17 @@ static void parse_accecn(struct seg_options *o, const uint8_t *opt, unsigned len
 	}
 }
 
+/* RFC 7413 4.1.1: nothing, or 4 to 16 bytes and an even number. */
+static void parse_fastopen(struct seg_options *o, const uint8_t *opt, unsigned len)
+{
+	if (len != LEN_FASTOPEN_BASE &&
+	    (len < LEN_FASTOPEN_MIN || len > LEN_FASTOPEN_MAX || len % 2))
+		return;
+	o->fastopen = true;
+	o->cookie_len_bytes = (uint8_t)(len - LEN_FASTOPEN_BASE);
+	memcpy(o->cookie, opt + LEN_FASTOPEN_BASE, o->cookie_len_bytes);
+}
+
 /* One option with its kind and length bytes, all of it within the header. */
 static void parse_option(struct seg_options *o, bool syn, const uint8_t *opt,
 			 unsigned len)
@@ -256,6 +271,10 @@ static void parse_option(struct seg_options *o, bool syn, const uint8_t *opt,
 			o->ts_val = get32(opt + 2);
 			o->ts_ecr = get32(opt + 6);
 		}
+		break;
+	case OPT_FASTOPEN:
+		if (syn)
+			parse_fastopen(o, opt, len);
 		break;
 	case OPT_UTO:
 		if (len == LEN_UTO)
@@ -381,6 +400,19 @@ static uint8_t *build_accecn(uint8_t *p, const struct seg_options *o)
 	return p + len;
 }
 
+/* With its padding. */
+static uint8_t *build_fastopen(uint8_t *p, const struct seg_options *o)
+{
+	uint8_t *end = p + (LEN_FASTOPEN_BASE + o->cookie_len_bytes + 3) / 4 * 4;
+
+	*p++ = OPT_FASTOPEN;
+	*p++ = (uint8_t)(LEN_FASTOPEN_BASE + o->cookie_len_bytes);
+	memcpy(p, o->cookie, o->cookie_len_bytes);
+	for (p += o->cookie_len_bytes; p < end; p++)
+		*p = OPT_NOP;
+	return p;
+}
+
 static uint8_t *build_options(uint8_t *p, const uint8_t *end,
 			      const struct seg_options *o)
 {
@@ -406,6 +438,8 @@ static uint8_t *build_options(uint8_t *p, const uint8_t *end,
 		p[3] = (uint8_t)o->wscale;
 		p += 4;
 	}
+	if (o->fastopen && end - p >= LEN_FASTOPEN_BASE + o->cookie_len_bytes)
+		p = build_fastopen(p, o);
 	if (o->ecn && end - p >= accecn_bytes(o->ecn_n))
 		p = build_accecn(p, o);
 	if (o->uto && end - p >= LEN_UTO) {

@@ -21,6 +21,7 @@ enum {
 #define TCP_HDR_MIN 20
 #define TCP_HDR_MAX 60
 #define SACK_BLOCKS_MAX 4
+#define COOKIE_MAX_BYTES 16
 
 /* AE, CWR and ECE read as one number, RFC 9768 3.2.2. */
 #define ACE_SHIFT 6
@@ -45,6 +46,8 @@ struct seg_options {
 	bool sack_ok;
 	bool ts;
 	uint32_t ts_val, ts_ecr;
+	bool fastopen;  /* RFC 7413, with SYN only; without a cookie: a request */
+	uint8_t cookie_len_bytes, cookie[COOKIE_MAX_BYTES];
 	uint16_t uto;   /* user timeout as in the option's field, 0: absent */
 	uint8_t sack_n;
 	struct seq_range sack[SACK_BLOCKS_MAX];

@@ -164,6 +164,7 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 	if (listen_child(listener, path, flow, &syn, now_us, &t))
 		return DROP_ACCEPT_QUEUE;
 	tcb_set_iss(t, iss);
+	tcb_timer_stop(t, TIMER_WAIT); /* who could wait for text is here already */
 	syn_segment(t, now_us); /* the window that it offered */
 	t->snd.nxt = iss + 1;
 	e->stats.cookies_taken++;

@@ -65,7 +65,7 @@ static void count(struct tcb *t, int sign)
 		st->lingering += s;
 	if (t->state == TCPS_FIN_WAIT_2 && t->released)
 		st->fin_wait_2 += s;
-	if (t->state == TCPS_SYN_RECEIVED && t->listener)
+	if (t->state == TCPS_SYN_RECEIVED && t->listener && !t->fast_child)
 		st->half_open += s;
 }
 
@@ -73,6 +73,13 @@ void tcb_set_released(struct tcb *t)
 {
 	count(t, -1);
 	t->released = true;
+	count(t, 1);
+}
+
+void tcb_set_fast_child(struct tcb *t)
+{
+	count(t, -1);
+	t->fast_child = true;
 	count(t, 1);
 }
 
@@ -152,6 +159,7 @@ static void stop_everything(struct tcb *t)
 		t->timer_at[i] = ENGINE_NEVER;
 	timer_refresh(t);
 	LIST_REMOVE(&e->ready, t, ready);
+	fastopen_done(t);
 	if (t->listener) { /* not accepted: it has no user who could let go */
 		listen_forget_child(t);
 		t->released = true;
@@ -298,6 +306,7 @@ void tcb_destroy(struct tcb *t)
 	accecn_free(t);
 	repair_free(t);
 	pmtu_free(t);
+	fastopen_free(t);
 	e->stats.memory_bytes -= sizeof(*t);
 	free(t);
 }

@@ -125,6 +125,7 @@ struct tcb {
 	struct tcb_link queue;   /* listener's accept queue, the closed, the dead */
 
 	struct tcb *listener; /* of its child, until that is accepted */
+	struct fast *fast;    /* while Fast Open matters, else NULL */
 
 	struct tcp_opts opts;
 	uint32_t path_mtu;       /* what the path is known to carry */
@@ -173,6 +174,7 @@ struct tcb {
 		uint32_t up;         /* RCV.UP, if urg_in */
 		uint32_t fin_seq;    /* of the peer's FIN, if fin_seen */
 		uint32_t ts_recent;  /* TS.Recent, RFC 7323 4.3 */
+		uint32_t challenged_ms; /* the last challenge ACK, plus 1; 0: never */
 		uint64_t ts_recent_us;
 		uint32_t second;     /* in which it was counted in receivers */
 		uint16_t mss_seen;   /* largest segment, for the delayed ACK */
@@ -246,11 +248,11 @@ struct tcb {
 	} ecn;
 	struct cc cc;
 	uint64_t pace_us;        /* when the next data may leave (pace.c) */
-	enum recovery recovery;
 	uint32_t ts_offset;
 	int16_t error;      /* what ended it, positive errno */
 	int16_t soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
 
+	enum recovery recovery : 2;
 	/* negotiated */
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;
 	/* the user's side */
@@ -281,8 +283,9 @@ struct tcb {
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
 	bool accepted : 1;      /* not a listener's child any more */
 	bool may_fragment : 1;  /* the path is too narrow for us: DF is off */
+	bool fast_child : 1;    /* went past the SYN queue by Fast Open */
+	bool syn_data : 1;      /* data in the SYN was acknowledged */
 
-	uint64_t challenged_us; /* when it sent the last challenge ACK */
 	struct { /* busy.c */
 		uint64_t since_us;
 		uint32_t ms[BUSY_COUNT - 1];
@@ -298,6 +301,16 @@ struct tcb {
 	uint64_t stat_bytes_acked, stat_bytes_received;
 	uint64_t stat_bytes_sent, stat_bytes_retrans;
 	uint64_t last_data_in_us, last_ack_in_us;
+};
+
+/* Fast Open's part of a tcb (fastopen.c). */
+struct fast {
+	struct tcb *listener;   /* at which the child is pending, or NULL */
+	uint32_t pending, resets; /* listener: children; those that were reset */
+	uint64_t resets_until_us;
+	bool asks, data_ok;     /* client: the SYN has the option; and data */
+	bool waits;             /* client: for that data */
+	bool grants;            /* server: the SYN,ACK has a cookie */
 };
 
 /* A segment that belongs to no tcb: RST, and the SYN,ACK with a cookie. */
@@ -325,7 +338,8 @@ struct engine {
 	struct flowtab flows;
 	struct timerq timers;
 	struct prng prng;
-	uint8_t iss_key[16], ts_key[16], cookie_key[16];
+	uint8_t iss_key[16], ts_key[16], cookie_key[16], fast_key[16];
+	struct fastopen_entry *fast_cache; /* NULL: nothing is in it */
 	uint64_t cookie_us; /* when the last SYN cookie left; 0: never */
 
 	struct tcb_list ready, events;
@@ -355,6 +369,8 @@ int tcb_new(struct engine *e, const struct flow *flow,
 /* The only writer of t->state; entering CLOSED stops everything, and frees a
  * released tcb at the end of the entry point. */
 void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us);
+/* A child that waits in the accept queue, not in the SYN queue, from now on. */
+void tcb_set_fast_child(struct tcb *t);
 /* Before anything was sent: ISS, and what follows from it. */
 void tcb_set_iss(struct tcb *t, uint32_t iss);
 /* MTU and burst size, the window scale to offer, the MSS. */
@@ -413,6 +429,8 @@ static inline bool may_send(enum tcp_state s)
 
 enum drop segment_arrives(struct tcb *t, const struct segment *s,
 			  uint64_t now_us);
+/* Before the first data may leave: congestion control, buffers. */
+void connection_start(struct tcb *t, uint64_t now_us);
 /* Our SYN is acknowledged by s, and the peer's has come. */
 void become_established(struct tcb *t, const struct segment *s, uint64_t now_us);
 /* The time of our SYN, when only one was sent; else timestamps tell. */
@@ -441,6 +459,8 @@ int listen_child(struct tcb *listener, const struct tcp_path *path,
 		 uint64_t now_us, struct tcb **out);
 /* The child t of a listener is ESTABLISHED: it waits for tcp_accept(). */
 void listen_established(struct tcb *t);
+/* It is to be accepted already, in SYN-RECEIVED. */
+void listen_fast(struct tcb *t);
 bool listen_accept_full(const struct tcb *listener);
 /* A child leaves its listener, for whatever reason. */
 void listen_forget_child(struct tcb *t);
@@ -471,9 +491,38 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 			    const struct flow *flow, const struct segment *s,
 			    uint64_t now_us);
 
+/* ---- fastopen.c: RFC 7413 -------------------------------------------------------- */
+
+/* An active OPEN: decides what the SYN brings, and whether it waits for data. */
+void fastopen_open(struct tcb *t, uint64_t now_us);
+/* The option of our SYN or SYN,ACK, if it has one. */
+void fastopen_syn_option(struct tcb *t, struct seg_options *o, uint64_t now_us);
+/* Bytes of data that our SYN takes along behind such a header. */
+uint32_t fastopen_syn_data(const struct tcb *t, uint8_t hdr_len_bytes);
+/* The SYN,ACK s: cookie, MSS, success and failure are remembered. */
+void fastopen_take_answer(struct tcb *t, const struct segment *s, uint64_t now_us);
+
+enum fastopen { FASTOPEN_NO, FASTOPEN_GRANT, FASTOPEN_TAKE, FASTOPEN_TAKE_AND_GRANT };
+/* What the SYN s gets: a cookie, or its data taken. */
+enum fastopen fastopen_judge(struct tcb *listener, const struct flow *flow,
+			     const struct segment *s, uint64_t now_us);
+/* ... and does so for the new child t. */
+void fastopen_accept(struct tcb *t, enum fastopen how, const struct segment *s,
+		     uint64_t now_us);
+/* The handshake is complete, or t has died. */
+void fastopen_done(struct tcb *t);
+/* RST came before that. */
+void fastopen_reset(struct tcb *t, uint64_t now_us);
+/* The listener goes. */
+void fastopen_orphan(struct tcb *t, const struct tcb *listener);
+void fastopen_free(struct tcb *t);
+void fastopen_free_cache(struct engine *e);
+
 /* ---- ack.c: the ACK step --------------------------------------------------- */
 
 enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us);
+/* Our SYN is acknowledged by s, and perhaps data that went along or soon after. */
+void take_syn_ack(struct tcb *t, const struct segment *s, uint64_t now_us);
 /* Is our FIN acknowledged? */
 bool fin_acked(const struct tcb *t);
 

@@ -204,7 +204,7 @@ static void take_wire(struct harness *h, const struct engine_pkt_out *o,
 	}
 	memcpy(g.hdr, hdr, hdr_len);
 	for (uint32_t i = 0; i < s.data_len_bytes; i++)
-		if (s.data[i] != pattern_byte(g.seq + i)) {
+		if (s.data[i] != pattern_byte(g.seq + i + !!(s.flags & SYN))) {
 			print_got("wrong byte in", &g);
 			fail_at(__FILE__, __LINE__);
 		}

@@ -141,7 +141,6 @@ static void test_parse_ignored_options(void **state)
 		{9, {5, 9, 1, 2, 3, 4, 5, 6, 7}},
 		{11, {5, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
 		{6, {254, 6, 0xf9, 0x89, 2, 4}},
-		{4, {34, 2, 1, 1}},
 		{4, {0, 2, 4, 5}},
 		{4, {1, 0, 2, 0}},
 	};
@@ -156,6 +155,37 @@ static void test_parse_ignored_options(void **state)
 		assert_int_equal(s.opt.wscale, -1);
 		assert_false(s.opt.sack_ok || s.opt.ts);
 		assert_int_equal(s.opt.sack_n, 0);
+	}
+}
+
+/* RFC 7413 4.1.1: no cookie, or 4 to 16 bytes, an even number; with SYN only. */
+static void test_fastopen_option(void **state)
+{
+	uint8_t opt[20] = {34}, hdr[TCP_HDR_MAX];
+	struct segment s, out;
+
+	(void)state;
+	for (uint8_t i = 2; i < sizeof(opt); i++)
+		opt[i] = (uint8_t)(i * 3);
+	for (uint8_t n = 0; n <= 18; n++) {
+		bool good = n == 0 || (n >= 4 && n <= 16 && n % 2 == 0);
+
+		opt[1] = (uint8_t)(2 + n);
+		assert_int_equal(parse_options_of(&s, SEG_SYN, opt, 2u + n), DROP_NONE);
+		assert_int_equal(s.opt.fastopen, good);
+		assert_int_equal(s.opt.cookie_len_bytes, good ? n : 0);
+		assert_memory_equal(s.opt.cookie, opt + 2, s.opt.cookie_len_bytes);
+		assert_int_equal(parse_options_of(&s, SEG_ACK, opt, 2u + n), DROP_NONE);
+		assert_false(s.opt.fastopen);
+		if (!good)
+			continue;
+		out = (struct segment){.flags = SEG_SYN, .opt = {.wscale = -1, .fastopen = true}};
+		out.opt.cookie_len_bytes = n;
+		memcpy(out.opt.cookie, opt + 2, n);
+		assert_int_equal(segment_build(&out, hdr), 20 + (n + 2 + 3) / 4 * 4);
+		assert_memory_equal(hdr + 20, opt, 2u + n);
+		for (unsigned i = 22u + n; i % 4; i++)
+			assert_int_equal(hdr[i], 1);
 	}
 }
 
@@ -545,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_parse_offset),
 		cmocka_unit_test(test_parse_impossible_options),
 		cmocka_unit_test(test_parse_ignored_options),
+		cmocka_unit_test(test_fastopen_option),
 		cmocka_unit_test(test_parse_unknown_option_skipped),
 		cmocka_unit_test(test_parse_repeated_option),
 		cmocka_unit_test(test_parse_wscale),

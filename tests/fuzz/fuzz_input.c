@@ -23,6 +23,7 @@
 struct peer { /* one per remote port */
 	uint32_t seq, ack; /* that the engine's next input should carry */
 	uint32_t ts_val;   /* newest from the engine */
+	struct seg_options cookie; /* newest with one, RFC 7413 */
 	bool heard;
 };
 
@@ -53,6 +54,8 @@ static void hear(struct machine *m, const struct segment *s)
 		p->seq = s->ack;
 	if (s->opt.ts)
 		p->ts_val = s->opt.ts_val;
+	if (s->opt.cookie_len_bytes)
+		p->cookie = s->opt;
 }
 
 static void check_out(struct machine *m, const struct engine_pkt_out *o)
@@ -78,7 +81,7 @@ static void check_out(struct machine *m, const struct engine_pkt_out *o)
 	check(segment_parse(&s, &o->src, &o->dst, hdr, o->hdr_len_bytes) == DROP_NONE);
 	check(addr_eq(&o->src, &m->local.addr));
 	check((s.flags & (SEG_SYN | SEG_RST)) != (SEG_SYN | SEG_RST));
-	check(!(s.flags & SEG_SYN) || !payload);
+	check(!(s.flags & SEG_SYN) || (!(s.flags & SEG_ACK) && m->opts.fastopen) || !payload);
 	s.data_len_bytes = payload;
 	hear(m, &s);
 }
@@ -167,7 +170,7 @@ static uint32_t deviation(struct input *in)
 
 static void random_options(struct input *in, const struct peer *p, struct seg_options *o)
 {
-	uint8_t which = take8(in);
+	uint8_t which = take8(in), cookie = take8(in);
 
 	*o = (struct seg_options){.wscale = -1};
 	if (which & 1) {
@@ -180,6 +183,14 @@ static void random_options(struct input *in, const struct peer *p, struct seg_op
 	if (which & 16)
 		o->wscale = (int8_t)(take8(in) % 16);
 	o->sack_ok = which & 32;
+	o->fastopen = cookie < 64;
+	if (o->fastopen && cookie & 32 && p->cookie.fastopen) {
+		o->cookie_len_bytes = p->cookie.cookie_len_bytes;
+		memcpy(o->cookie, p->cookie.cookie, sizeof(o->cookie));
+	} else if (o->fastopen) {
+		o->cookie_len_bytes = (uint8_t)(cookie / 4 & 7 ? 2 + (cookie / 4 & 7) * 2 : 0);
+		memset(o->cookie, cookie, sizeof(o->cookie));
+	}
 	if (which & 64)
 		for (o->sack_n = 0; o->sack_n < (which >> 7) + 1; o->sack_n++) {
 			uint32_t start = p->ack - take16(in) % 20000;
@@ -435,7 +446,7 @@ static void set_up(struct machine *m, struct input *in)
 {
 	static const uint8_t here[4] = {10, 0, 0, 1}, there[4] = {10, 0, 0, 2};
 	struct engine_config cfg;
-	uint8_t flags = take8(in);
+	uint8_t flags = take8(in), fast;
 
 	memset(m, 0, sizeof(*m));
 	engine_config_defaults(&cfg);
@@ -446,6 +457,9 @@ static void set_up(struct machine *m, struct input *in)
 	cfg.trace = flags & 8;
 	cfg.ecn = take8(in) % 7;
 	cfg.mtu_probing = take8(in) % 3;
+	fast = take8(in);
+	cfg.fastopen = fast % 8 | (fast & 8 ? 0x200 : 0) | (fast & 16 ? 0x400 : 0);
+	cfg.syncookies = (fast >> 5) % 3;
 	cfg.half_open_max = 1 + take8(in) % 8;
 	if (flags & 16)
 		cfg.ooo_ranges_max = 1 + take8(in) % 4;
@@ -462,6 +476,8 @@ static void set_up(struct machine *m, struct input *in)
 		m->opts.sndbuf_bytes = take16(in) + 1u;
 	}
 	m->opts.nodelay = flags & 128;
+	m->opts.fastopen = fast & 1;
+	m->opts.fastopen_queue = fast >> 4;
 }
 
 /* Nobody holds anything any more, nobody answers: all of it must end. */
