@@ -22,7 +22,7 @@
 #define V6_MTU_MIN 1280
 #define RAISE_AFTER_US 600000000ull /* RFC 1191 6.3, RFC 8201 4, RFC 4821 7.3 */
 #define PAUSE_RTTS 8            /* after a probe that was lost; at least */
-#define PAUSE_MIN_US 100000
+#define PAUSE_MIN_US 10000
 #define SEARCH_ENDS_BYTES 8     /* what is not worth another probe */
 #define FOLLOWERS 4             /* segments behind a probe */
 #define BLACK_HOLE_TIMEOUTS 2   /* in a row */

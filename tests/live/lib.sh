@@ -25,6 +25,7 @@ MYTCP=${MYTCP-$BUILD/mytcp}
 FULL=${FULL-} # not empty: sizes as large as the promises are
 A=mytcp-$$-a
 B=mytcp-$$-b
+R=mytcp-$$-r
 ADDR_A=10.77.0.1
 ADDR_B=10.77.0.2
 
@@ -66,9 +67,29 @@ net_up() {
 	done
 }
 
+# router MTU: between the hosts, with a path so narrow behind it either way.
+router() {
+	local host
+	ip netns add "$R"
+	ip -n "$A" link delete va
+	ip -n "$A" link add va type veth peer name ra netns "$R"
+	ip -n "$B" link add vb type veth peer name rb netns "$R"
+	for host in "$A a $ADDR_A" "$B b $ADDR_B"; do
+		# shellcheck disable=SC2086 # three words
+		set -- "$1" $host
+		ip -n "$2" address add "$4/32" dev "v$3"
+		ip -n "$R" address add "10.77.0.25$((${4##*.} + 2))/32" dev "r$3"
+		ip -n "$2" link set "v$3" up
+		ip -n "$R" link set "r$3" up
+		ip -n "$2" route add default via "10.77.0.25$((${4##*.} + 2))" dev "v$3" onlink
+		ip -n "$R" route add "$4/32" dev "r$3" mtu lock "$1"
+	done
+	ip netns exec "$R" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
+}
+
 net_down() {
 	local ns pids
-	for ns in "$A" "$B"; do
+	for ns in "$A" "$B" "$R"; do
 		pids=$(ip netns pids "$ns" 2>/dev/null) || continue
 		# shellcheck disable=SC2086 # a list of pids
 		[ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
