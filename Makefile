@@ -165,7 +165,7 @@ fuzz: fuzz-build
 # cannot be preloaded with them.
 check: deps
 	+$(MAKE) all tests fuzz-build
-	$(RUN) unit sim fuzz $(if $(SANITIZE),,lab exports live)
+	$(RUN) unit sim fuzz $(if $(SANITIZE),,rfc lab exports live)
 
 .PHONY: coverage
 coverage: deps

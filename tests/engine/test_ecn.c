@@ -28,7 +28,7 @@ static struct harness *client(void **state)
 	return h;
 }
 
-/* RFC 3168 6.1.1: an ECN-setup SYN has both flags, its answer ECE alone; neither
+/* [SHLD-8] RFC 3168 6.1.1: an ECN-setup SYN has both flags, its answer ECE alone; neither
  * is ECT, data is ECT(0) (RFC 8311 3), and a bare ACK is not (6.1.4). */
 static void active_open(void **state)
 {
@@ -225,7 +225,7 @@ static uint32_t fill(struct harness *h, uint32_t segs)
 	return n;
 }
 
-/* 6.1.2: ECE reduces cwnd like a loss, once per window of data; the next new
+/* [SHLD-8] 6.1.2: ECE reduces cwnd like a loss, once per window of data; the next new
  * segment says so by CWR; nothing is retransmitted. */
 static void ece_reduces_once(void **state)
 {

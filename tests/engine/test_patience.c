@@ -199,7 +199,7 @@ static void adopts_the_peers(void **state)
 
 /* ---- keepalive ------------------------------------------------------------------------ */
 
-/* [MUST-24] [MUST-25] [MUST-28] [MAY-5] Off unless asked for; then two hours. */
+/* [MUST-24] [MUST-25] [MUST-28] [MAY-5] [SHLD-12] Off unless asked for; then two hours. */
 static void keepalive_by_default(void **state)
 {
 	struct harness *h = *state;
@@ -212,7 +212,7 @@ static void keepalive_by_default(void **state)
 	h->opts.keepalive = true;
 	establish(h);
 	assert_int_equal(time_to_segment_us(h, 100 * 3600 * US_PER_S), 7200 * US_PER_S);
-	expect(h, ACK, 0, 1, 0); /* [MAY-6] no garbage octet: not needed since 1989 */
+	expect(h, ACK, 0, 1, 0);
 }
 
 /* [MUST-27] The times are the user's. An answered probe begins anew. [MUST-29] One
@@ -288,7 +288,8 @@ static void keepalive_with_user_timeout(void **state)
 	expect_reset(h, 1);
 }
 
-/* Switched on and off while the connection lives; a passive one inherits it. */
+/* [MUST-24] Switched on and off while the connection lives; a passive one inherits
+ * it. */
 static void keepalive_switched(void **state)
 {
 	struct harness *h = *state;

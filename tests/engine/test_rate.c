@@ -245,7 +245,7 @@ static void change_of_algorithm(void **state)
 	assert_int_equal(engine_stats(h->e)->memory_bytes, before);
 }
 
-/* What a listener chose its connections have; a name nobody knows is the
+/* [MAY-18] What a listener chose its connections have; a name nobody knows is the
  * engine's default. */
 static void inherited(void **state)
 {

@@ -111,7 +111,7 @@ static void syn_gets_challenge_ack(void **state)
 			struct harness *h = unlimited(state);
 
 			if (cases[i].state == TCPS_TIME_WAIT && j >= 2)
-				continue; /* may begin a new connection: MAY-2 */
+				continue; /* may begin a new connection */
 			reach(h, cases[i].state);
 			assert_int_not_equal(inject(h, SYN, seqs[j], 0, WND, 0), DROP_NONE);
 			expect(h, ACK, ANY, cases[i].rcv_nxt, 0);
