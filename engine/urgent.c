@@ -55,6 +55,9 @@ void take_urgent(struct tcb *t, const struct segment *s)
 		return;
 	if (t->urg_in && seq_leq(up, t->rcv.up))
 		return;
+	/* What was read out of line must not be read again as part of the stream. */
+	if (t->urg_in && t->urg_taken && tcp_at_mark(t))
+		ring_consume(&t->rcv.data, 1);
 	t->rcv.up = up;
 	t->urg_in = true;
 	t->urg_taken = false;

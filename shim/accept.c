@@ -80,7 +80,8 @@ static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 static void inherit(const struct sock *listener, int listen_fd, struct sock *s,
 		    int fd)
 {
-	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT};
+	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT,
+				   SO_OOBINLINE};
 	unsigned i;
 
 	sock_opts_inherit(s, listener);

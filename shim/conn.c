@@ -176,8 +176,10 @@ void conn_connect_failed(struct conn *c, int err)
 static bool readable(const struct conn *c)
 {
 	struct iovec iov[2];
+	uint8_t urgent;
 
-	return c->tcb && tcp_recv_iov(c->tcb, iov) > 0;
+	return c->tcb && (tcp_recv_iov(c->tcb, iov) > 0 ||
+			  (tcp_at_mark(c->tcb) && tcp_recv_urgent(c->tcb, true, &urgent) == 0));
 }
 
 static bool sends(const struct conn *c)
@@ -261,14 +263,20 @@ static void take_bytes(struct conn *c)
 	while (fresh) {
 		struct iovec iov[2];
 		int n = tcp_send_iov(c->tcb, fresh, iov);
+		bool urgent = false;
 		ssize_t got;
 
 		if (n <= 0)
 			return; /* until TCP_EV_WRITABLE or TCP_EV_ERROR */
-		got = pair_take(c->fd, &c->held, fresh, iov, n);
+		got = pair_take(c->fd, &c->held, fresh, iov, n, &urgent);
 		if (got <= 0)
 			break; /* the queue does not hold what it said */
-		tcp_send_commit(c->tcb, got, c->st->now_us);
+		if (urgent)
+			tcp_send_urgent(c->tcb, got, c->st->now_us);
+		else if (atomic_load_explicit(&c->s->more, memory_order_relaxed))
+			tcp_send_more(c->tcb, got, c->st->now_us);
+		else
+			tcp_send_commit(c->tcb, got, c->st->now_us);
 		fresh -= got;
 	}
 	c->bytes_in = false; /* until the next edge */
@@ -277,8 +285,11 @@ static void take_bytes(struct conn *c)
 static void discard(struct conn *c)
 {
 	struct iovec iov[2];
+	uint8_t urgent;
 	int n;
 
+	if (tcp_at_mark(c->tcb))
+		tcp_recv_urgent(c->tcb, false, &urgent);
 	while ((n = tcp_recv_iov(c->tcb, iov)) > 0)
 		tcp_recv_done(c->tcb, iov[0].iov_len + (n > 1 ? iov[1].iov_len : 0),
 			      c->st->now_us);
@@ -296,12 +307,36 @@ static void give_failed(struct conn *c, int err)
 	}
 }
 
+/* The urgent byte has its place in the stream, whether or not the app reads it
+ * there: that the app end knows by itself (SO_OOBINLINE). */
+static bool give_urgent(struct conn *c)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	if (!tcp_at_mark(c->tcb) || tcp_recv_urgent(c->tcb, true, &byte) != 0)
+		return true;
+	n = pair_give_urgent(c->fd, byte);
+	if (n == -EOPNOTSUPP) { /* before Linux 5.15: in line */
+		const struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+
+		n = pair_give(c->fd, &iov, 1);
+	}
+	if (n < 0)
+		give_failed(c, n);
+	else
+		tcp_recv_urgent(c->tcb, false, &byte);
+	return n > 0;
+}
+
 static void give_bytes(struct conn *c)
 {
 	struct iovec iov[2];
 	ssize_t n;
 
 	while (receives(c) && !c->pair_full && !c->app_deaf) {
+		if (!give_urgent(c))
+			continue;
 		n = tcp_recv_iov(c->tcb, iov);
 		if (n <= 0)
 			return;

@@ -29,7 +29,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 }
 
 /* Flags with which the pair does not do what TCP does. */
-#define UNUSUAL (MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)
+#define UNUSUAL (MSG_ERRQUEUE | MSG_TRUNC)
 
 static ssize_t receive_unusual(int fd, size_t n, int flags)
 {
@@ -42,6 +42,8 @@ static ssize_t receive_unusual(int fd, size_t n, int flags)
 
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
+	if (flags & MSG_OOB && fdtab_peek(fd))
+		return io_received_urgent(fd, real()->recv(fd, buf, n, flags));
 	if (flags & UNUSUAL && fdtab_peek(fd))
 		return receive_unusual(fd, n, flags);
 	return io_received(fd, real()->recv(fd, buf, n, flags));
@@ -72,7 +74,9 @@ static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
 	ssize_t r;
 
 	bare.msg_name = NULL;
-	if (flags & UNUSUAL) {
+	if (flags & MSG_OOB) {
+		r = io_received_urgent(fd, real()->recvmsg(fd, &bare, flags));
+	} else if (flags & UNUSUAL) {
 		for (i = 0; i < msg->msg_iovlen; i++)
 			n += msg->msg_iov[i].iov_len;
 		r = receive_unusual(fd, n, flags);
@@ -96,7 +100,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (!fdtab_peek(fd))
 		return real()->recvmsg(fd, msg, flags);
-	if (!msg->msg_name && !(flags & UNUSUAL))
+	if (!msg->msg_name && !(flags & (UNUSUAL | MSG_OOB)))
 		return io_received(fd, real()->recvmsg(fd, msg, flags));
 	if (!hook_enter(&h, fd))
 		return real()->recvmsg(fd, msg, flags);
@@ -177,7 +181,9 @@ EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 	if (io_check_send(flags))
 		return hook_fail(io_check_send(flags));
 	sock_settle(s, fd);
-	r = real()->send(fd, buf, n, flags | MSG_NOSIGNAL);
+	io_note_more(s, flags);
+	/* Nothing cannot be urgent; the pair would say EOPNOTSUPP. */
+	r = real()->send(fd, buf, n, (n ? flags : flags & ~MSG_OOB) | MSG_NOSIGNAL);
 	return io_sent(fd, r, flags);
 }
 
@@ -189,6 +195,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 	if (!s)
 		return real()->write(fd, buf, n);
 	sock_settle(s, fd);
+	io_note_more(s, 0);
 	r = real()->send(fd, buf, n, MSG_NOSIGNAL);
 	return io_is_stale(r) ? real()->write(fd, buf, n) : io_sent(fd, r, 0);
 }
@@ -202,6 +209,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	if (!s || n < 0 || n > IOV_MAX)
 		return real()->writev(fd, iov, n);
 	sock_settle(s, fd);
+	io_note_more(s, 0);
 	r = real()->sendmsg(fd, &msg, MSG_NOSIGNAL);
 	return io_is_stale(r) ? real()->writev(fd, iov, n) : io_sent(fd, r, 0);
 }
@@ -227,6 +235,7 @@ static ssize_t send_msg(struct sock *s, int fd, const struct msghdr *msg, int fl
 	if (io_check_send(flags))
 		return hook_fail(io_check_send(flags));
 	sock_settle(s, fd);
+	io_note_more(s, flags);
 	return io_sent(fd, real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL), flags);
 }
 

@@ -73,8 +73,6 @@ ssize_t io_send_failed(int fd, bool signal)
 
 int io_check_receive(int flags)
 {
-	if (flags & MSG_OOB)
-		return -EINVAL; /* there is no urgent data */
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN; /* the error queue is empty */
 	return 0;
@@ -82,7 +80,19 @@ int io_check_receive(int flags)
 
 int io_check_send(int flags)
 {
-	return flags & (MSG_OOB | MSG_FASTOPEN) ? -EOPNOTSUPP : 0;
+	return flags & MSG_FASTOPEN ? -EOPNOTSUPP : 0;
+}
+
+/* EINVAL is TCP's own word for "no urgent data", unless nobody could send any. */
+ssize_t io_received_urgent(int fd, ssize_t r)
+{
+	struct sock *s = fdtab_peek(fd);
+
+	if (r < 0 && errno == EINVAL)
+		errno = s && atomic_load(&s->state) == SOCK_LISTENING ? ENOTCONN : EINVAL;
+	else if (r < 0)
+		r = io_received(fd, r);
+	return r;
 }
 
 ssize_t io_discard(int fd, size_t n, int flags)

@@ -39,6 +39,18 @@ static inline bool io_is_stale(ssize_t r)
 int io_check_receive(int flags);
 int io_check_send(int flags);
 
+/* As io_received(), after a call with MSG_OOB. */
+ssize_t io_received_urgent(int fd, ssize_t r);
+
+/* Before a call that sends: does it say MSG_MORE? */
+static inline void io_note_more(struct sock *s, int flags)
+{
+	bool more = flags & MSG_MORE;
+
+	if (atomic_load_explicit(&s->more, memory_order_relaxed) != more)
+		atomic_store(&s->more, more);
+}
+
 /* recv() with MSG_TRUNC: TCP throws the bytes away. */
 ssize_t io_discard(int fd, size_t n, int flags);
 

@@ -51,12 +51,21 @@ bool pair_starts_with_mark(int fd)
 	       msg.msg_flags & MSG_CTRUNC;
 }
 
-static ssize_t peek_last(int fd, uint8_t *held, const struct iovec *room)
+/* Was the first byte of the queue sent with MSG_OOB? Reading stops before it. */
+static bool at_mark(int fd)
+{
+	int yes = 0;
+
+	return ioctl(fd, SIOCATMARK, &yes) == 0 && yes; /* since Linux 5.15 */
+}
+
+static ssize_t peek_last(int fd, uint8_t *held, const struct iovec *room, bool *urgent)
 {
 	ssize_t got;
 
 	pair_skip(fd, *held);
 	*held = 0;
+	*urgent = at_mark(fd);
 	got = recv(fd, room->iov_base, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (got < 0)
 		return -errno;
@@ -65,7 +74,7 @@ static ssize_t peek_last(int fd, uint8_t *held, const struct iovec *room)
 }
 
 ssize_t pair_take(int fd, uint8_t *held, uint32_t fresh,
-		  const struct iovec *room, int rooms)
+		  const struct iovec *room, int rooms, bool *urgent)
 {
 	char byte;
 	struct iovec iov[3] = {{.iov_base = &byte, .iov_len = *held}};
@@ -75,7 +84,11 @@ ssize_t pair_take(int fd, uint8_t *held, uint32_t fresh,
 	int i;
 
 	if (fresh == 1)
-		return peek_last(fd, held, room);
+		return peek_last(fd, held, room, urgent);
+	/* A held byte before it has been taken, and a held one at it too. */
+	*urgent = !*held && at_mark(fd);
+	if (*urgent)
+		left = 1;
 	for (i = 0; i < rooms && i < 2 && left; i++) {
 		iov[i + 1] = room[i];
 		if (iov[i + 1].iov_len > left)
@@ -87,9 +100,9 @@ ssize_t pair_take(int fd, uint8_t *held, uint32_t fresh,
 	if (got <= 0)
 		return got < 0 ? -errno : 0;
 	got -= *held;
-	if (*held && !got) { /* the kernel stops after ancillary data */
+	if (*held && !got) { /* the kernel stops after ancillary data, and at a mark */
 		*held = 0;
-		return pair_take(fd, held, fresh, room, rooms);
+		return pair_take(fd, held, fresh, room, rooms, urgent);
 	}
 	*held = 0;
 	return got;
@@ -99,6 +112,13 @@ ssize_t pair_give(int fd, const struct iovec *iov, int iovs)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = iovs};
 	ssize_t sent = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return sent < 0 ? -errno : sent;
+}
+
+ssize_t pair_give_urgent(int fd, uint8_t byte)
+{
+	ssize_t sent = send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	return sent < 0 ? -errno : sent;
 }

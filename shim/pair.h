@@ -28,12 +28,15 @@ bool pair_starts_with_mark(int fd);
 /* Moves bytes that are not held from the queue to iov: fresh is how many there
  * are, at least 1. Takes all it can but the last byte; if that is the only one,
  * takes it and leaves it held. Returns how many, 0 or a negative errno when the
- * queue does not hold what was said. */
+ * queue does not hold what was said. *urgent: the app sent this one byte with
+ * MSG_OOB. */
 ssize_t pair_take(int fd, uint8_t *held, uint32_t fresh,
-		  const struct iovec *iov, int iovs);
+		  const struct iovec *iov, int iovs, bool *urgent);
 /* Writes to the app end. How many bytes; -EAGAIN: it is full; -EPIPE: nobody
  * reads any more. */
 ssize_t pair_give(int fd, const struct iovec *iov, int iovs);
+/* The same for one byte of urgent data: 1 or a negative errno. */
+ssize_t pair_give_urgent(int fd, uint8_t byte);
 /* epoll's bits for fd as they are now. */
 unsigned pair_bits(int fd);
 /* Takes the pending error: ECONNRESET if the app end was closed with unread

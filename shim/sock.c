@@ -91,7 +91,8 @@ void sock_make_name(struct sock *s, enum name_kind kind)
 /* What a program can have set on the app end itself. */
 static void copy_file_state(int from, int to)
 {
-	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT};
+	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT,
+				   SO_OOBINLINE};
 	struct f_owner_ex owner;
 	unsigned i;
 
@@ -319,7 +320,8 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 	case SIOCOUTQNSD:
 		return unsent(s, request, arg);
 	case SIOCATMARK:
-		*(int *)arg = 0;
+		if (real()->ioctl(fd, request, arg) < 0) /* before Linux 5.15 */
+			*(int *)arg = 0;
 		return 0;
 	}
 	if (request >= SIOCADDRT && request <= SIOCPROTOPRIVATE)

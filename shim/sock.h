@@ -76,8 +76,9 @@ struct sock {
 	atomic_bool shut_rd, shut_wr; /* app: shutdown() was called */
 	atomic_bool connecting; /* app: connect() began and has not told the program
 				 how it ended: Linux's SS_CONNECTING */
-	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO or SO_RCVLOWAT is set
-				 on the app end */
+	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT or
+				 SO_OOBINLINE is set on the app end */
+	atomic_bool more;     /* app: MSG_MORE with the last call that sent */
 	atomic_uint lingering; /* futex; driver: a close() may wait while it is 1 */
 	atomic_uint fds;      /* fdtab: entries in the fd table */
 	_Atomic ino_t ino;    /* app: inode of the app end */

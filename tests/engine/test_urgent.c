@@ -216,6 +216,24 @@ static void pointer_advances(void **state)
 }
 
 /* [MUST-31] More urgent data than one segment, or one pointer, can say. */
+/* A byte that was read out of line does not come again in line, although a newer
+ * pointer makes the old one's byte an ordinary one. */
+static void taken_byte_stays_taken(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	inject_urgent(h, 1, 10, 11);
+	assert_int_equal(app_read(h, 100), 9);
+	expect_urgent_byte(h, 10);
+	assert_true(tcp_at_mark(h->t));
+	h->read++; /* the byte that was taken */
+	inject_urgent(h, 11, 10, 21);
+	assert_false(tcp_at_mark(h->t));
+	assert_int_equal(app_read(h, 100), 9);
+	expect_urgent_byte(h, 20);
+}
+
 static void long_urgent_data_comes(void **state)
 {
 	struct harness *h = *state;
@@ -291,7 +309,7 @@ int main(void)
 		TEST(pointer_behind_the_byte), TEST(pointer_in_a_burst),
 		TEST(long_urgent_data), TEST(urgent_at_a_closed_window),
 		TEST(out_of_line), TEST(in_line), TEST(announced_before_it_arrives),
-		TEST(pointer_advances), TEST(long_urgent_data_comes),
+		TEST(pointer_advances), TEST(taken_byte_stays_taken), TEST(long_urgent_data_comes),
 		TEST(hostile_pointers), TEST(close_with_urgent_byte),
 	};
 

@@ -97,6 +97,11 @@ static void obey(int fd)
 	while (read(fd, &cmd, 1) == 1) {
 		if (cmd == 'h' && write(fd, "hello", 5) != 5)
 			break;
+		if (cmd == 'u' && (write(fd, "ab", 2) != 2 || send(fd, "cd", 2, MSG_OOB) != 2 ||
+				   write(fd, "ef", 2) != 2))
+			break;
+		if (cmd == 'i')
+			setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &abort.l_onoff, sizeof(int));
 		if (cmd == 'f')
 			shutdown(fd, SHUT_WR);
 		if (cmd == 'c') /* close */
@@ -344,6 +349,71 @@ static void talks(void)
 	close(fd);
 }
 
+static int at_mark(int fd)
+{
+	int yes = -1;
+
+	return ioctl(fd, SIOCATMARK, &yes) == 0 ? yes : -1;
+}
+
+static void urgent_data(void)
+{
+	int fd = joined();
+
+	T(recv(fd, buf, 1, MSG_OOB));
+	T(tell(fd, "u"));
+	bits(fd);
+	T(at_mark(fd));
+	T(recv(fd, buf, 10, MSG_OOB | MSG_PEEK));
+	T(recv(fd, buf, 10, MSG_OOB));
+	printf("    %c\n", buf[0]);
+	T(recv(fd, buf, 10, MSG_OOB));
+	T(recv(fd, buf, 10, 0));
+	printf("    %.3s\n", buf);
+	T(at_mark(fd));
+	T(recv(fd, buf, 10, 0));
+	printf("    %.2s\n", buf);
+	T(at_mark(fd));
+	bits(fd);
+	close(fd);
+}
+
+static void urgent_data_in_line(void)
+{
+	int fd = joined(), one = 1;
+
+	T(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)));
+	T(tell(fd, "u"));
+	bits(fd);
+	T(recv(fd, buf, 10, MSG_OOB));
+	T(at_mark(fd));
+	T(recv(fd, buf, 10, 0));
+	printf("    %.3s\n", buf);
+	T(at_mark(fd));
+	T(recv(fd, buf, 10, 0));
+	printf("    %.3s\n", buf);
+	close(fd);
+}
+
+/* Commands are urgent too: the peer reads them in line, or does not see them. */
+static void sends_urgent_data(void)
+{
+	int fd = joined();
+
+	T(send(fd, "", 0, MSG_OOB));
+	T(send(fd, "hh", 2, MSG_OOB));
+	settle();
+	T(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
+	T(send(fd, "i", 1, 0));
+	settle();
+	T(send(fd, "hh", 2, MSG_OOB));
+	settle();
+	T(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
+	T(shutdown(fd, SHUT_WR));
+	T(send(fd, "h", 1, MSG_OOB | MSG_NOSIGNAL));
+	close(fd);
+}
+
 static void peer_finishes(void)
 {
 	int fd = joined();
@@ -535,7 +605,8 @@ static const struct {
 } cases[] = {
 	CASE(kinds), CASE(fresh), CASE(bad_arguments), CASE(refused),
 	CASE(refused_in_the_background), CASE(connects_in_the_background),
-	CASE(talks), CASE(peer_finishes), CASE(we_finish), CASE(we_stop_reading),
+	CASE(talks), CASE(urgent_data), CASE(urgent_data_in_line), CASE(sends_urgent_data),
+	CASE(peer_finishes), CASE(we_finish), CASE(we_stop_reading),
 	CASE(reset_seen_by_read), CASE(reset_seen_by_write),
 	CASE(reset_seen_by_so_error), CASE(reset_seen_by_sendfile),
 	CASE(disconnects), CASE(accepts), CASE(fds), CASE(option_defaults),

@@ -89,17 +89,20 @@ static void bytes_pass_in_all_sizes(void **state)
 	close(peer);
 }
 
+/* The byte keeps its place in the stream (RFC 6093); see test_urgent.c. */
 static void urgent_data_is_data(void **state)
 {
-	int peer;
+	int peer, one = 1;
 	struct app a = app_and_peer(&peer);
 	char buf[8] = "";
 
 	(void)state;
+	setsockopt(peer, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	assert_int_equal(send(a.fd, "ab", 2, 0), 2);
 	assert_int_equal(send(a.fd, "c", 1, MSG_OOB), 1);
 	assert_int_equal(send(a.fd, "de", 2, 0), 2);
-	assert_int_equal(recv(peer, buf, 5, MSG_WAITALL), 5);
+	assert_int_equal(recv(peer, buf, 2, MSG_WAITALL), 2);
+	assert_int_equal(recv(peer, buf + 2, 3, MSG_WAITALL), 3);
 	assert_string_equal(buf, "abcde");
 	app_close(&a);
 	close(peer);

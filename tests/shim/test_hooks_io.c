@@ -88,12 +88,66 @@ static void unusual_flags(void **state)
 	assert_int_equal(send(fake.engine_end, "abcdef", 6, 0), 6);
 	assert_fails(recv(fd, buf, 1, MSG_OOB), EINVAL);
 	assert_fails(recv(fd, buf, 1, MSG_ERRQUEUE), EAGAIN);
-	assert_fails(send(fd, buf, 1, MSG_OOB), EOPNOTSUPP);
 	assert_int_equal(recv(fd, NULL, 100, MSG_TRUNC | MSG_PEEK), 6);
 	assert_int_equal(recv(fd, NULL, 4, MSG_TRUNC), 4);
 	assert_int_equal(recv(fd, buf, 8, 0), 2);
 	assert_memory_equal(buf, "ef", 2);
 	assert_fails(recv(fd, NULL, 4, MSG_TRUNC | MSG_DONTWAIT), EAGAIN);
+	close(fd);
+	close(fake.engine_end);
+}
+
+/* The app end has urgent data as TCP has it; where it has none, the errors are
+ * TCP's. */
+static void urgent_data(void **state)
+{
+	struct sock *s;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), mark = -1, one = 1;
+	struct pollfd p = {.events = POLLPRI};
+	char buf[8];
+
+	(void)state;
+	assert_fails(recv(fd, buf, 1, MSG_OOB), EINVAL);
+	assert_fails(send(fd, "x", 1, MSG_OOB | MSG_NOSIGNAL), EPIPE);
+	close(fd);
+	fd = listening(&s);
+	assert_fails(recv(fd, buf, 1, MSG_OOB), ENOTCONN);
+	close(fd);
+	p.fd = fd = connected(&s);
+	assert_fails(recv(fd, buf, 1, MSG_OOB), EINVAL);
+	assert_int_equal(send(fake.engine_end, "ab", 2, 0), 2);
+	assert_int_equal(send(fake.engine_end, "!", 1, MSG_OOB), 1);
+	assert_int_equal(poll(&p, 1, 0), 1);
+	assert_int_equal(recv(fd, buf, 8, 0), 2);
+	assert_int_equal(ioctl(fd, SIOCATMARK, &mark), 0);
+	assert_int_equal(mark, 1);
+	assert_int_equal(recv(fd, buf, 8, MSG_OOB | MSG_PEEK), 1);
+	assert_int_equal(recv(fd, buf, 8, MSG_OOB), 1);
+	assert_int_equal(buf[0], '!');
+	assert_fails(recv(fd, buf, 1, MSG_OOB), EINVAL);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, 4), 0);
+	assert_int_equal(send(fake.engine_end, "?", 1, MSG_OOB), 1);
+	assert_int_equal(recv(fd, buf, 8, 0), 1);
+	assert_int_equal(buf[0], '?');
+	assert_int_equal(send(fd, "xyz", 3, MSG_OOB), 3);
+	assert_int_equal(send(fd, "", 0, MSG_OOB), 0);
+	assert_int_equal(read(fake.engine_end, buf, 8), 3); /* and the one that stays */
+	assert_int_equal(recv(fake.engine_end, buf, 8, MSG_OOB), 1);
+	assert_int_equal(buf[0], 'z');
+	close(fd);
+	close(fake.engine_end);
+}
+
+static void msg_more_is_noted(void **state)
+{
+	struct sock *s;
+	int fd = connected(&s);
+
+	(void)state;
+	assert_int_equal(send(fd, "a", 1, MSG_MORE), 1);
+	assert_true(atomic_load(&s->more));
+	assert_int_equal(write(fd, "b", 1), 1);
+	assert_false(atomic_load(&s->more));
 	close(fd);
 	close(fake.engine_end);
 }
@@ -150,6 +204,8 @@ int main(void)
 		TEST(reset_is_reported_once),
 		TEST(addresses_and_ancillary_data_stay_out),
 		TEST(unusual_flags),
+		TEST(urgent_data),
+		TEST(msg_more_is_noted),
 		TEST(many_messages),
 		TEST(sendfile_after_a_reset),
 	};

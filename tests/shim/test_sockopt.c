@@ -71,8 +71,6 @@ static void values_for_the_engine(void **state)
 	(void)state;
 	assert_int_equal(set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 2), 0);
 	assert_true(o->keepalive);
-	assert_int_equal(set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1), 0);
-	assert_true(o->oob_inline);
 	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_CORK, 1), 0);
 	assert_true(o->cork);
 	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30), 0);
