@@ -101,18 +101,26 @@ static void expect_tail(struct report *r, const char *cc, uint32_t rtt_us)
 		     (double)worst_us / MS, worst, timeouts);
 }
 
+/* The step of it that takes so much longer: the request's way, the response from
+ * then on, the closing on either side. (An RTT that was measured over a loss may
+ * slow down what comes after, where the algorithm paces by it.) */
 static uint64_t later_us(const struct exchange *x, const struct exchange *whole)
 {
-	const uint64_t at_us[][2] = {
-		{x->request_us, whole->request_us}, {x->response_us, whole->response_us},
-		{x->client_us, whole->client_us}, {x->server_us, whole->server_us},
+	const int64_t steps_us[] = {
+		(int64_t)(x->request_us - whole->request_us),
+		(int64_t)(x->response_us - x->request_us) -
+			(int64_t)(whole->response_us - whole->request_us),
+		(int64_t)(x->client_us - x->response_us) -
+			(int64_t)(whole->client_us - whole->response_us),
+		(int64_t)(x->server_us - x->response_us) -
+			(int64_t)(whole->server_us - whole->response_us),
 	};
-	uint64_t most_us = 0;
+	int64_t most_us = 0;
 
 	for (unsigned i = 0; i < 4; i++)
-		if (at_us[i][0] > at_us[i][1] + most_us)
-			most_us = at_us[i][0] - at_us[i][1];
-	return most_us;
+		if (steps_us[i] > most_us)
+			most_us = steps_us[i];
+	return (uint64_t)most_us;
 }
 
 /* What RFC 6298 allows: for a SYN the initial RTO (2.1), after which the window
