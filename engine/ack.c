@@ -225,7 +225,9 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	sndbuf_wake(t);
 	rexmt_timer_update(t, res.advanced, now_us);
 	recovery_check_reneging(t, now_us);
-	if (res.advanced || t->snd.sb.sacked_bytes)
+	if (t->recovery != RECOVERY_OPEN)
+		tlp_in_recovery(t, res.advanced || res.sacked_bytes, now_us);
+	else if (res.advanced || t->snd.sb.sacked_bytes)
 		tlp_schedule(t, false, now_us);
 }
 

@@ -539,6 +539,20 @@ static uint32_t last_segment_bytes(const struct tcb *t, const struct sent *rec,
 	return min_u32(min_u32(tail, mss), len) + fin;
 }
 
+/* Recovery has gone silent: its first segment again (tlp.c). */
+static bool send_probe_again(struct tcb *t, struct engine_pkt_out *pkt, uint32_t mss,
+			     uint64_t now_us)
+{
+	struct scoreboard *sb = &t->snd.sb;
+
+	if (sb_first(sb)->flags & SENT_SACKED ||
+	    sb_split(sb, &t->e->pool, sb_first(sb), mss))
+		return false;
+	resend(t, pkt, sb_first(sb), "probe", now_us);
+	tlp_in_recovery(t, false, now_us);
+	return true;
+}
+
 /* RFC 8985 7.3: a segment of new data if there is any, else the last one again. */
 static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
@@ -548,11 +562,15 @@ static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	if (!t->tlp_now)
 		return false;
 	t->tlp_now = false;
-	if (!sb->n || t->recovery != RECOVERY_OPEN)
+	if (!sb->n)
+		return false;
+	if (tlp_again(t))
+		return send_probe_again(t, pkt, mss, now_us);
+	if (t->recovery != RECOVERY_OPEN)
 		return false;
 	len = min_u32(min_u32(unsent_bytes(t), mss), window_room(t, t->snd.nxt));
 	if (len && send_range(t, pkt, len, "tail loss probe", now_us)) {
-		tlp_sent(t, false);
+		tlp_sent(t, false, now_us);
 		return true;
 	}
 	len = sb_last(sb)->end - sb_last(sb)->start;
@@ -560,7 +578,7 @@ static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	if (len && sb_split(sb, &t->e->pool, sb_last(sb), len))
 		return false;
 	resend(t, pkt, sb_last(sb), "tail loss probe", now_us);
-	tlp_sent(t, true);
+	tlp_sent(t, true, now_us);
 	return true;
 }
 

@@ -124,6 +124,13 @@ static bool enough_dupacks(const struct tcb *t)
 	       (t->sack_ok || seq_gt(t->snd.una, t->snd.recover));
 }
 
+static void recovered(struct tcb *t, uint64_t now_us)
+{
+	rack_on_recovered(t);
+	if (t->repair)
+		t->repair->recovered_us = now_us;
+}
+
 static void on_ack_open(struct tcb *t, const struct sb_acked *res, bool dup,
 			uint64_t now_us)
 {
@@ -156,7 +163,7 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 	if (seq_geq(t->snd.una, t->snd.recover)) {
 		t->recovery = RECOVERY_OPEN;
 		t->snd.dupacks = 0;
-		rack_on_recovered(t);
+		recovered(t, now_us);
 		t->cc.ops->on_recovered(&t->cc, flight(t), now_us);
 		prr_end(t);
 		return;
@@ -184,7 +191,7 @@ static void on_ack_loss(struct tcb *t, const struct sb_acked *res, uint64_t now_
 {
 	if (seq_geq(t->snd.una, t->snd.recover)) {
 		t->recovery = RECOVERY_OPEN;
-		rack_on_recovered(t);
+		recovered(t, now_us);
 	} else if (t->sack_ok) {
 		find_losses(t, res, now_us);
 	}
@@ -220,6 +227,7 @@ void recovery_on_reorder_timer(struct tcb *t, uint64_t now_us)
 	if (t->recovery == RECOVERY_OPEN && !pmtu_forgives(t, now_us))
 		enter_fast(t, NULL, now_us);
 	rate_tell_losses(t, now_us);
+	tlp_in_recovery(t, false, now_us);
 	tcb_want_output(t);
 }
 

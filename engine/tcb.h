@@ -85,6 +85,7 @@ enum frto { /* RFC 5682 */
 
 /* What only connections need that have seen congestion. */
 struct repair {
+	uint64_t recovered_us; /* when the last recovery ended */
 	struct {
 		uint32_t fs_bytes; /* RecoverFS, RFC 6937; 0: off */
 		uint32_t delivered_bytes, out_bytes;
@@ -206,6 +207,7 @@ struct tcb {
 		bool out;              /* one is unanswered */
 		bool again;            /* it was a retransmission */
 		bool sample_due;       /* no RTT was seen since the last probe */
+		uint8_t silences;      /* probes of recovery in a row, unanswered */
 	} tlp;
 	struct repair *repair; /* NULL as long as nothing was lost */
 	struct { /* the size of the receive buffer */
@@ -568,8 +570,12 @@ void rack_mark_on_timeout(struct tcb *t, uint64_t now_us);
  * alone: it left with nothing else in flight. */
 void tlp_schedule(struct tcb *t, bool alone, uint64_t now_us);
 void tlp_on_timer(struct tcb *t, uint64_t now_us);
+/* The same while losses are repaired; news: an ACK has told something. */
+void tlp_in_recovery(struct tcb *t, bool news, uint64_t now_us);
 /* The probe has left; again: as a retransmission. */
-void tlp_sent(struct tcb *t, bool again);
+void tlp_sent(struct tcb *t, bool again, uint64_t now_us);
+/* Does the probe that is due follow one that got no answer? */
+bool tlp_again(const struct tcb *t);
 /* An RTT was measured, and srtt_us is what it was before. */
 void tlp_on_sample(struct tcb *t, uint32_t rtt_us, bool exact);
 /* An ACK was taken. dsack: what it says came twice, or NULL; plain_dup: it is a

@@ -77,6 +77,7 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 	trace_note(t, "RTO", now_us);
 	recovery_on_timeout(t, now_us); /* (5.4), and RFC 5681 3.1 */
 	back_off(t, now_us);            /* (5.5), (5.6) */
+	tlp_in_recovery(t, false, now_us);
 }
 
 void enter_time_wait(struct tcb *t, uint64_t now_us)

@@ -1,6 +1,16 @@
 /* tlp.c - the tail loss probe, RFC 8985 7: it makes a silent peer say what it has
  * before the retransmission timer must guess.
  *
+ * Our extension: recovery is probed too. Where more is lost than arrives, its ACKs and
+ * retransmissions are lost as a rule, and RFC 8985 leaves every such silence to the
+ * retransmission timer, whose minimum is made for delayed ACKs and thousands of times
+ * the RTT of a short path. So while losses are being repaired, a silence of a PTO
+ * lets the first segment out once more, the next one of twice as long, and so on up
+ * to the RTO, which stays where it is. That is the exponential backoff of RFC 6298
+ * (5.5), one segment at a time, without the minimum of (2.4); peers do not delay ACKs
+ * while there is a hole (RFC 5681 4.2). News ends the series. For a moment after
+ * recovery the same follows a tail loss probe that got no answer.
+ *
  * Owns t->tlp and TIMER_PROBE. output.c sends the probe when tlp_now is set.
  *
  * When an ACK has taken all but the tail of a flight, the clock of the tail is
@@ -16,6 +26,10 @@
 #define WORST_DELACK_US 200000
 /* Slack for timers on both sides. */
 #define PTO_SLACK_US 2000
+/* How long a path is held to be bad after the last recovery. */
+#define LOSSY_US 1000000
+/* Enough doublings to be beyond any RTO. */
+#define SILENCES_MAX 20
 /* 7.2: without an RTT. */
 #define PTO_INITIAL_US 1000000
 
@@ -51,10 +65,40 @@ static bool may_probe(const struct tcb *t)
 	       t->snd.wnd && !t->snd.sb.sacked_bytes;
 }
 
+/* Is something being repaired, or was it a moment ago? */
+static bool is_lossy(const struct tcb *t, uint64_t now_us)
+{
+	return t->recovery != RECOVERY_OPEN ||
+	       (t->repair && now_us - t->repair->recovered_us < LOSSY_US);
+}
+
+/* The probe of recovery, after silences of PTO, 2 PTO, 4 PTO ... */
+static void schedule_again(struct tcb *t, uint64_t now_us)
+{
+	uint64_t pto_us = 2ull * t->rtt.srtt_us + PTO_SLACK_US;
+	uint64_t at_us = now_us + (pto_us << t->tlp.silences);
+
+	if (rack_on(t) && t->rtt.srtt_us && flight(t) && t->snd.wnd &&
+	    at_us < t->timer_at[TIMER_REXMT])
+		tcb_timer_set(t, TIMER_PROBE, at_us);
+	else
+		tcb_timer_stop(t, TIMER_PROBE);
+}
+
+void tlp_in_recovery(struct tcb *t, bool news, uint64_t now_us)
+{
+	if (news)
+		t->tlp.silences = 0;
+	schedule_again(t, now_us);
+}
+
 void tlp_schedule(struct tcb *t, bool alone, uint64_t now_us)
 {
 	uint64_t at_us;
 
+	t->tlp.silences = 0;
+	if (t->recovery != RECOVERY_OPEN)
+		return;
 	if (!may_probe(t)) {
 		tcb_timer_stop(t, TIMER_PROBE);
 		return;
@@ -68,19 +112,35 @@ void tlp_schedule(struct tcb *t, bool alone, uint64_t now_us)
 /* 7.3: one probe at a time, and none before the last has let an RTT be seen. */
 void tlp_on_timer(struct tcb *t, uint64_t now_us)
 {
-	if (!may_probe(t) || t->tlp.out || t->tlp.sample_due)
+	bool again = t->recovery != RECOVERY_OPEN || t->tlp.out || t->tlp.sample_due;
+
+	if (t->recovery == RECOVERY_OPEN && !may_probe(t))
 		return;
+	if (again && !is_lossy(t, now_us))
+		return;
+	if (again)
+		t->tlp.silences += t->tlp.silences < SILENCES_MAX;
+	else
+		rexmt_timer_update(t, true, now_us);
 	t->tlp_now = true;
-	rexmt_timer_update(t, true, now_us);
 	tcb_want_output(t);
 }
 
-void tlp_sent(struct tcb *t, bool again)
+void tlp_sent(struct tcb *t, bool again, uint64_t now_us)
 {
 	t->tlp.out = true;
 	t->tlp.sample_due = true;
 	t->tlp.again = again;
 	t->tlp.end = t->snd.nxt;
+	if (is_lossy(t, now_us)) {
+		t->tlp.silences = 1;
+		schedule_again(t, now_us);
+	}
+}
+
+bool tlp_again(const struct tcb *t)
+{
+	return t->tlp.silences > 0;
 }
 
 void tlp_on_sample(struct tcb *t, uint32_t rtt_us, bool exact)

@@ -244,6 +244,105 @@ static void with_fin(void **state)
 	assert_string_equal(h->note, "tail loss probe");
 }
 
+/* ---- our extension: recovery is probed too ------------------------------------- */
+
+/* The next transmission is of segment n, after us (and a little). */
+static void probed_after(struct harness *h, uint32_t n, uint64_t us)
+{
+	assert_in_range(time_to_segment_us(h, 10 * US_PER_S), us - 1000, us + 1000);
+	expect(h, ACK, seq_of(n), 1, MSS);
+	expect_none(h);
+}
+
+/* Silences of PTO, 2 PTO, 4 PTO: the first segment again each time, one at a time, as
+ * long as the RTO is farther away; the RTO comes when it would have come. */
+static void silence_in_recovery(void **state)
+{
+	struct harness *h = start_sack(state, NULL, 5000);
+	const uint64_t pto_us = 2 * 5000 + 2000;
+	uint64_t start_us, rto_us;
+
+	send_segments(h, 0, 5);
+	advance_us(h, 5000);
+	sack(h, 0, 1, 5);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	start_us = h->now_us;
+	rto_us = status(h).rto_us;
+	for (unsigned i = 0; (2 << i) * pto_us < rto_us; i++)
+		probed_after(h, 0, pto_us << i);
+	assert_int_equal(status(h).recovery, RECOVERY);
+	assert_int_equal(status(h).backoff, 0);
+	time_to_segment_us(h, US_PER_S);
+	assert_int_equal(h->now_us, start_us + rto_us);
+	assert_int_equal(status(h).recovery, LOSS);
+}
+
+/* News begins it anew. */
+static void news_in_recovery(void **state)
+{
+	struct harness *h = start_sack(state, NULL, 5000);
+	const uint64_t pto_us = 2 * 5000 + 2000;
+
+	send_segments(h, 0, 6);
+	advance_us(h, 5000);
+	sack(h, 0, 2, 5);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	expect(h, ACK, seq_of(1), 1, MSS);
+	probed_after(h, 0, pto_us);
+	probed_after(h, 0, 2 * pto_us);
+	sack(h, 1, 2, 5);
+	forget(h);
+	assert_true(time_to_segment_us(h, US_PER_S) <= pto_us + 1000);
+	expect(h, ACK, seq_of(1), 1, MSS);
+}
+
+/* After a timeout the series is not begun again: the RTO has gone as far. */
+static void silence_after_timeout(void **state)
+{
+	struct harness *h = start_sack(state, NULL, 5000);
+	uint32_t n = 0;
+
+	send_segments(h, 0, 5);
+	for (uint64_t end_us = h->now_us + 20 * US_PER_S; h->now_us < end_us; n++) {
+		time_to_segment_us(h, 60 * US_PER_S);
+		forget(h);
+	}
+	assert_true(status(h).backoff >= 5);
+	/* 200 ms << 7 is more than 20 s: no more than two for each RTO, and those
+	 * before the first */
+	assert_true(n <= 5 + 2 * 7);
+}
+
+/* For a second after a recovery, a probe of the tail without an answer is followed by
+ * such a series; later on RFC 8985 7.3 holds: it is the timer's turn. */
+static void probe_lost_too(void **state)
+{
+	for (int later = 0; later < 2; later++) {
+		struct harness *h = start_sack(state, NULL, 5000);
+		const uint64_t pto_us = 2 * 5000 + 2000;
+		uint64_t rto_us;
+
+		send_segments(h, 0, 5);
+		advance_us(h, 5000);
+		sack(h, 0, 1, 5);
+		expect(h, ACK, seq_of(0), 1, MSS);
+		advance_us(h, 5000);
+		ack_to(h, 5);
+		assert_int_equal(status(h).recovery, OPEN);
+		send_segments(h, 5, 2);
+		advance_us(h, 5000);
+		ack_to(h, 7); /* a sample */
+		if (later)
+			advance_us(h, 2 * US_PER_S);
+		send_segments(h, 7, 2);
+		time_to_segment_us(h, US_PER_S);
+		expect(h, ACK, seq_of(8), 1, MSS);
+		rto_us = status(h).rto_us;
+		probed_after(h, 7, later ? rto_us : 2 * pto_us);
+		assert_int_equal(status(h).recovery, later ? LOSS : OPEN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +351,8 @@ int main(void)
 		TEST(tail_of_a_flight), TEST(learns_the_delay), TEST(misjudged),
 		TEST(instead_of_the_timeout), TEST(one_probe_at_a_time),
 		TEST(plain_duplicate), TEST(with_fin),
+		TEST(silence_in_recovery), TEST(news_in_recovery),
+		TEST(silence_after_timeout), TEST(probe_lost_too),
 	};
 
 	return cmocka_run_group_tests_name("tlp", tests, NULL, NULL);
