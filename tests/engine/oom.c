@@ -12,6 +12,7 @@ void *__wrap_realloc(void *p, size_t size);
 
 static int countdown = -1; /* negative: off */
 static int happened;
+static unsigned long allocations;
 
 void oom_after(int n)
 {
@@ -25,8 +26,14 @@ int oom_happened(void)
 	return happened;
 }
 
+unsigned long oom_allocations(void)
+{
+	return allocations;
+}
+
 static int fails(void)
 {
+	allocations++;
 	if (countdown < 0 || countdown-- > 0)
 		return 0;
 	happened = 1;

@@ -8,5 +8,7 @@
 void oom_after(int n);
 /* Has it failed? Also calls it off if not. */
 int oom_happened(void);
+/* Allocations so far. */
+unsigned long oom_allocations(void);
 
 #endif
