@@ -254,22 +254,25 @@ uint64_t net_lost(const struct net *net)
 	return dropped(&net->dir[0].counts) + dropped(&net->dir[1].counts);
 }
 
-static struct packet *copy(const struct net *net, const struct engine_pkt_out *o,
+static struct packet *copy(struct net *net, const struct engine_pkt_out *o,
 			   int from, const uint8_t *hdr, const struct iovec *iov,
 			   int iovs, uint32_t payload_bytes)
 {
 	uint32_t len = o->hdr_len_bytes + payload_bytes, at = o->hdr_len_bytes;
 	struct packet *k = malloc(sizeof(*k) + len);
-	uint16_t sum = net->p.unchecked
-			       ? segment_pseudo_sum(&o->src, &o->dst, len)
-			       : segment_checksum(&o->src, &o->dst, hdr,
-						  o->hdr_len_bytes, iov, iovs);
+	uint16_t sum;
 
 	if (!k)
 		abort();
 	*k = (struct packet){.to = !from, .tos = o->tos, .src = o->src, .dst = o->dst,
 			     .len_bytes = len};
 	memcpy(k->tcp, hdr, o->hdr_len_bytes);
+	meddle(net->p.dir[from].meddle, &net->meddle, &net->rng, k->tcp,
+	       o->hdr_len_bytes, &k->tos);
+	sum = net->p.unchecked
+		      ? segment_pseudo_sum(&o->src, &o->dst, len)
+		      : segment_checksum(&o->src, &o->dst, k->tcp, o->hdr_len_bytes,
+					 iov, iovs);
 	k->tcp[16] = (uint8_t)(sum >> 8);
 	k->tcp[17] = (uint8_t)sum;
 	for (int i = 0; i < iovs; i++) {

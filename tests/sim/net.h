@@ -15,6 +15,7 @@
 #include "../../engine/engine.h"
 #include "../../engine/segment.h"
 #include "element.h"
+#include "meddle.h"
 
 struct net_dir {
 	uint32_t delay_us;
@@ -28,6 +29,7 @@ struct net_dir {
 	uint64_t lose_nth;    /* this one is lost, from 1; 0: none */
 	uint32_t mtu_bytes;   /* somewhere on the way; 0: as at its beginning */
 	uint32_t icmp_ppm;    /* that the sender is told so */
+	enum meddling meddle;
 };
 
 struct net_params {
@@ -70,6 +72,7 @@ struct net_counts {
 struct net {
 	struct net_params p;
 	struct rng rng;
+	struct meddle_state meddle;
 	struct packet **heap;
 	uint32_t n, cap;
 	uint64_t order;

@@ -117,6 +117,8 @@ static void random_direction(struct rng *r, uint32_t mtu, uint32_t mtu_min,
 			     struct net_dir *d)
 {
 	random_narrow(r, mtu, mtu_min, d);
+	if (rng_chance(r, 25))
+		d->meddle = (enum meddling)rng_below(r, MEDDLE_COUNT);
 	random_delay(r, d);
 	random_losses(r, mtu, d);
 	if (rng_chance(r, 30))
@@ -321,6 +323,8 @@ static void print_direction(const char *name, const struct net_dir *d)
 	       d->corrupt_ppm);
 	if (d->mtu_bytes)
 		printf(", mtu %u (ICMP %u ppm)", d->mtu_bytes, d->icmp_ppm);
+	if (d->meddle)
+		printf(", ECN meddled with (%d)", d->meddle);
 	if (d->burst.to_bad_ppm)
 		printf(", bursts %u/%u ppm of %u ppm", d->burst.to_bad_ppm,
 		       d->burst.to_good_ppm, d->burst.loss_ppm);
