@@ -113,7 +113,9 @@ static uint64_t echoed_us(const struct tcb *t, const struct segment *s,
 static void take_numbers(struct tcb *t, const struct segment *s,
 			 struct sb_acked *res, uint64_t now_us)
 {
-	uint64_t soonest_us = now_us - t->rtt.min_us;
+	/* RFC 8985 6.2, step 2, with room for the jitter of a shortest RTT that few
+	 * samples have made: an answer not recognised may cost a timeout. */
+	uint64_t soonest_us = now_us - (t->rtt.min_us - t->rtt.min_us / 8);
 
 	if (seq_gt(s->ack, t->snd.una)) {
 		t->stat_bytes_acked += s->ack - t->snd.una;
