@@ -5,6 +5,9 @@
  * not happen to a program that could have gone on. The arena is given out from
  * front to back and never reused but as a whole: a loop lives as long as its
  * process's driver.
+ *
+ * libev sleeps in milliseconds, rounded up; paced data needs better. A deadline
+ * that is near gets a timerfd as well, set only when it changes.
  */
 #include "loop.h"
 
@@ -14,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 /* libev.a's one relocation that cannot go into a shared object is the address
  * of stderr; the Makefile gives that symbol this name. Unused: see on_error(). */
@@ -31,6 +36,9 @@ struct loop {
 	struct loop_calls calls;
 	struct ev_async wake;
 	struct ev_timer timer;
+	struct ev_io fine;   /* on fine_fd */
+	int fine_fd;
+	uint64_t fine_at_us; /* for which it is set; 0: not */
 	struct ev_prepare prepare;
 	struct watch watches[LOOP_WATCHES_MAX];
 	int watches_n;
@@ -119,6 +127,18 @@ static void on_timer(struct ev_loop *ev, struct ev_timer *t, int events)
 	l->calls.expired(l->calls.arg);
 }
 
+static void on_fine(struct ev_loop *ev, struct ev_io *io, int events)
+{
+	struct loop *l = io->data;
+	uint64_t times;
+
+	(void)ev;
+	(void)events;
+	l->fine_at_us = 0;
+	if (read(l->fine_fd, &times, sizeof(times)) == sizeof(times))
+		l->calls.expired(l->calls.arg);
+}
+
 static void on_prepare(struct ev_loop *ev, struct ev_prepare *p, int events)
 {
 	struct loop *l = p->data;
@@ -138,16 +158,24 @@ struct loop *loop_new(const struct loop_calls *calls)
 	ev_set_allocator(on_alloc);
 	ev_set_syserr_cb(on_error);
 	l->calls = *calls;
+	l->fine_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->fine_fd < 0) {
+		free(l);
+		return NULL;
+	}
 	l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOINOTIFY | EVFLAG_NOTIMERFD |
 			    EVBACKEND_EPOLL);
 	if (!l->ev) {
+		close(l->fine_fd);
 		free(l);
 		return NULL;
 	}
 	ev_async_init(&l->wake, on_wake);
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
 	ev_prepare_init(&l->prepare, on_prepare);
-	l->wake.data = l->timer.data = l->prepare.data = l;
+	ev_io_init(&l->fine, on_fine, l->fine_fd, EV_READ);
+	l->wake.data = l->timer.data = l->fine.data = l->prepare.data = l;
+	ev_io_start(l->ev, &l->fine);
 	ev_async_start(l->ev, &l->wake);
 	ev_prepare_start(l->ev, &l->prepare);
 	return l;
@@ -161,10 +189,12 @@ void loop_free(struct loop *l)
 		return;
 	for (i = 0; i < l->watches_n; i++)
 		ev_io_stop(l->ev, &l->watches[i].io);
+	ev_io_stop(l->ev, &l->fine);
 	ev_timer_stop(l->ev, &l->timer);
 	ev_prepare_stop(l->ev, &l->prepare);
 	ev_async_stop(l->ev, &l->wake);
 	ev_loop_destroy(l->ev);
+	close(l->fine_fd);
 	free(l);
 }
 
@@ -183,10 +213,26 @@ int loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
+/* More than this is for libev alone: it may be a millisecond late. */
+#define FINE_US 10000
+
+static void set_fine(struct loop *l, uint64_t now_us, uint64_t deadline_us)
+{
+	struct itimerspec at = {0};
+
+	if (deadline_us <= now_us || deadline_us - now_us > FINE_US ||
+	    deadline_us == l->fine_at_us)
+		return;
+	l->fine_at_us = deadline_us;
+	at.it_value.tv_nsec = (long)(deadline_us - now_us) * 1000;
+	timerfd_settime(l->fine_fd, 0, &at, NULL);
+}
+
 void loop_set_deadline(struct loop *l, uint64_t now_us, uint64_t deadline_us)
 {
 	double after_s = deadline_us > now_us ? (deadline_us - now_us) / 1e6 : 0.;
 
+	set_fine(l, now_us, deadline_us);
 	ev_timer_stop(l->ev, &l->timer);
 	/* libev counts from when it last looked at the clock. */
 	ev_now_update(l->ev);
