@@ -151,7 +151,9 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 
 	if (!cookie_valid(e, flow, s->seq - 1, iss, now_us)) {
 		e->stats.cookies_bad++;
-		return DROP_LISTEN_ACK;
+		/* Text may have overtaken that which follows the SYN, or the
+		 * latter is lost: it must not cost the connection. */
+		return seg_len(s) ? DROP_LISTEN : DROP_LISTEN_ACK;
 	}
 	if (listen_accept_full(listener)) {
 		if (e->cfg.abort_on_overflow)

@@ -87,6 +87,46 @@ static void ack_with_text_and_fin(void **state)
 	assert_int_equal(app_read(h, 1000), 100);
 }
 
+/* It and the first text are lost, but not what follows: no RST for that, and the
+ * repetition makes the connection. */
+static void text_that_comes_early(void **state)
+{
+	struct harness *h = plain(state);
+
+	ask(h);
+	assert_int_equal(inject(h, ACK, 1001, 1, WND, 1000), DROP_LISTEN);
+	assert_int_equal(inject(h, ACK | FIN, 2001, 1, WND, 0), DROP_LISTEN);
+	expect_none(h);
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 1000), DROP_NONE);
+	is_accepted(h);
+	assert_int_equal(app_read(h, 5000), 1000);
+}
+
+/* ECN of RFC 3168 comes back too: the congestion that we mark is answered. */
+static void ecn_in_the_timestamp(void **state)
+{
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct harness *h = with_cookies(state, 2, true);
+		struct seg_options o;
+		uint16_t flags = asked ? SYN | SEG_ECE | SEG_CWR : SYN;
+
+		h->cfg.ecn = 2;
+		h = harness_again(state, &h->cfg);
+		h->ts = true;
+		app_listen(h, 4);
+		o = h->syn;
+		o.ts = true;
+		o.ts_val = 7;
+		inject_opt(h, flags, 0, 0, WND, 0, &o);
+		expect(h, asked ? SYN | ACK | SEG_ECE : SYN | ACK, 0, 1, 0);
+		assert_int_equal(h->last.opt.ts_val & 0x20, asked ? 0x20 : 0);
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		is_accepted(h);
+		assert_int_equal(status(h).ecn, asked);
+		h->listener = NULL;
+	}
+}
+
 /* The window scale and SACK come back in the timestamp's low bits; the clock is
  * set back for that, never forward (PAWS, RFC 7323 5). */
 static void options_in_the_timestamp(void **state)
@@ -374,6 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_whole_connection), TEST(ack_with_text_and_fin),
+		TEST(text_that_comes_early), TEST(ecn_in_the_timestamp),
 		TEST(options_in_the_timestamp), TEST(without_timestamps_no_options),
 		TEST(mss_rounds_down), TEST(lifetime), TEST(secrets_change),
 		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),
