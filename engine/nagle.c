@@ -13,12 +13,19 @@ static bool is_corked(const struct tcb *t)
 	return t->opts.cork || t->more;
 }
 
+/* Is it the cork that holds something back, and not the peer's window? */
+static bool cork_holds(const struct tcb *t)
+{
+	return is_corked(t) && !t->uncork && !t->fin_queued && unsent(t) &&
+	       seq_gt(t->snd.una + t->snd.wnd, t->snd.nxt);
+}
+
 /* But not for ever. */
 void cork_timer_update(struct tcb *t, uint64_t now_us)
 {
 	if (!unsent(t))
 		t->uncork = false;
-	if (!is_corked(t) || !unsent(t))
+	if (!cork_holds(t))
 		tcb_timer_stop(t, TIMER_CORK);
 	else if (t->timer_at[TIMER_CORK] == ENGINE_NEVER)
 		tcb_timer_set(t, TIMER_CORK, now_us + CORK_US);

@@ -173,6 +173,24 @@ static void more_follows(void **state)
 	assert_int_equal(time_to_segment_us(h, US_PER_S), 200 * US_PER_MS);
 }
 
+/* A cork before a closed window: what holds the bytes is the window, and it is
+ * probed. */
+static void cork_at_a_closed_window(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.cork = true;
+	establish_wnd(h, 0);
+	app_write(h, 100);
+	expect_none(h);
+	time_to_segment_us(h, 2 * US_PER_S);
+	expect(h, ACK, 1, 1, 1);
+	assert_string_equal(h->note, "zero window probe");
+	inject(h, ACK, 1, 2, WND, 0);
+	assert_int_equal(time_to_segment_us(h, US_PER_S), 200 * US_PER_MS);
+	expect(h, ACK, 2, 1, 99);
+}
+
 /* ---- TCP_DEFER_ACCEPT --------------------------------------------------------------------- */
 
 static void begin_deferred(struct harness *h)
@@ -258,7 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(quick_at_the_start), TEST(pingpong), TEST(quickack_by_the_user),
-		TEST(cork), TEST(cork_for_200_ms), TEST(more_follows),
+		TEST(cork), TEST(cork_for_200_ms), TEST(more_follows), TEST(cork_at_a_closed_window),
 		TEST(accepted_with_text), TEST(accepted_after_the_time),
 		TEST(deferred_and_forgotten), TEST(clamped_window),
 	};

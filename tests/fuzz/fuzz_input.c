@@ -326,8 +326,17 @@ static void write_some(struct machine *m, struct input *in, struct tcb *t)
 		given += iov[i].iov_len;
 	}
 	check(given <= want);
-	if (n > 0)
-		tcp_send_commit(t, given - (take8(in) & 1 ? given / 2 : 0), m->now_us);
+	if (n <= 0)
+		return;
+	want = take8(in);
+	if (want & 1)
+		given /= 2;
+	if (want % 8 < 2)
+		tcp_send_urgent(t, given, m->now_us);
+	else if (want % 8 < 4)
+		tcp_send_more(t, given, m->now_us);
+	else
+		tcp_send_commit(t, given, m->now_us);
 }
 
 static void read_some(struct machine *m, struct input *in, struct tcb *t)
@@ -335,26 +344,43 @@ static void read_some(struct machine *m, struct input *in, struct tcb *t)
 	size_t max = take16(in), have = 0;
 	struct iovec iov[2];
 	int n = tcp_recv_iov(t, iov);
+	struct tcp_status st;
+	uint8_t byte;
 
+	if (tcp_recv_urgent(t, max & 1, &byte) == 0)
+		sum_of_bytes += byte;
+	tcp_status(t, &st);
+	check(!tcp_at_mark(t) || st.urgent_bytes == 1);
 	for (int i = 0; i < n; i++) {
 		have += iov[i].iov_len;
 		for (size_t j = 0; j < iov[i].iov_len; j++)
 			sum_of_bytes += ((const uint8_t *)iov[i].iov_base)[j];
 	}
+	check(have == st.readable_bytes);
 	if (have)
 		tcp_recv_done(t, have < max ? have : max, m->now_us);
 }
 
 static void change_options(struct machine *m, struct input *in, struct tcb *t)
 {
+	uint8_t bits = take8(in);
 	struct tcp_opts o;
 
 	tcp_get_opts(t, &o);
-	o.nodelay = take8(in) & 1;
-	o.sndbuf_bytes = take16(in) + 1u;
-	o.rcvbuf_bytes = take16(in) + 1u;
+	o.nodelay = bits & 1;
+	o.cork = bits & 2;
+	o.keepalive = bits & 4;
+	o.oob_inline = bits & 8;
+	o.user_timeout_ms = bits & 16 ? take16(in) * 100u : 0;
+	o.window_clamp_bytes = bits & 32 ? take16(in) : 0;
+	o.notsent_lowat_bytes = bits & 64 ? take16(in) : 0;
+	o.fin_timeout_s = (int8_t)take8(in);
+	o.sndbuf_bytes = take16(in);
+	o.rcvbuf_bytes = take16(in);
 	o.tos = take8(in);
 	tcp_set_opts(t, &o, m->now_us);
+	if (bits & 128)
+		tcp_quickack(t, bits & 1, m->now_us);
 }
 
 static void use_slot(struct machine *m, struct input *in, unsigned op, unsigned i)
@@ -460,6 +486,8 @@ static void set_up(struct machine *m, struct input *in)
 	fast = take8(in);
 	cfg.fastopen = fast % 8 | (fast & 8 ? 0x200 : 0) | (fast & 16 ? 0x400 : 0);
 	cfg.syncookies = (fast >> 5) % 3;
+	cfg.uto = flags & 2;
+	cfg.memory_max_bytes = flags & 4 ? 100000 : 0;
 	cfg.half_open_max = 1 + take8(in) % 8;
 	if (flags & 16)
 		cfg.ooo_ranges_max = 1 + take8(in) % 4;
@@ -476,6 +504,8 @@ static void set_up(struct machine *m, struct input *in)
 		m->opts.sndbuf_bytes = take16(in) + 1u;
 	}
 	m->opts.nodelay = flags & 128;
+	m->opts.keepalive = flags & 1;
+	m->opts.defer_accept_s = flags & 8 ? 3 : 0;
 	m->opts.fastopen = fast & 1;
 	m->opts.fastopen_queue = fast >> 4;
 }
