@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,12 @@
 #include "knobs.h"
 
 /* Switches are numbers too. */
-static uint32_t get_number(const struct config *c, const struct knob *k)
+static uint64_t get_number(const struct config *c, const struct knob *k)
 {
 	const char *at = (const char *)c + k->offset;
 	uint16_t v16;
-	uint32_t v;
+	uint32_t v32;
+	uint64_t v;
 
 	switch (k->width) {
 	case sizeof(uint8_t):
@@ -29,16 +31,20 @@ static uint32_t get_number(const struct config *c, const struct knob *k)
 	case sizeof(v16):
 		memcpy(&v16, at, sizeof(v16));
 		return v16;
+	case sizeof(v32):
+		memcpy(&v32, at, sizeof(v32));
+		return v32;
 	default:
 		memcpy(&v, at, sizeof(v));
 		return v;
 	}
 }
 
-static void put_number(struct config *c, const struct knob *k, uint32_t v)
+static void put_number(struct config *c, const struct knob *k, uint64_t v)
 {
 	char *at = (char *)c + k->offset;
 	uint16_t v16 = (uint16_t)v;
+	uint32_t v32 = (uint32_t)v;
 
 	switch (k->width) {
 	case sizeof(uint8_t):
@@ -46,6 +52,9 @@ static void put_number(struct config *c, const struct knob *k, uint32_t v)
 		break;
 	case sizeof(v16):
 		memcpy(at, &v16, sizeof(v16));
+		break;
+	case sizeof(v32):
+		memcpy(at, &v32, sizeof(v32));
 		break;
 	default:
 		memcpy(at, &v, sizeof(v));
@@ -86,12 +95,13 @@ static int refuse_value(const struct config *c, const struct knob *k,
 
 	switch (k->kind) {
 	case KNOB_NUMBER:
-		snprintf(why, why_size, "%s cannot be \"%.40s\"; possible: %u to %u",
+		snprintf(why, why_size, "%s cannot be \"%.40s\"; possible: %" PRIu64 " to %" PRIu64,
 			 k->name, value, k->min, k->max);
 		break;
 	case KNOB_SIZE:
 		snprintf(why, why_size,
-			 "%s cannot be \"%.40s\"; possible: %u to %u bytes, also as 64K or 4M",
+			 "%s cannot be \"%.40s\"; possible: %" PRIu64 " to %" PRIu64
+			 " bytes, also as 64K or 4M",
 			 k->name, value, k->min, k->max);
 		break;
 	case KNOB_SWITCH:
@@ -115,7 +125,7 @@ static int refuse_value(const struct config *c, const struct knob *k,
 }
 
 /* Decimal digits and, for sizes, one of K, M, G; nothing else. */
-static bool parse_number(const struct knob *k, const char *value, uint32_t *out)
+static bool parse_number(const struct knob *k, const char *value, uint64_t *out)
 {
 	static const char units[] = "KMG";
 	unsigned long long n;
@@ -134,7 +144,7 @@ static bool parse_number(const struct knob *k, const char *value, uint32_t *out)
 	}
 	if (*end || n < k->min || n > k->max)
 		return false;
-	*out = (uint32_t)n;
+	*out = n;
 	return true;
 }
 
@@ -173,7 +183,7 @@ int config_set(struct config *c, enum config_from from, const char *name,
 	       const char *value, char *why, size_t why_size)
 {
 	const struct knob *k = knobs;
-	uint32_t n = 0;
+	uint64_t n = 0;
 	bool ok = false;
 	int sw;
 
@@ -260,7 +270,7 @@ static enum config_from take_sysctl(struct config *c, const struct knob *k, char
 		n = n != 0;
 	else
 		n = n < k->min ? k->min : n > k->max ? k->max : n;
-	put_number(c, k, (uint32_t)n);
+	put_number(c, k, n);
 	return FROM_SYSCTL;
 }
 
@@ -328,7 +338,7 @@ int config_load(struct config *c, char *const envp[], char *why, size_t why_size
 
 /* As config_set() would take it. */
 static const char *value_text(const struct config *c, const struct knob *k,
-			      char buf[16])
+			      char buf[24])
 {
 	switch (k->kind) {
 	case KNOB_SWITCH:
@@ -338,7 +348,7 @@ static const char *value_text(const struct config *c, const struct knob *k,
 	case KNOB_TRACE:
 		return *c->trace ? c->trace : "off";
 	default:
-		snprintf(buf, 16, "%u", get_number(c, k));
+		snprintf(buf, 24, "%" PRIu64, get_number(c, k));
 		return buf;
 	}
 }
@@ -376,7 +386,7 @@ void config_print(FILE *out)
 {
 	static struct config defaults;
 	const struct knob *k;
-	char value[16];
+	char value[24];
 	int width = 0;
 
 	config_defaults(&defaults);
@@ -392,7 +402,7 @@ void config_show(FILE *out, const struct config *c)
 	static const char *const head[] = {"SETTING", "VALUE", "FROM"};
 	int width[3] = {7, 5, 4};
 	const struct knob *k;
-	char value[16], from[64];
+	char value[24], from[64];
 
 	for (k = knobs; k < knobs + knobs_n; k++) {
 		width[0] = wider(width[0], k->name);

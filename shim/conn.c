@@ -86,6 +86,14 @@ static void unlink_conn(struct conn *c)
 	c->st->dead = c;
 }
 
+/* The connection is there, or never will be. */
+static void opened(struct conn *c)
+{
+	if (!c->s || !atomic_exchange(&c->s->opening, 0))
+		return;
+	futex_wake_all(&c->s->opening);
+}
+
 /* The engine goes on alone; TCP_INFO shows how things were. */
 static void let_go(struct conn *c)
 {
@@ -103,6 +111,7 @@ void conn_end(struct conn *c)
 
 	c->over = true;
 	linger_end(c);
+	opened(c);
 	let_go(c);
 	if (c->fd >= 0)
 		close(c->fd); /* which takes it out of the epoll set */
@@ -380,6 +389,12 @@ static void established(struct conn *c)
 	c->bytes_in = true;
 }
 
+void conn_open_fast(struct conn *c)
+{
+	atomic_store(&c->s->opening, 1);
+	established(c);
+}
+
 static void tcp_failed(struct conn *c)
 {
 	int err = tcp_error(c->tcb);
@@ -394,6 +409,7 @@ static void tcp_failed(struct conn *c)
 	c->failed = true;
 	atomic_store(&c->s->err, err);
 	tell_closed(c);
+	opened(c);
 	if (c->listener)
 		conn_end(c); /* the app has not seen it yet */
 }
@@ -468,8 +484,10 @@ void conn_tcp_event(struct conn *c, unsigned what)
 {
 	if (c->over)
 		return;
-	if (what & TCP_EV_ESTABLISHED)
+	if (what & TCP_EV_ESTABLISHED) {
 		established(c);
+		opened(c);
+	}
 	if (what & TCP_EV_PEER_CLOSED)
 		c->peer_fin = true;
 	if (what & TCP_EV_CLOSED)

@@ -84,6 +84,8 @@ int conn_watch(struct conn *c);          /* puts fd into the epoll set */
 uint32_t conn_pair_sndbuf(const struct sock_opts *opts);
 /* Does what the facts allow. */
 void conn_step(struct conn *c);
+/* The SYN waits for bytes of the program: it may write. */
+void conn_open_fast(struct conn *c);
 /* Lets go of everything; the engine finishes what was not finished. */
 void conn_end(struct conn *c);
 /* connect() did not succeed; err: SO_ERROR from now on. */

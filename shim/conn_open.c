@@ -197,6 +197,8 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
 		return connect_errno(err);
 	}
 	atomic_store(&s->state, SOCK_CONNECTING);
+	if (tcp_syn_waits(c->tcb))
+		conn_open_fast(c);
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <fcntl.h>
 
+#include "command.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
@@ -165,6 +166,13 @@ static int wait_outcome(struct sock *s, int fd)
 	return err;
 }
 
+/* With Fast Open the bytes of the program start the connection: to the program it
+ * is there already. */
+static bool is_open_fast(struct sock *s)
+{
+	return s->opts.tcp.fastopen && atomic_load(&s->state) == SOCK_CONNECTED;
+}
+
 static bool is_idle(struct sock *s)
 {
 	return atomic_load(&s->state) == SOCK_FRESH &&
@@ -193,6 +201,19 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 	return err;
 }
 
+static int start(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len,
+		 bool nonblocking)
+{
+	int err = connect_first(s, fd, addr, len);
+
+	if (err)
+		return err;
+	if (is_open_fast(s))
+		return 0; /* how it ended is told by another connect(), if any */
+	/* Even if it has ended by now: that comes by poll(), as with Linux. */
+	return nonblocking ? -EINPROGRESS : wait_outcome(s, fd);
+}
+
 int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		 socklen_t len)
 {
@@ -210,9 +231,36 @@ int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		return err == -EALREADY && !sock_nonblocking(fd)
 			       ? wait_outcome(s, fd) : err;
 	}
-	err = connect_first(s, fd, addr, len);
-	if (err)
-		return err;
-	/* Even if it has ended by now: that comes by poll(), as with Linux. */
-	return sock_nonblocking(fd) ? -EINPROGRESS : wait_outcome(s, fd);
+	return start(s, fd, addr, len, sock_nonblocking(fd));
+}
+
+int sock_fastopen(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len,
+		  int flags)
+{
+	bool was = s->opts.tcp.fastopen;
+	int err;
+
+	if (!(driver_config()->engine.fastopen & SOCK_FASTOPEN_CLIENT) ||
+	    (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC))
+		return -EOPNOTSUPP;
+	if (atomic_load(&s->connecting))
+		return outcome(s, fd);
+	if (atomic_load(&s->state) != SOCK_FRESH)
+		return -EISCONN;
+	if (!addr || len < sizeof(addr->sa_family))
+		return -EINVAL;
+	s->opts.tcp.fastopen = true; /* for this connection */
+	err = start(s, fd, addr, len, flags & MSG_DONTWAIT || sock_nonblocking(fd));
+	s->opts.tcp.fastopen = was;
+	return err;
+}
+
+int sock_await_open(struct sock *s, int fd)
+{
+	if (sock_nonblocking(fd))
+		return 0;
+	while (sock_is_mine(s) && atomic_load(&s->opening))
+		if (futex_wait(&s->opening, 1) == -EINTR)
+			return 0; /* the bytes are on their way */
+	return outcome(s, fd);
 }

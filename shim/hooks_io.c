@@ -178,8 +178,8 @@ EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 
 	if (!s)
 		return real()->send(fd, buf, n, flags);
-	if (io_check_send(flags))
-		return hook_fail(io_check_send(flags));
+	if (flags & MSG_FASTOPEN)
+		return sendto(fd, buf, n, flags, NULL, 0);
 	sock_settle(s, fd);
 	io_note_more(s, flags);
 	/* Nothing cannot be urgent; the pair would say EOPNOTSUPP. */
@@ -214,15 +214,38 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	return io_is_stale(r) ? real()->writev(fd, iov, n) : io_sent(fd, r, 0);
 }
 
+/* MSG_FASTOPEN: connect() and send() in one. */
+static ssize_t send_fast(struct hook *h, int fd, struct iovec *iov, size_t n, int flags,
+			 const struct sockaddr *addr, socklen_t len)
+{
+	const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = n};
+	int err = sock_fastopen(h->s, fd, addr, len, flags);
+	ssize_t sent;
+
+	if (err)
+		return hook_leave(h, err);
+	flags &= ~MSG_FASTOPEN;
+	sock_settle(h->s, fd);
+	sent = io_sent(fd, real()->sendmsg(fd, &msg, flags | MSG_NOSIGNAL), flags);
+	err = flags & MSG_DONTWAIT ? 0 : sock_await_open(h->s, fd);
+	if (err)
+		return hook_leave(h, err);
+	sock_put(h->s);
+	return sent;
+}
+
 EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 		      __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	struct hook h;
 
-	if (!addr.__sockaddr__)
+	if (!addr.__sockaddr__ && !(flags & MSG_FASTOPEN))
 		return send(fd, buf, n, flags);
 	if (!hook_enter(&h, fd))
 		return real()->sendto(fd, buf, n, flags, addr.__sockaddr__, len);
+	if (flags & MSG_FASTOPEN)
+		return send_fast(&h, fd, &(struct iovec){(void *)buf, n}, 1, flags,
+				 addr.__sockaddr__, len);
 	hook_leave(&h, 0);
 	return send(fd, buf, n, flags);
 }
@@ -232,8 +255,6 @@ static ssize_t send_msg(struct sock *s, int fd, const struct msghdr *msg, int fl
 	struct msghdr bare = {.msg_iov = msg->msg_iov,
 			      .msg_iovlen = msg->msg_iovlen};
 
-	if (io_check_send(flags))
-		return hook_fail(io_check_send(flags));
 	sock_settle(s, fd);
 	io_note_more(s, flags);
 	return io_sent(fd, real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL), flags);
@@ -246,9 +267,12 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!s)
 		return real()->sendmsg(fd, msg, flags);
-	if (msg->msg_name || msg->msg_controllen) {
+	if (msg->msg_name || msg->msg_controllen || flags & MSG_FASTOPEN) {
 		if (!hook_enter(&h, fd))
 			return real()->sendmsg(fd, msg, flags);
+		if (flags & MSG_FASTOPEN)
+			return send_fast(&h, fd, msg->msg_iov, msg->msg_iovlen, flags,
+					 msg->msg_name, msg->msg_namelen);
 		hook_leave(&h, 0);
 	}
 	return send_msg(s, fd, msg, flags);

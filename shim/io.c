@@ -78,11 +78,6 @@ int io_check_receive(int flags)
 	return 0;
 }
 
-int io_check_send(int flags)
-{
-	return flags & MSG_FASTOPEN ? -EOPNOTSUPP : 0;
-}
-
 /* EINVAL is TCP's own word for "no urgent data", unless nobody could send any. */
 ssize_t io_received_urgent(int fd, ssize_t r)
 {

@@ -37,7 +37,6 @@ static inline bool io_is_stale(ssize_t r)
 /* Flags that mean something else, or nothing, on the pair. 0 or a negative
  * errno value. */
 int io_check_receive(int flags);
-int io_check_send(int flags);
 
 /* As io_received(), after a call with MSG_OOB. */
 ssize_t io_received_urgent(int fd, ssize_t r);

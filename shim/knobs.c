@@ -3,6 +3,9 @@
 #include "knobs.h"
 
 #include <netinet/in.h>
+#include <unistd.h>
+
+#define TIB (1ull << 40)
 
 static uint64_t seconds_to_ms(uint64_t s)
 {
@@ -12,6 +15,11 @@ static uint64_t seconds_to_ms(uint64_t s)
 static uint64_t us_to_ms(uint64_t us)
 {
 	return (us + 999) / 1000;
+}
+
+static uint64_t pages_to_bytes(uint64_t pages)
+{
+	return pages < TIB ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : TIB;
 }
 
 /* Linux's tcp_orphan_retries(): "0" is how one asks for the usual number. */
@@ -61,6 +69,14 @@ const struct knob knobs[] = {
 	 .sysctl = "tcp_rto_max_ms"},
 	{"delack_ms", KNOB_NUMBER, IN_ENGINE(delack_ms), 0, 500,
 	 .meaning = "how long an acknowledgment may wait for company"},
+	{"fastopen", KNOB_NUMBER, IN_ENGINE(fastopen), 0, 0xffff,
+	 .meaning = "TCP Fast Open, the sum of: 1 client, 2 server (see the manual)",
+	 .sysctl = "tcp_fastopen"},
+	{"pacing", KNOB_SWITCH, IN_ENGINE(pacing), 0, 0,
+	 .meaning = "send by a clock also where congestion control does without"},
+	{"memory_max", KNOB_SIZE, IN_ENGINE(memory_max_bytes), 0, TIB,
+	 .meaning = "memory of all connections, in bytes; 0: no limit",
+	 .sysctl = "tcp_mem", .word = 2, .ours = pages_to_bytes},
 	{"quickacks", KNOB_NUMBER, IN_ENGINE(quickacks), 0, 255,
 	 .meaning = "acknowledgments sent at once when a connection begins"},
 	{"syn_retries", KNOB_NUMBER, IN_ENGINE(syn_retries), 0, 127,

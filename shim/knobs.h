@@ -13,7 +13,7 @@ struct knob {
 	const char *name;      /* as --set takes it; in capitals after MYTCP_ */
 	enum kind kind;
 	size_t offset, width; /* in struct config */
-	uint32_t min, max;
+	uint64_t min, max;
 	const char *meaning;
 	const char *sysctl;    /* below net.ipv4; NULL: there is none */
 	unsigned word;         /* which of its numbers, from 0 */

@@ -50,6 +50,14 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 /* connect.c */
 int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		 socklen_t len);
+#define SOCK_FASTOPEN_CLIENT 1 /* the bit of tcp_fastopen, engine_config.fastopen */
+/* Before a call with MSG_FASTOPEN and perhaps an address: connects. 0: the bytes
+ * may be written now; on a blocking socket the connection may fail after that,
+ * which sock_await_open() tells. */
+int sock_fastopen(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len,
+		  int flags);
+/* 0, or how the connection failed. */
+int sock_await_open(struct sock *s, int fd);
 /* The app end's send buffer becomes large for good (see README.md, the byte that
  * stays). */
 void sock_pin_sndbuf(int fd);

@@ -166,6 +166,50 @@ static int get_window_clamp(struct sock *s, int fd, void *val, socklen_t *len)
 	return optval_put_int((int)s->opts.tcp.window_clamp_bytes, val, len);
 }
 
+/* ---- Fast Open, RFC 7413 ------------------------------------------------------ */
+
+static int get_fastopen_connect(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int(s->opts.tcp.fastopen, val, len);
+}
+
+static int set_fastopen_connect(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	if (!(sockopt_engine_config()->fastopen & SOCK_FASTOPEN_CLIENT))
+		return -EOPNOTSUPP;
+	if (!is_unused(s))
+		return -EINVAL;
+	s->opts.tcp.fastopen = v;
+	return 0;
+}
+
+static int get_fastopen(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	(void)fd;
+	return optval_put_int(s->opts.tcp.fastopen_queue, val, len);
+}
+
+static int set_fastopen(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(val, len, &v);
+
+	(void)fd;
+	if (err)
+		return err;
+	if (v < 0 || (!is_unused(s) && atomic_load(&s->state) != SOCK_LISTENING))
+		return -EINVAL;
+	s->opts.tcp.fastopen_queue = v < SOMAXCONN ? v : SOMAXCONN;
+	return sockopt_changed(s);
+}
+
 /* ---- times ------------------------------------------------------------------ */
 
 #define FIN_TIMEOUT_MAX_S 120
@@ -243,6 +287,8 @@ static const struct option rows[] = {
 	INT_OR(IPPROTO_TCP, TCP_SYNCNT, 1, 127, tcp.syn_retries, syn_retries),
 	OWN(IPPROTO_TCP, TCP_DEFER_ACCEPT, get_defer_accept, set_defer_accept),
 	OWN(IPPROTO_TCP, TCP_LINGER2, get_linger2, set_linger2),
+	OWN(IPPROTO_TCP, TCP_FASTOPEN, get_fastopen, set_fastopen),
+	OWN(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
 	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
 	INT_OF(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, tcp.notsent_lowat_bytes),

@@ -39,6 +39,7 @@ static uint8_t options(const struct tcp_status *st)
 	return (st->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
 	       (st->sack ? TCPI_OPT_SACK : 0) |
 	       (st->window_scaling ? TCPI_OPT_WSCALE : 0) |
+	       (st->syn_data ? TCPI_OPT_SYN_DATA : 0) |
 	       (st->ecn ? TCPI_OPT_ECN : 0) | (st->ecn_seen ? TCPI_OPT_ECN_SEEN : 0);
 }
 

@@ -7,7 +7,8 @@
  * A case is a function in the table at the end; T() makes a call and prints it
  * with its result, errno and the SIGPIPEs that it raised. To the peer a case
  * sends one-letter commands, see obey(). The cases of AF_INET6 sockets are in
- * sockcalls6.h, those of socket options in sockopts.h.
+ * sockcalls6.h, those of socket options in sockopts.h,
+ * those of urgent data and Fast Open in sockdata.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -126,6 +127,7 @@ static int be_peer(uint16_t port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0), conn;
 
 	signal(SIGCHLD, SIG_IGN);
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int));
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 16) != 0)
 		return 1;
 	while ((conn = accept(fd, NULL, NULL)) >= 0) {
@@ -349,71 +351,6 @@ static void talks(void)
 	close(fd);
 }
 
-static int at_mark(int fd)
-{
-	int yes = -1;
-
-	return ioctl(fd, SIOCATMARK, &yes) == 0 ? yes : -1;
-}
-
-static void urgent_data(void)
-{
-	int fd = joined();
-
-	T(recv(fd, buf, 1, MSG_OOB));
-	T(tell(fd, "u"));
-	bits(fd);
-	T(at_mark(fd));
-	T(recv(fd, buf, 10, MSG_OOB | MSG_PEEK));
-	T(recv(fd, buf, 10, MSG_OOB));
-	printf("    %c\n", buf[0]);
-	T(recv(fd, buf, 10, MSG_OOB));
-	T(recv(fd, buf, 10, 0));
-	printf("    %.3s\n", buf);
-	T(at_mark(fd));
-	T(recv(fd, buf, 10, 0));
-	printf("    %.2s\n", buf);
-	T(at_mark(fd));
-	bits(fd);
-	close(fd);
-}
-
-static void urgent_data_in_line(void)
-{
-	int fd = joined(), one = 1;
-
-	T(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)));
-	T(tell(fd, "u"));
-	bits(fd);
-	T(recv(fd, buf, 10, MSG_OOB));
-	T(at_mark(fd));
-	T(recv(fd, buf, 10, 0));
-	printf("    %.3s\n", buf);
-	T(at_mark(fd));
-	T(recv(fd, buf, 10, 0));
-	printf("    %.3s\n", buf);
-	close(fd);
-}
-
-/* Commands are urgent too: the peer reads them in line, or does not see them. */
-static void sends_urgent_data(void)
-{
-	int fd = joined();
-
-	T(send(fd, "", 0, MSG_OOB));
-	T(send(fd, "hh", 2, MSG_OOB));
-	settle();
-	T(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	T(send(fd, "i", 1, 0));
-	settle();
-	T(send(fd, "hh", 2, MSG_OOB));
-	settle();
-	T(recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
-	T(shutdown(fd, SHUT_WR));
-	T(send(fd, "h", 1, MSG_OOB | MSG_NOSIGNAL));
-	close(fd);
-}
-
 static void peer_finishes(void)
 {
 	int fd = joined();
@@ -596,6 +533,7 @@ static void fds(void)
 }
 
 #include "sockopts.h"
+#include "sockdata.h"
 #include "sockcalls6.h"
 
 #define CASE(f) {#f, f}
@@ -612,7 +550,8 @@ static const struct {
 	CASE(disconnects), CASE(accepts), CASE(fds), CASE(option_defaults),
 	CASE(option_values), CASE(option_ranges), CASE(options_of_a_connection),
 	CASE(options_inherited), CASE(info), CASE(info_of_a_listener), CASE(timeouts),
-	CASE(lingers), CASE(kinds6), CASE(bad_arguments6),
+	CASE(lingers), CASE(fast_open), CASE(fast_open_connect),
+	CASE(fast_open_refused), CASE(kinds6), CASE(bad_arguments6),
 	CASE(without_a_route6), CASE(connects6), CASE(accepts6),
 	CASE(listens_twice), CASE(share_a_port), CASE(options6),
 };

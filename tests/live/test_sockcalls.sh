@@ -5,6 +5,8 @@
 # The host has no IPv6 address: that is what a program sees on our TCP.
 same_answers() { # the address of the peer
 	on a sysctl -q -w net.ipv6.conf.all.disable_ipv6=1
+	on a sysctl -q -w net.ipv4.tcp_fastopen=3
+	on b sysctl -q -w net.ipv4.tcp_fastopen=3
 	on a "$BUILD/tests/live/sockcalls" run "$1" 9000 >by_kernel
 	ours a "$BUILD/tests/live/sockcalls" run "$1" 9000 >by_us
 	diff -U 1000 by_kernel by_us

@@ -296,6 +296,8 @@ static void test_sysctl(void **state)
 	sysctl("tcp_syncookies", "2\n");
 	sysctl("tcp_recovery", "2\n");
 	sysctl("tcp_ecn", "1\n");
+	sysctl("tcp_mem", "1 2 2000000\n");
+	sysctl("tcp_fastopen", "1027\n");
 	sysctl("tcp_min_snd_mss", "500\n");
 	sysctl("tcp_wmem", "4096\t8192\t65536\n");
 	sysctl("tcp_rmem", "50 100 200000\n");
@@ -315,6 +317,8 @@ static void test_sysctl(void **state)
 	assert_int_equal(c.engine.syncookies, 2);
 	assert_false(c.engine.rack);
 	assert_int_equal(c.engine.ecn, 1);
+	assert_true(c.engine.memory_max_bytes == 2000000 * (uint64_t)sysconf(_SC_PAGESIZE));
+	assert_int_equal(c.engine.fastopen, 1027);
 	assert_int_equal(c.engine.mss_min_bytes, 500);
 	assert_int_equal(c.engine.sndbuf_bytes, 8192);
 	assert_int_equal(c.engine.sndbuf_max_bytes, 65536);

@@ -132,6 +132,32 @@ static void values_as_configured(void **state)
 	close(fd);
 }
 
+/* Where the administrator has switched Fast Open off, its client side does not
+ * exist; the server's length of queue is only remembered. */
+static void fast_open(void **state)
+{
+	struct sockaddr_in to = v4(80);
+	struct sock *s;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+	assert_true(fdtab_peek(fd)->opts.tcp.fastopen);
+	fake.cfg.engine.fastopen = 2;
+	assert_fails(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), EOPNOTSUPP);
+	assert_fails(sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)),
+		     EOPNOTSUPP);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, 7), 0);
+	assert_int_equal(fdtab_peek(fd)->opts.tcp.fastopen_queue, 7);
+	close(fd);
+	fake.cfg.engine.fastopen = 1;
+	fd = connected(&s);
+	assert_fails(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, 7), EINVAL);
+	assert_fails(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), EINVAL);
+	close(fd);
+	close(fake.engine_end);
+}
+
 /* socket(7): an int cannot say more than "none"; 64 bits can. */
 static void pacing_rates(void **state)
 {
@@ -218,6 +244,7 @@ int main(void)
 		TEST(options),
 		TEST(values_for_the_engine),
 		TEST(values_as_configured),
+		TEST(fast_open),
 		TEST(pacing_rates),
 		TEST(tcp_info_is_cut_to_what_is_asked_for),
 		TEST(on_a_connection),
