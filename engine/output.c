@@ -14,86 +14,6 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-uint32_t ts_now(const struct tcb *t, uint64_t now_us)
-{
-	return (uint32_t)(now_us / TS_TICK_US) + t->ts_offset;
-}
-
-/* ---- options ------------------------------------------------------------------------- */
-
-static bool dsack_due(const struct tcb *t)
-{
-	return t->rcv.dup.start != t->rcv.dup.end;
-}
-
-/* The blocks that there are to send. Beside data they take no more than half of a
- * segment. */
-static unsigned sack_wanted(const struct tcb *t, bool data)
-{
-	unsigned n = t->rcv.ooo.n + dsack_due(t);
-
-	if (!t->sack_ok)
-		return 0;
-	if (n > SACK_BLOCKS_MAX)
-		n = SACK_BLOCKS_MAX;
-	while (data && n && 4 + 8 * n > t->snd.mss / 2u)
-		n--;
-	return n;
-}
-
-static unsigned sack_bytes(unsigned blocks)
-{
-	return blocks ? 4 + 8 * blocks : 0;
-}
-
-static unsigned option_room(const struct tcb *t)
-{
-	return TCP_HDR_MAX - TCP_HDR_MIN - (t->ts_ok ? TS_OPTION_BYTES : 0);
-}
-
-/* What AccECN may take: two SACK blocks go before it, a third one after it
- * (RFC 9768 3.2.3.3). */
-static unsigned accecn_room(const struct tcb *t, bool data)
-{
-	unsigned blocks = sack_wanted(t, data);
-
-	if (data && t->snd.mss < 48)
-		return 0;
-	return option_room(t) - sack_bytes(blocks < 2 ? blocks : 2);
-}
-
-static unsigned sack_blocks(const struct tcb *t, bool data)
-{
-	unsigned n = sack_wanted(t, data);
-	unsigned room = option_room(t) -
-			accecn_option_bytes(t, accecn_room(t, data));
-
-	while (sack_bytes(n) > room)
-		n--;
-	return n;
-}
-
-/* Up to n blocks; first what came twice (RFC 2883 4), then the most recent. */
-static void fill_sack(struct tcb *t, struct seg_options *opt, unsigned n)
-{
-	if (n && dsack_due(t)) {
-		opt->sack[0] = t->rcv.dup;
-		t->rcv.dup = (struct seq_range){0};
-		opt->sack_n = 1;
-	}
-	opt->sack_n += (uint8_t)reasm_sack(&t->rcv.ooo, opt->sack + opt->sack_n,
-					   n - opt->sack_n);
-	/* FIN is kept too: else its segment would look as if it were missing. */
-	for (unsigned i = 0; t->fin_seen && i < opt->sack_n; i++)
-		opt->sack[i].end += opt->sack[i].end == t->rcv.fin_seq;
-}
-
-uint32_t effective_mss(const struct tcb *t)
-{
-	return t->snd.mss - sack_bytes(sack_blocks(t, true)) -
-	       accecn_option_bytes(t, accecn_room(t, true));
-}
-
 /* ---- one packet --------------------------------------------------------------------- */
 
 static void forget_due_acks(struct tcb *t)
@@ -154,25 +74,13 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		.wnd = rcv_offer(t, false),
 		.opt = {.wscale = -1},
 	};
-	uint32_t mss;
-	unsigned blocks;
+	uint32_t mss = effective_mss(t); /* with the blocks that it carries now */
+	bool pure;
 
-	if (t->ts_ok) {
-		s.opt.ts = true;
-		s.opt.ts_val = ts_now(t, now_us);
-		s.opt.ts_ecr = t->rcv.ts_recent;
-	}
-	mss = effective_mss(t); /* with the blocks that it carries now */
-	blocks = sack_blocks(t, len_bytes);
-	accecn_fill_option(t, &s.opt, accecn_room(t, len_bytes), len_bytes);
-	fill_sack(t, &s.opt, blocks);
-	s.flags |= ecn_flags(t, len_bytes, !len_bytes && !(flags & SEG_FIN) && !blocks,
-			     flags & FRESH);
+	fill_options(t, &s.opt, len_bytes, now_us);
+	pure = !len_bytes && !(flags & SEG_FIN) && !s.opt.sack_n;
+	s.flags |= ecn_flags(t, len_bytes, pure, flags & FRESH);
 	s.flags |= urgent_fill(t, seq, &s.up);
-	if (t->uto_due && !len_bytes) {
-		t->uto_due = false;
-		s.opt.uto = uto_to_send(t);
-	}
 	start_packet(t, pkt);
 	pkt->tos = ecn_tos(t, len_bytes, flags & FRESH);
 	pkt->ace = t->ecn.mode == ECN_ACCURATE;
@@ -193,19 +101,6 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 }
 
 /* ---- SYN ------------------------------------------------------------------------------ */
-
-/* A SYN never has AccECN's option (RFC 9768 3.2.3.2.1). */
-static void add_ecn_to_syn(struct tcb *t, struct segment *s, bool answer)
-{
-	uint8_t hdr[TCP_HDR_MAX];
-
-	s->flags |= ecn_syn_flags(t, answer);
-	if (answer && t->ecn.mode == ECN_ACCURATE) {
-		t->ecn.acc->option_due = true;
-		accecn_fill_option(t, &s->opt, TCP_HDR_MAX - segment_build(s, hdr), 0);
-		t->ecn.acc->option_due = false;
-	}
-}
 
 struct segment syn_segment(struct tcb *t, uint64_t now_us)
 {

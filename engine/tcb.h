@@ -771,15 +771,12 @@ void rcvbuf_on_read(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
 struct segment syn_segment(struct tcb *t, uint64_t now_us);
 /* The next packet of t; false when it has nothing to send now. */
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
-/* Payload per segment with the options that it carries now. */
-uint32_t effective_mss(const struct tcb *t);
 /* Arms, re-arms or stops the retransmission timer for what is outstanding. */
 void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
 /* Is there new data, and room for it in the peer's window? */
 bool may_send_new(const struct tcb *t);
 /* Queued bytes and FIN that were never sent. */
 uint32_t unsent(const struct tcb *t);
-uint32_t ts_now(const struct tcb *t, uint64_t now_us);
 
 /* ---- nagle.c: segments that are not full ------------------------------------------ */
 
@@ -842,6 +839,19 @@ void delack_expire(struct tcb *t);
 /* After output has done what it could, and after an ACK. */
 void busy_update(struct tcb *t, uint64_t now_us);
 void busy_status(const struct tcb *t, struct tcp_status *st);
+
+/* ---- options.c -------------------------------------------------------------------- */
+
+/* The clock of the timestamps that we send. */
+uint32_t ts_now(const struct tcb *t, uint64_t now_us);
+/* Payload per segment with the options that it carries now. */
+uint32_t effective_mss(const struct tcb *t);
+/* Those of a segment with so much payload. It will be sent: what is due is not due
+ * any more. */
+void fill_options(struct tcb *t, struct seg_options *o, uint32_t len_bytes,
+		  uint64_t now_us);
+/* Flags and option of a SYN, or of a SYN,ACK, that has its other options. */
+void add_ecn_to_syn(struct tcb *t, struct segment *s, bool answer);
 
 /* ---- pmtu.c: RFC 9293 3.7.1, RFC 1191, RFC 8201, RFC 4821 ------------------------ */
 
