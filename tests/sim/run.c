@@ -75,6 +75,8 @@ static void open_from(struct sim *s, unsigned i, int side)
 	opts.cc = cc_find(&s->cfg[side], s->conn[i].cc);
 	if (tcp_open(s->e[side], &f, &path, &opts, u, s->now_us, &u->t))
 		s->error = "tcp_open() fails";
+	if (!u->plan.total_bytes && u->t)
+		tcp_syn_go(u->t); /* else it would wait for the first bytes */
 	u->ready = true;
 	u->write_at_us = u->read_at_us = s->now_us;
 }

@@ -172,6 +172,16 @@ static void random_switches(struct rng *r, struct engine_config *cfg)
 		cfg->notsent_lowat_bytes = rng_log(r, 1, 100000);
 }
 
+/* Fast Open, with and without cookies. A SYN with data that the network doubles may
+ * arrive as two connections (RFC 7413 2.1), which nobody here would understand. */
+static void random_fastopen(struct sim *s, int side)
+{
+	if (s->net.p.dir[0].dup_ppm || s->net.p.dir[1].dup_ppm || !rng_chance(&s->rng, 40))
+		return;
+	s->cfg[side].fastopen = rng_chance(&s->rng, 50) ? 0x607 : 0x403;
+	s->opts[side].fastopen = rng_chance(&s->rng, 70);
+}
+
 static void random_engine(struct sim *s, int side)
 {
 	struct engine_config *cfg = &s->cfg[side];
@@ -185,6 +195,7 @@ static void random_engine(struct sim *s, int side)
 	if (!cfg->mtu_probing && s->net.p.dir[side].mtu_bytes && !s->net.p.dir[side].icmp_ppm)
 		cfg->mtu_probing = 1;
 	strncpy(cfg->cc, random_cc(r, cfg), sizeof(cfg->cc) - 1);
+	random_fastopen(s, side);
 	cfg->delack_ms = rng_log(r, 0, 500);
 	cfg->rto_min_ms = rng_in(r, 10, 1000);
 	cfg->rto_max_ms = 4000;
