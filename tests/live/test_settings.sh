@@ -30,6 +30,19 @@ show_config() {
 }
 register "--show-config" show_config
 
+# The manual knows every setting, and the sysctl that it comes from.
+manual() {
+	needs_ours
+	ours a --show-config >config
+	for word in $(awk 'NR > 1 { print $1 }' config) $(grep -o 'net\.ipv4\.[a-z0-9_]*' config | sed 's/.*\.//'); do
+		grep -qw -- "$word" "$ROOT/tools/mytcp.1" || {
+			echo "not in the manual: $word"
+			return 1
+		}
+	done
+}
+register "the manual is complete" manual
+
 # syn_options ARGS...: the options in the SYN of a connection made with these
 # options of the launcher.
 syn_options() {

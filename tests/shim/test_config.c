@@ -201,7 +201,7 @@ static void test_together(void **state)
 /* Every line of the help is a knob that can be set to the default it shows. */
 static void test_help(void **state)
 {
-	char name[64], value[64], *text = NULL, *line, *next;
+	char name[64], again[80], value[64], *text = NULL, *line, *next;
 	size_t size, lines = 0;
 	FILE *out = open_memstream(&text, &size);
 
@@ -212,6 +212,8 @@ static void test_help(void **state)
 	for (line = text; *line; line = next) {
 		next = strchr(line, '\n') + 1;
 		assert_int_equal(sscanf(line, " %63s %63s", name, value), 2);
+		snprintf(again, sizeof(again), "\n  %s ", name);
+		assert_null(strstr(next - 1, again)); /* none is there twice */
 		assert_int_equal(set(name, value), 0);
 		assert_in_range(next - line, 20, 100);
 		lines++;
