@@ -1,13 +1,13 @@
 /* loop.c - owns libev; alone in including <ev.h>.
  *
+ * The deadline is a timerfd's: libev's own timers round up to whole milliseconds,
+ * and a connection that sends by a clock would be late with each burst.
+ *
  * libev calls abort() when it has no memory. All it ever needs for our handful
  * of watchers comes from an arena in .bss that is large enough, so that does
  * not happen to a program that could have gone on. The arena is given out from
  * front to back and never reused but as a whole: a loop lives as long as its
  * process's driver.
- *
- * libev sleeps in milliseconds, rounded up; paced data needs better. A deadline
- * that is near gets a timerfd as well, set only when it changes.
  */
 #include "loop.h"
 
@@ -35,10 +35,9 @@ struct loop {
 	struct ev_loop *ev;
 	struct loop_calls calls;
 	struct ev_async wake;
-	struct ev_timer timer;
-	struct ev_io fine;   /* on fine_fd */
-	int fine_fd;
-	uint64_t fine_at_us; /* for which it is set; 0: not */
+	struct ev_io timer;
+	int timer_fd;
+	uint64_t armed_us; /* UINT64_MAX: not */
 	struct ev_prepare prepare;
 	struct watch watches[LOOP_WATCHES_MAX];
 	int watches_n;
@@ -118,25 +117,18 @@ static void on_wake(struct ev_loop *ev, struct ev_async *a, int events)
 	l->calls.woken(l->calls.arg);
 }
 
-static void on_timer(struct ev_loop *ev, struct ev_timer *t, int events)
-{
-	struct loop *l = t->data;
-
-	(void)ev;
-	(void)events;
-	l->calls.expired(l->calls.arg);
-}
-
-static void on_fine(struct ev_loop *ev, struct ev_io *io, int events)
+/* The timer may have been set for a deadline that moved since. */
+static void on_timer(struct ev_loop *ev, struct ev_io *io, int events)
 {
 	struct loop *l = io->data;
-	uint64_t times;
+	uint64_t expirations;
 
 	(void)ev;
 	(void)events;
-	l->fine_at_us = 0;
-	if (read(l->fine_fd, &times, sizeof(times)) == sizeof(times))
-		l->calls.expired(l->calls.arg);
+	if (read(l->timer_fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	l->armed_us = UINT64_MAX;
+	l->calls.expired(l->calls.arg);
 }
 
 static void on_prepare(struct ev_loop *ev, struct ev_prepare *p, int events)
@@ -158,25 +150,23 @@ struct loop *loop_new(const struct loop_calls *calls)
 	ev_set_allocator(on_alloc);
 	ev_set_syserr_cb(on_error);
 	l->calls = *calls;
-	l->fine_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->fine_fd < 0) {
-		free(l);
-		return NULL;
-	}
-	l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOINOTIFY | EVFLAG_NOTIMERFD |
-			    EVBACKEND_EPOLL);
+	l->armed_us = UINT64_MAX;
+	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (l->timer_fd >= 0)
+		l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOINOTIFY | EVFLAG_NOTIMERFD |
+				    EVBACKEND_EPOLL);
 	if (!l->ev) {
-		close(l->fine_fd);
+		if (l->timer_fd >= 0)
+			close(l->timer_fd);
 		free(l);
 		return NULL;
 	}
 	ev_async_init(&l->wake, on_wake);
-	ev_timer_init(&l->timer, on_timer, 0., 0.);
+	ev_io_init(&l->timer, on_timer, l->timer_fd, EV_READ);
 	ev_prepare_init(&l->prepare, on_prepare);
-	ev_io_init(&l->fine, on_fine, l->fine_fd, EV_READ);
-	l->wake.data = l->timer.data = l->fine.data = l->prepare.data = l;
-	ev_io_start(l->ev, &l->fine);
+	l->wake.data = l->timer.data = l->prepare.data = l;
 	ev_async_start(l->ev, &l->wake);
+	ev_io_start(l->ev, &l->timer);
 	ev_prepare_start(l->ev, &l->prepare);
 	return l;
 }
@@ -189,12 +179,11 @@ void loop_free(struct loop *l)
 		return;
 	for (i = 0; i < l->watches_n; i++)
 		ev_io_stop(l->ev, &l->watches[i].io);
-	ev_io_stop(l->ev, &l->fine);
-	ev_timer_stop(l->ev, &l->timer);
+	ev_io_stop(l->ev, &l->timer);
 	ev_prepare_stop(l->ev, &l->prepare);
 	ev_async_stop(l->ev, &l->wake);
 	ev_loop_destroy(l->ev);
-	close(l->fine_fd);
+	close(l->timer_fd);
 	free(l);
 }
 
@@ -213,36 +202,27 @@ int loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-/* More than this is for libev alone: it may be a millisecond late. */
-#define FINE_US 10000
-
-static void set_fine(struct loop *l, uint64_t now_us, uint64_t deadline_us)
+static void arm(struct loop *l, uint64_t at_us)
 {
-	struct itimerspec at = {0};
+	struct itimerspec at = {.it_value = {(time_t)(at_us / 1000000),
+					     (long)(at_us % 1000000 * 1000)}};
 
-	if (deadline_us <= now_us || deadline_us - now_us > FINE_US ||
-	    deadline_us == l->fine_at_us)
-		return;
-	l->fine_at_us = deadline_us;
-	at.it_value.tv_nsec = (long)(deadline_us - now_us) * 1000;
-	timerfd_settime(l->fine_fd, 0, &at, NULL);
+	l->armed_us = at_us ? at_us : UINT64_MAX;
+	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-void loop_set_deadline(struct loop *l, uint64_t now_us, uint64_t deadline_us)
+/* Deadlines mostly move away, with each ACK. The timer is left alone then: it
+ * comes too early once, and is set again. */
+void loop_set_deadline(struct loop *l, uint64_t deadline_us)
 {
-	double after_s = deadline_us > now_us ? (deadline_us - now_us) / 1e6 : 0.;
-
-	set_fine(l, now_us, deadline_us);
-	ev_timer_stop(l->ev, &l->timer);
-	/* libev counts from when it last looked at the clock. */
-	ev_now_update(l->ev);
-	ev_timer_set(&l->timer, after_s, 0.);
-	ev_timer_start(l->ev, &l->timer);
+	if (deadline_us < l->armed_us)
+		arm(l, deadline_us ? deadline_us : 1);
 }
 
 void loop_no_deadline(struct loop *l)
 {
-	ev_timer_stop(l->ev, &l->timer);
+	if (l->armed_us != UINT64_MAX)
+		arm(l, 0);
 }
 
 void loop_wake(struct loop *l)

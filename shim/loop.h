@@ -18,7 +18,7 @@ struct loop_calls {
 	void *arg;
 };
 
-/* NULL when there is no memory or no epoll. */
+/* NULL when there is no memory, no epoll or no timerfd. */
 struct loop *loop_new(const struct loop_calls *calls);
 void loop_free(struct loop *l);
 
@@ -26,8 +26,8 @@ void loop_free(struct loop *l);
  * back. -ENOSPC. */
 #define LOOP_WATCHES_MAX 8
 int loop_watch(struct loop *l, int fd, void (*fn)(void *arg), void *arg);
-/* Sets the one timer; now_us and deadline_us are of one clock. */
-void loop_set_deadline(struct loop *l, uint64_t now_us, uint64_t deadline_us);
+/* Sets the one timer, on CLOCK_MONOTONIC. expired() may come earlier too. */
+void loop_set_deadline(struct loop *l, uint64_t deadline_us);
 void loop_no_deadline(struct loop *l);
 /* From any thread that shares the loop's fd table. */
 void loop_wake(struct loop *l);

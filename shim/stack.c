@@ -161,7 +161,7 @@ static void set_deadline(struct stack *st)
 	if (at == ENGINE_NEVER)
 		loop_no_deadline(st->loop);
 	else
-		loop_set_deadline(st->loop, clock_us(), at);
+		loop_set_deadline(st->loop, at);
 }
 
 /* ---- the loop's calls -------------------------------------------------------------- */
