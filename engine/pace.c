@@ -1,10 +1,11 @@
 /* pace.c - when the next data may leave, and how much of it at once ("Pacing Rate"
  * and "Send Quantum" of draft-ietf-ccwg-bbr).
  *
- * Owns pace_us and paced. pace_us is when the rate allows the next packet. Data
+ * Owns pace_us, paced and pace_late. pace_us is when the rate allows the next packet. Data
  * leaves in bursts of a quantum, about 1 ms of the rate, and then waits until
- * pace_us; a timer that was late is made up for, as far as that is 1 ms of the
- * rate too. An ACK, the repetition that a timeout or fast retransmit calls for,
+ * pace_us. A timer that was late is made up for: the process may have had to wait
+ * for a processor, and a sender that loses these moments measures less than the
+ * path can carry. Where it was not the timer, 1 ms is made up for. An ACK, the repetition that a timeout or fast retransmit calls for,
  * and probes do not wait.
  */
 #include "tcb.h"
@@ -12,6 +13,7 @@
 #define QUANTUM_US 1000
 #define QUANTUM_MAX_BYTES 65536u
 #define CREDIT_US 1000
+#define LATE_MAX_US 10000
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -66,26 +68,32 @@ uint32_t pace_burst_bytes(const struct tcb *t, uint32_t mss)
 bool pace_holds(struct tcb *t, uint64_t now_us)
 {
 	uint64_t rate = pace_rate(t), ahead_us = 0;
+	bool before = t->paced;
 
 	if (rate && !t->paced) /* the rest of a quantum */
 		ahead_us = (quantum_bytes(t, rate) - t->snd.mss) * 1000000ull / rate;
 	t->paced = rate && t->pace_us > now_us + ahead_us;
 	if (t->paced)
 		tcb_timer_set(t, TIMER_PACE, t->pace_us);
+	if (before && !t->paced)
+		t->pace_late = true;
 	return t->paced;
 }
 
 void pace_sent(struct tcb *t, uint32_t len_bytes, uint64_t now_us)
 {
 	uint64_t rate = pace_rate(t), from_us = now_us;
+	uint32_t credit_us = t->pace_late ? LATE_MAX_US : CREDIT_US;
 
 	if (!rate)
 		return;
 	if (recovery_pipe_bytes(t) > len_bytes) /* it was not silent before */
-		from_us -= CREDIT_US;
+		from_us -= min_u64(credit_us, now_us);
 	if (t->pace_us < from_us)
 		t->pace_us = from_us;
 	t->pace_us += len_bytes * 1000000ull / rate;
+	if (t->pace_us + CREDIT_US >= now_us)
+		t->pace_late = false;
 }
 
 void pace_restart(struct tcb *t)

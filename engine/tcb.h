@@ -275,6 +275,7 @@ struct tcb {
 	bool rescued : 1;       /* RFC 6675 4 (4) was used in this recovery */
 	bool tlp_now : 1;       /* one segment to make the peer say what it has */
 	bool paced : 1;         /* data waits for pace_us */
+	bool pace_late : 1;     /* the timer came; pace_us is not caught up with */
 	bool probe_now : 1;     /* one byte into a closed window */
 	bool override_sws : 1;  /* send what fits, however small */
 	bool uncork : 1;        /* send what the cork held back */

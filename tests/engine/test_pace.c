@@ -60,21 +60,39 @@ static void bursts(void **state)
 	assert_in_range(leaves_now(h), 40, 44); /* 64 KiB */
 }
 
-/* A timer that comes late is made up for, but not more than 1 ms. */
+/* A timer that comes late is made up for, but not more than 10 ms. */
 static void late_timer(void **state)
 {
 	struct harness *h = spied(state, CWND, RTT_US, 10 * MSS * 1000ull, 0);
 
-	app_write(h, 200 * MSS);
+	app_write(h, 300 * MSS);
 	assert_int_equal(leaves_now(h), 10);
 	inject(h, ACK, 1, 1 + MSS, WND - 1, 0);
 	h->now_us += 1500; /* 500 us late */
 	engine_expire(h->e, h->now_us);
 	assert_int_equal(leaves_now(h), 10 + 5);
 	inject(h, ACK, 1, 1 + 20 * MSS, WND - 1, 0);
+	h->now_us += 6000; /* 5 ms late */
+	engine_expire(h->e, h->now_us);
+	assert_int_equal(leaves_now(h), 10 + 50);
+	inject(h, ACK, 1, 1 + 60 * MSS, WND - 1, 0);
 	h->now_us += 50000;
 	engine_expire(h->e, h->now_us);
-	assert_int_equal(leaves_now(h), 10 + 10);
+	assert_int_equal(leaves_now(h), 10 + 100);
+}
+
+/* A gap that the window made, and not the timer, is made up for by 1 ms. */
+static void gap_by_the_window(void **state)
+{
+	struct harness *h = spied(state, 30 * MSS, RTT_US, 5 * MSS * 1000ull, 0);
+
+	app_write(h, 300 * MSS);
+	assert_int_equal(leaves_now(h), 5);
+	advance_us(h, 6000);
+	assert_int_equal(leaves_now(h), 25); /* cwnd is full */
+	h->now_us += 50000;
+	inject(h, ACK, 1, 1 + 29 * MSS, WND - 1, 0);
+	assert_int_equal(leaves_now(h), 5 + 5);
 }
 
 /* After silence there is no credit. */
@@ -191,7 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(quantum_per_ms), TEST(at_least_two_segments), TEST(bursts),
-		TEST(late_timer), TEST(no_burst_after_silence), TEST(retransmissions),
+		TEST(late_timer), TEST(gap_by_the_window), TEST(no_burst_after_silence), TEST(retransmissions),
 		TEST(rate_from_cwnd), TEST(user_limit), TEST(slower_than_the_timer),
 	};
 
