@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define COUNTER_MASK 0xffffffu /* of an option */
+#define MARKED_ROUNDS 4
 
 /* 3.2.1: not zero, so that a path that clears fields is found out */
 static const struct ecn_counts first_counts = {.cep = 5, .e0b = 1, .e1b = 1};
@@ -252,12 +253,23 @@ uint32_t accecn_take_ack(struct tcb *t, const struct segment *s,
 	option = take_option(a, &s->opt, ce_bytes);
 	d = safe_step(t, (ace_of(s) - a->out.cep) & 7, packets, option, *ce_bytes);
 	a->out.cep += d;
+	a->unmarked |= d < packets;
 	if (!option)
 		*ce_bytes = d * t->snd.mss;
 	/* 3.2.3.2.5: marked bytes without a marked packet */
 	if (packets < 8 && a->out.ceb && a->out.cep == first_counts.cep)
 		t->ecn.no_ect = true;
 	return d;
+}
+
+void accecn_responded(struct tcb *t)
+{
+	struct accecn *a = t->ecn.acc;
+
+	/* 3.2.2.3: no queue marks every packet of a connection for so long, but a
+	 * path that writes into the field does */
+	if (!a->unmarked && ++a->responses == MARKED_ROUNDS)
+		t->ecn.no_ect = t->ecn.deaf = true;
 }
 
 /* ---- sending ------------------------------------------------------------------------ */

@@ -220,6 +220,7 @@ void ecn_timeout(struct tcb *t)
 bool ecn_take_ack(struct tcb *t, const struct segment *s,
 		  const struct sb_acked *res, struct cc_ack *ack)
 {
+	uint32_t before = t->ecn.recover;
 	bool marked = false;
 
 	if (t->ecn.mode == ECN_OFF || s->flags & SEG_SYN)
@@ -232,6 +233,8 @@ bool ecn_take_ack(struct tcb *t, const struct segment *s,
 		return marked; /* of a window that has been answered for */
 	if (marked && t->recovery == RECOVERY_OPEN) {
 		recovery_on_mark(t, res, ack->flight_bytes, ack->now_us);
+		if (t->ecn.mode == ECN_ACCURATE && t->ecn.recover != before)
+			accecn_responded(t);
 	} else { /* once passed, it stays passed */
 		t->ecn.recover = t->snd.una - 1;
 	}

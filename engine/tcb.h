@@ -67,6 +67,7 @@ struct accecn {
 	struct ecn_counts told; /* in, as the last option said it */
 	uint32_t ce_unacked;    /* marked packets since an ACK left */
 	uint8_t repeats;        /* of text whose ACK had the option */
+	uint8_t responses;      /* to marks, while every packet was marked */
 	bool handshake_ack : 1; /* the next bare ACK tells of the SYN,ACK */
 	bool ce_on_syn : 1;     /* our SYN or SYN,ACK was marked */
 	bool ce_last : 1;       /* the latest packet was marked */
@@ -75,6 +76,7 @@ struct accecn {
 	bool option_sent : 1;   /* with the latest ACK */
 	bool option_off : 1;    /* the path seems to drop what carries it */
 	bool option_bad : 1;    /* the peer's arrive zeroed */
+	bool unmarked : 1;      /* some packet has arrived without a mark */
 };
 
 enum frto { /* RFC 5682 */
@@ -662,6 +664,8 @@ void accecn_repeated(struct tcb *t);
 /* Packets newly known to have been marked, and how many bytes they have. */
 uint32_t accecn_take_ack(struct tcb *t, const struct segment *s,
 			 const struct sb_acked *res, uint32_t *ce_bytes);
+/* cwnd was reduced for them. */
+void accecn_responded(struct tcb *t);
 uint16_t accecn_flags(struct tcb *t, bool pure);
 /* Must a bare ACK leave before anything else? In any mode. (3.2.2.1) */
 bool accecn_ack_first(const struct tcb *t);

@@ -667,6 +667,66 @@ static void flags_rewritten(void **state)
 	}
 }
 
+/* 3.2.2.3: every packet is marked, for four round trips: nothing is ECT any more,
+ * and marks are not listened to; ours are still told. */
+static void everything_marked(void **state)
+{
+	struct harness *h = plain_client(state);
+	uint32_t at = 1, ssthresh, rounds = 0;
+	unsigned ace = 5;
+
+	app_write(h, 200 * MSS);
+	while (rounds++ < 20 && status(h).ecn_delivered.ce < 200) {
+		uint32_t to[64], n = 0;
+		bool ect = false;
+
+		while (pending(h) && n < 64) {
+			const struct got *g = expect(h, ACK | ACE(5), ANY, 1, ANY);
+
+			to[n++] = g->seq + g->len_bytes;
+			ect |= g->tos == IP_ECT0;
+		}
+		if (!ect)
+			break;
+		advance_ms(h, 50);
+		for (uint32_t i = 0; i < n; i++)
+			inject(h, ACK | ACE(++ace & 7), 1, at = to[i], WND, 0);
+	}
+	assert_in_range(rounds, 5, 12);
+	ssthresh = status(h).snd_ssthresh_bytes;
+	inject(h, ACK | ACE(++ace & 7), 1, at + MSS, WND, 0);
+	advance_ms(h, 50);
+	inject(h, ACK | ACE(++ace & 7), 1, at + 2 * MSS, WND, 0);
+	assert_int_equal(status(h).snd_ssthresh_bytes, ssthresh);
+	forget(h);
+	h->tos = IP_CE;
+	inject(h, ACK | ACE(ace & 7), 1, at + 2 * MSS, WND, 100);
+	while (pending(h))
+		expect(h, ACK | ACE(6), ANY, 101, ANY);
+}
+
+/* One packet without a mark, and it is a queue that marks. */
+static void nearly_everything_marked(void **state)
+{
+	struct harness *h = plain_client(state);
+	unsigned ace = 4;
+
+	app_write(h, 400 * MSS);
+	for (unsigned rounds = 0; rounds < 12; rounds++) {
+		uint32_t to[64], n = 0;
+
+		while (pending(h) && n < 64) {
+			const struct got *g = expect(h, ACK | ACE(5), ANY, 1, ANY);
+
+			assert_int_equal(g->tos, IP_ECT0);
+			to[n++] = g->seq + g->len_bytes;
+		}
+		advance_ms(h, 50);
+		for (uint32_t i = 0; i < n; i++)
+			inject(h, ACK | ACE(++ace & 7), 1, to[i], WND, 0);
+	}
+}
+
 /* 3.3.4: in a burst ACE is the same in every segment, CWR's bit too. */
 static void burst(void **state)
 {
@@ -707,6 +767,7 @@ int main(void)
 		TEST(option_fields_wrap), TEST(ace_zeroed), TEST(option_stripped),
 		TEST(option_zeroed), TEST(option_contradicts_ace),
 		TEST(first_data_lost), TEST(acks_lost), TEST(flags_rewritten),
+		TEST(everything_marked), TEST(nearly_everything_marked),
 		TEST(burst), TEST(aggregate),
 	};
 

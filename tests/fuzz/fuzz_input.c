@@ -275,6 +275,8 @@ static void random_icmp(struct machine *m, struct input *in)
 	msg.flow.remote.port = (uint16_t)(m->remote.port + i);
 	msg.seq = m->peer[i].ack - 1 + deviation(in);
 	msg.mtu_bytes = take16(in);
+	msg.pkt_bytes = take16(in);
+	msg.local = msg.pkt_bytes & 1;
 	engine_icmp(m->e, &msg, m->now_us);
 }
 
