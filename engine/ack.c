@@ -222,6 +222,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		recovery_on_ack(t, &res, dup, now_us);
 	marked = ecn_take_ack(t, s, &res, &ack);
 	tlp_on_ack(t, dsack, dup && !s->opt.sack_n, now_us);
+	validate_on_ack(t, &ack);
 	tell_cc(t, &ack, res.advanced, was_fast, marked);
 	sndbuf_grow(t);
 	sndbuf_wake(t);

@@ -153,3 +153,14 @@ void cc_restart(struct cc *cc, uint64_t now_us)
 	(void)now_us;
 	cc->cwnd_bytes = min_u32(cc->cwnd_bytes, cc->initcwnd_bytes);
 }
+
+void cc_unused(struct cc *cc, uint32_t used_bytes)
+{
+	uint32_t used = max_u32(used_bytes, cc->initcwnd_bytes);
+
+	if (used >= cc->cwnd_bytes)
+		return;
+	cc->ssthresh_bytes = max_u32(cc->ssthresh_bytes,
+				     cc->cwnd_bytes / 2 + cc->cwnd_bytes / 4);
+	cc->cwnd_bytes = used + (cc->cwnd_bytes - used) / 2;
+}

@@ -33,6 +33,8 @@ void cc_timeout(struct cc *cc, uint32_t flight_bytes, bool first,
 /* The last of these two calls was a mistake: windows as before it, if those were
  * larger (RFC 4015 3.2, RFC 8985 7.4). */
 void cc_undo(struct cc *cc, uint64_t now_us);
+/* For an RTO no more than used_bytes of the window were needed: RFC 2861. */
+void cc_unused(struct cc *cc, uint32_t used_bytes);
 /* The MSS changed: windows keep their number of bytes, but hold one segment. */
 void cc_set_mss(struct cc *cc, uint32_t mss_bytes);
 

@@ -15,7 +15,7 @@ uint32_t ts_now(const struct tcb *t, uint64_t now_us)
 
 static bool dsack_due(const struct tcb *t)
 {
-	return t->rcv.dup.start != t->rcv.dup.end;
+	return t->e->cfg.dsack && t->rcv.dup.start != t->rcv.dup.end;
 }
 
 /* The blocks that there are to send. Beside data they take no more than half of a

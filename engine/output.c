@@ -334,14 +334,6 @@ static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_u
 	return true;
 }
 
-/* RFC 5681 4.1: after a pause longer than the RTO the path is unknown again. */
-static void restart_after_idle(struct tcb *t, uint64_t now_us)
-{
-	if (t->snd.nxt == t->snd.una && t->stat_data_out &&
-	    now_us - t->snd.last_us > t->rtt.rto_us)
-		t->cc.ops->on_idle(&t->cc, now_us);
-}
-
 static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 		       const char *note, uint64_t now_us)
 {
@@ -412,7 +404,7 @@ static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 
 	if (!unsent(t))
 		return false;
-	restart_after_idle(t, now_us);
+	validate_before_send(t, now_us);
 	alone = t->snd.nxt == t->snd.una;
 	if (!send_data(t, pkt, now_us))
 		return false;

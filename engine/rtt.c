@@ -7,7 +7,7 @@
 
 /* For how long the shortest RTT is believed, once to twice (RFC 8985 6.2, step
  * 1: the path may have become longer). */
-#define MIN_RTT_US (150 * 1000000ull)
+#define MIN_RTT_S 150
 
 void rtt_init(struct tcb *t)
 {
@@ -22,14 +22,16 @@ static uint32_t clamp(uint64_t v, uint32_t lo, uint32_t hi)
 /* The minimum of this period and of the one before. */
 static void note_min(struct tcb *t, uint32_t r, uint64_t now_us)
 {
+	uint32_t now_s = (uint32_t)(now_us / 1000000);
+
 	if (!t->rtt.min_fresh_us) {
 		t->rtt.min_us = t->rtt.min_fresh_us = r;
-		t->rtt.min_since_us = now_us;
+		t->rtt.min_since_s = now_s;
 	}
-	if (now_us - t->rtt.min_since_us > MIN_RTT_US) {
+	if (now_s - t->rtt.min_since_s > MIN_RTT_S) {
 		t->rtt.min_us = t->rtt.min_fresh_us;
 		t->rtt.min_fresh_us = r;
-		t->rtt.min_since_us = now_us;
+		t->rtt.min_since_s = now_s;
 	}
 	if (r < t->rtt.min_fresh_us)
 		t->rtt.min_fresh_us = r;

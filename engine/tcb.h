@@ -7,7 +7,7 @@
  *   snd.nxt       only output (output.c)
  *   rcv.nxt       only the text and FIN steps (text.c)
  *   timers        tcb_timer_set() and tcb_timer_stop()
- *   cwnd          only the operations of cc.h, and prr.c while prr_on()
+ *   cwnd          only the operations of cc.h, prr.c while prr_on()
  *   rate          only rate.c
  *
  * Input, timers and user calls never send: they change the tcb and call
@@ -188,9 +188,13 @@ struct tcb {
 	struct {
 		uint32_t srtt_us, rttvar_us, rto_us; /* RFC 6298 */
 		uint32_t min_us;        /* of the last minutes */
-		uint32_t min_fresh_us;  /* since min_since_us */
-		uint64_t min_since_us;
+		uint32_t min_fresh_us;  /* since min_since_s */
+		uint32_t min_since_s;
 	} rtt;
+	struct {
+		uint32_t since_us;   /* low half: cwnd was the limit, or corrected */
+		uint32_t used_bytes; /* the most in flight since then */
+	} cwv;
 	struct {
 		uint64_t sent_us;   /* of the latest delivered, and where it ended */
 		uint32_t end;
@@ -697,6 +701,13 @@ void prr_extend(struct tcb *t);
 void prr_end(struct tcb *t);
 /* It is given up: cwnd belongs to somebody else. */
 void prr_stop(struct tcb *t);
+
+/* ---- validate.c: RFC 2861, RFC 5681 4.1 ---------------------------------------- */
+
+/* New data is about to leave. */
+void validate_before_send(struct tcb *t, uint64_t now_us);
+/* An ACK was taken, and congestion control will hear of it. */
+void validate_on_ack(struct tcb *t, const struct cc_ack *ack);
 
 /* ---- undo.c: RFC 3522, 4015, 5682 --------------------------------------------- */
 
