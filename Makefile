@@ -24,12 +24,13 @@ HOOKS := $(call objs,$(wildcard shim/hook*.c) $(wildcard shim/init.c))
 
 LIB := $(BUILD)/libmytcp.so
 LAUNCHER := $(BUILD)/mytcp
+EXAMPLES := $(patsubst %.c,$(BUILD)/%.so,$(wildcard examples/*.c))
 EMULATOR := $(BUILD)/mytcp-link
 EMULATOR_OBJS := $(call objs,$(wildcard tools/link/*.c))
 ARCHIVES := $(BUILD)/libshim.a $(BUILD)/liblink.a $(BUILD)/libengine.a $(BUILD)/libemulator.a
 
 .PHONY: all
-all: $(LIB) $(LAUNCHER) $(EMULATOR) $(if $(filter build,$(BUILD)),tools/mytcp)
+all: $(LIB) $(LAUNCHER) $(EMULATOR) $(EXAMPLES) $(if $(filter build,$(BUILD)),tools/mytcp)
 
 .PHONY: help
 help:
@@ -75,7 +76,12 @@ $(LIB): $(ENGINE) $(LINK) $(SHIM) $(BUILD)/libev-pic.a
 	$(CC) -shared $(CFLAGS) $(SAN) -o $@ $^ -Wl,-soname,libmytcp.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL -lm -ldl -pthread $(LDFLAGS)
 
 $(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/libshim.a $(BUILD)/libengine.a
-	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro -ldl $(LDFLAGS)
+
+# A congestion control of one's own, as a user would build it.
+$(BUILD)/examples/%.so: examples/%.c engine/cc.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -fvisibility=hidden -shared -Iengine -o $@ $<
 
 $(EMULATOR): $(BUILD)/tools/mytcp-link.o $(BUILD)/libemulator.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $$($(CC) -print-file-name=libev.a) -lm -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
@@ -86,15 +92,16 @@ tools/mytcp: $(LAUNCHER)
 
 .PHONY: install uninstall
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mytcp $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/mytcp $(DESTDIR)$(PREFIX)/include/mytcp $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(LAUNCHER) $(DESTDIR)$(PREFIX)/bin/mytcp
 	install -m 755 $(EMULATOR) $(DESTDIR)$(PREFIX)/bin/mytcp-link
 	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/mytcp/libmytcp.so
+	install -m 644 engine/cc.h $(DESTDIR)$(PREFIX)/include/mytcp/cc.h
 	install -m 644 tools/mytcp.1 tools/mytcp-link.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mytcp bin/mytcp-link lib/mytcp/libmytcp.so share/man/man1/mytcp.1 share/man/man1/mytcp-link.1)
-	-rmdir $(DESTDIR)$(PREFIX)/lib/mytcp
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/mytcp bin/mytcp-link lib/mytcp/libmytcp.so include/mytcp/cc.h share/man/man1/mytcp.1 share/man/man1/mytcp-link.1)
+	-rmdir $(DESTDIR)$(PREFIX)/lib/mytcp $(DESTDIR)$(PREFIX)/include/mytcp
 
 # ---- tests ------------------------------------------------------------------
 

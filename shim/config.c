@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ccfile.h"
+#include "ccfile.h"
 #include "knobs.h"
 
 /* Switches are numbers too. */
@@ -114,6 +116,8 @@ static int refuse_value(const struct config *c, const struct knob *k,
 		for (i = 0; (ops = cc_known(&c->engine, i)) && used < why_size; i++)
 			used += (size_t)snprintf(why + used, why_size - used, " %s",
 						 ops->name);
+		if (used < why_size)
+			snprintf(why + used, why_size - used, ", or a file: ./NAME.so");
 		break;
 	case KNOB_TRACE:
 		snprintf(why, why_size,
@@ -166,6 +170,24 @@ static bool set_cc(struct config *c, const char *name)
 	return true;
 }
 
+/* One in a file. The same file again is no error: variable and option may both
+ * name it. */
+static int load_cc(struct config *c, const char *file, char *why, size_t why_size)
+{
+	const struct cc_ops *ops = ccfile_load(file, why, why_size);
+
+	if (!ops)
+		return -EINVAL;
+	if (cc_find(&c->engine, ops->name) != ops && cc_register(&c->engine, ops)) {
+		snprintf(why, why_size,
+			 "cc cannot be \"%s\": there is a \"%s\" already, or there are too many",
+			 file, ops->name);
+		return -EINVAL;
+	}
+	set_cc(c, ops->name);
+	return 0;
+}
+
 static bool set_trace(struct config *c, const char *value)
 {
 	int sw = parse_switch(value);
@@ -206,7 +228,13 @@ int config_set(struct config *c, enum config_from from, const char *name,
 			put_number(c, k, sw);
 		break;
 	case KNOB_CC:
-		ok = set_cc(c, value);
+		if (strchr(value, '/')) {
+			if (load_cc(c, value, why, why_size))
+				return -EINVAL;
+			ok = true;
+		} else {
+			ok = set_cc(c, value);
+		}
 		break;
 	case KNOB_TRACE:
 		ok = set_trace(c, value);

@@ -61,7 +61,7 @@ const struct knob knobs[] = {
 
 	/* congestion control and losses */
 	{"cc", KNOB_CC, IN_ENGINE(cc), 0, 0,
-	 .meaning = "congestion control (TCP_CONGESTION)",
+	 .meaning = "congestion control (TCP_CONGESTION): a name, or a file ./X.so",
 	 .sysctl = "tcp_congestion_control"},
 	{"pacing", KNOB_SWITCH, IN_ENGINE(pacing), 0, 0,
 	 .meaning = "send by a clock also where congestion control does without"},

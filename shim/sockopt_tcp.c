@@ -89,27 +89,36 @@ static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
 	return optval_put(info, sizeof(info), val, len);
 }
 
-#define CC_NAME "reno"
-
+/* What it runs on, or what was chosen for it. */
 static int get_congestion(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	const char name[CC_NAME_MAX] = CC_NAME;
+	const char *cc = sockopt_engine_config()->cc;
+	char name[CC_NAME_MAX] = "";
+	struct tcp_status st;
 
-	(void)s;
 	(void)fd;
+	if (sockopt_status(s, &st))
+		cc = st.cc;
+	else if (s->opts.tcp.cc)
+		cc = s->opts.tcp.cc->name;
+	memcpy(name, cc, strnlen(cc, sizeof(name) - 1));
 	return optval_put(name, sizeof(name), val, len);
 }
 
 static int set_congestion(struct sock *s, int fd, const void *val, socklen_t len)
 {
 	char name[CC_NAME_MAX] = "";
+	const struct cc_ops *ops;
 
-	(void)s;
 	(void)fd;
 	if (len < 1)
 		return -EINVAL;
 	memcpy(name, val, len < sizeof(name) ? len : sizeof(name) - 1);
-	return strcmp(name, CC_NAME) == 0 ? 0 : -ENOENT;
+	ops = cc_find(sockopt_engine_config(), name);
+	if (!ops)
+		return -ENOENT;
+	s->opts.tcp.cc = ops;
+	return sockopt_changed(s);
 }
 
 static int set_unknown_ulp(struct sock *s, int fd, const void *val, socklen_t len)

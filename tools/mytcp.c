@@ -35,6 +35,7 @@ enum { EXIT_PROBLEM = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NO_PROGRAM = 127 };
 static const char options[] =
 	"  --trace[=FILE]     print every segment and state change, on standard error\n"
 	"                     or into FILE\n"
+	"  --cc NAME|./FILE.so  congestion control, by name or from a file (--set cc=)\n"
 	"  --set NAME=VALUE   change a setting (as MYTCP_NAME in the environment)\n"
 	"  --show-config      print every setting as it would be for PROGRAM here and now:\n"
 	"                     its value, where that comes from, and what it means\n"
@@ -75,6 +76,21 @@ static void put_env(const char *name, const char *value)
 /* --set and --trace check a value here, and hand it on in the environment. */
 static struct config given;
 
+/* Congestion control; a file by its absolute name: the program may change
+ * directory before its first socket. */
+static void set_cc(const char *value)
+{
+	char path[PATH_MAX], why[1024];
+
+	if (!value)
+		fail(EXIT_PROBLEM, "--cc needs a name or a file");
+	if (strchr(value, '/') && realpath(value, path))
+		value = path;
+	if (config_set(&given, FROM_OPTION, "cc", value, why, sizeof(why)) < 0)
+		fail(EXIT_PROBLEM, "%s", why);
+	put_env("MYTCP_CC", value);
+}
+
 /* NAME=VALUE becomes MYTCP_NAME=VALUE. */
 static void set_knob(const char *arg)
 {
@@ -83,6 +99,10 @@ static void set_knob(const char *arg)
 
 	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(name))
 		fail(EXIT_PROBLEM, "--set needs NAME=VALUE; --help lists the names");
+	if (!strncmp(arg, "cc=", 3)) {
+		set_cc(eq + 1);
+		return;
+	}
 	snprintf(name, sizeof(name), "%.*s", (int)(eq - arg), arg);
 	if (config_set(&given, FROM_OPTION, name, eq + 1, why, sizeof(why)) < 0)
 		fail(EXIT_PROBLEM, "%s", why);
@@ -156,6 +176,11 @@ static int parse_options(int argc, char *argv[])
 			set_trace(NULL);
 		} else if (!strncmp(o, "--trace=", 8)) {
 			set_trace(o + 8);
+		} else if (!strcmp(o, "--cc")) {
+			set_cc(argv[i + 1]);
+			i++;
+		} else if (!strncmp(o, "--cc=", 5)) {
+			set_cc(o + 5);
 		} else if (!strcmp(o, "--set")) {
 			set_knob(argv[i + 1]);
 			i++;
@@ -171,7 +196,7 @@ static int parse_options(int argc, char *argv[])
 			printf("mytcp %s\n", MYTCP_VERSION);
 			exit(0);
 		} else {
-			fail(EXIT_PROBLEM, "unknown option %s; possible: --trace[=FILE], "
+			fail(EXIT_PROBLEM, "unknown option %s; possible: --trace[=FILE], --cc NAME, "
 			     "--set NAME=VALUE, --show-config, --help, --version", o);
 		}
 	}

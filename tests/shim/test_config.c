@@ -342,7 +342,7 @@ static void test_congestion_control(void **state)
 	assert_int_equal(set("cc", "reno"), 0);
 	assert_shown("cc", "reno --set");
 	assert_int_equal(set("cc", "nosuch"), -EINVAL);
-	assert_string_equal(why, "cc cannot be \"nosuch\"; possible: cubic reno bbr");
+	assert_string_equal(why, "cc cannot be \"nosuch\"; possible: cubic reno bbr, or a file: ./NAME.so");
 }
 
 /* What Linux allows and we do not is cut; what is no number is left alone. */

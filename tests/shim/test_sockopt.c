@@ -45,9 +45,11 @@ static void options(void **state)
 	assert_int_equal(getsockopt(fd, IPPROTO_IP, IP_TOS, &byte, &len), 0);
 	assert_int_equal(byte, 0xfc);
 	assert_fails(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), ENOENT);
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
 	len = sizeof(name);
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-	assert_string_equal(name, "reno");
+	assert_string_equal(name, "bbr");
+	assert_string_equal(s->opts.tcp.cc->name, "bbr");
 	len = sizeof(name);
 	assert_fails(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8), ENODEV);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
