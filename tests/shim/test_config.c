@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../shim/config.h"
+#include "../../shim/knobs.h"
 
 static struct config c;
 static char why[1024];
@@ -439,6 +440,17 @@ static void test_load(void **state)
 	assert_shown("syn_retries", "2 MYTCP_SYN_RETRIES");
 }
 
+/* A name means one thing, and every value one name. */
+static void test_knobs_are_distinct(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < knobs_n; i++)
+		for (size_t j = 0; j < i; j++) {
+			assert_string_not_equal(knobs[i].name, knobs[j].name);
+			assert_int_not_equal(knobs[i].offset, knobs[j].offset);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +473,7 @@ int main(void)
 		WITH_SYSCTLS(test_show),
 		cmocka_unit_test_setup(test_show_is_aligned, setup),
 		cmocka_unit_test_setup(test_load, setup),
+		cmocka_unit_test(test_knobs_are_distinct),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
