@@ -265,10 +265,8 @@ void take_syn_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	become_established(t, s, now_us);
 	if (seq_gt(s->ack, t->snd.una))
 		take_ack(t, s, now_us);
-	if (t->active && t->snd.sb.n) {
-		sb_mark_all_lost(&t->snd.sb);
-		t->rexmit_now = true;
-	}
+	if (t->active && t->snd.sb.n)
+		take_back_syn_data(t);
 }
 
 static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,

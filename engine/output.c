@@ -147,6 +147,12 @@ static uint32_t add_syn_data(struct tcb *t, struct engine_pkt_out *pkt,
 	return len;
 }
 
+void take_back_syn_data(struct tcb *t)
+{
+	t->snd.nxt = t->snd.una;
+	sb_clear(&t->snd.sb, &t->e->pool);
+}
+
 static bool send_syn(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	bool again = t->snd.nxt != t->snd.iss;
@@ -184,7 +190,9 @@ static uint32_t data_end(const struct tcb *t)
 
 static uint32_t unsent_bytes(const struct tcb *t)
 {
-	return seq_lt(t->snd.nxt, data_end(t)) ? data_end(t) - t->snd.nxt : 0;
+	uint32_t from = seq_max(t->snd.nxt, t->snd.data_seq); /* SYN is no byte */
+
+	return seq_lt(from, data_end(t)) ? data_end(t) - from : 0;
 }
 
 static bool fin_unsent(const struct tcb *t)

@@ -785,6 +785,9 @@ void rcvbuf_on_read(struct tcb *t, uint32_t len_bytes, uint64_t now_us);
 
 /* The SYN or SYN,ACK of t; offers the window that it says. */
 struct segment syn_segment(struct tcb *t, uint64_t now_us);
+/* What our SYN brought and the peer did not take was never sent: it may be more
+ * than the window that the peer has announced by now. */
+void take_back_syn_data(struct tcb *t);
 /* The next packet of t; false when it has nothing to send now. */
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
 /* Arms, re-arms or stops the retransmission timer for what is outstanding. */

@@ -89,7 +89,9 @@ uint16_t rcv_offer(struct tcb *t, bool syn)
 {
 	unsigned shift = syn ? 0 : t->rcv.wscale;
 	uint32_t wnd = rcv_wnd(t);
-	uint32_t room = min_u32(rcvbuf_free(t), scaled_max(t, syn));
+	/* no more than a SYN,ACK can say, until it is known to have arrived */
+	bool narrow = syn || t->state == TCPS_SYN_RECEIVED;
+	uint32_t room = min_u32(rcvbuf_free(t), scaled_max(t, narrow));
 
 	room = room >> shift << shift;
 	if (room > wnd && (syn || room - wnd >= silly_limit(t)))

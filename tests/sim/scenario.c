@@ -179,7 +179,6 @@ static void random_fastopen(struct sim *s, int side)
 	if (s->net.p.dir[0].dup_ppm || s->net.p.dir[1].dup_ppm || !rng_chance(&s->rng, 40))
 		return;
 	s->cfg[side].fastopen = rng_chance(&s->rng, 50) ? 0x607 : 0x403;
-	s->opts[side].fastopen = rng_chance(&s->rng, 70);
 }
 
 static void random_engine(struct sim *s, int side)
@@ -210,6 +209,7 @@ static void random_engine(struct sim *s, int side)
 	s->opts[side].rcvbuf_bytes = random_buffer(r);
 	s->opts[side].sndbuf_bytes = random_buffer(r);
 	s->opts[side].nodelay = rng_chance(r, 50);
+	s->opts[side].fastopen = rng_chance(r, 70);
 	if (rng_chance(r, 10))
 		s->opts[side].mss_max_bytes = (uint16_t)rng_in(r, 88, 1460);
 }
@@ -285,6 +285,7 @@ static void wrap_numbers(struct sim *s)
 {
 	int side = s->conn[0].opener == B_OPENS;
 	struct engine *e = engine_new(&s->cfg[side], s->now_us);
+	struct tcp_opts opts = s->opts[side];
 	struct flow f = sim_flow(s, 0, side);
 	struct tcp_path path = sim_path(s);
 	uint64_t open_us = s->conn[0].start_us, later_us;
@@ -292,7 +293,8 @@ static void wrap_numbers(struct sim *s)
 	struct tcb *t;
 	uint32_t iss;
 
-	if (!e || tcp_open(e, &f, &path, &s->opts[side], NULL, open_us, &t) ||
+	opts.fastopen = false; /* its SYN may wait */
+	if (!e || tcp_open(e, &f, &path, &opts, NULL, open_us, &t) ||
 	    engine_output(e, &pkt, 1, open_us) != 1)
 		abort();
 	iss = (uint32_t)pkt.hdr[4] << 24 | (uint32_t)pkt.hdr[5] << 16 |

@@ -79,6 +79,8 @@ static const char *check_size(const struct watch *w, const struct side *peer,
 
 	if (wire > o->mss_bytes)
 		wire = o->mss_bytes;
+	if (o->hdr[13] & SEG_SYN)
+		return NULL; /* it goes by the MSS of an earlier connection */
 	if (wire && wire + opts > mss)
 		return "payload is larger than the peer's MSS allows";
 	if (wire && wire + opts + 40 > w->mtu_bytes)
