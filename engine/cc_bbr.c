@@ -476,7 +476,8 @@ static void on_ack(struct cc *cc, const struct cc_ack *ack)
 	set_cwnd(cc, ack);
 }
 
-/* SaveStateUponLoss(). */
+/* SaveStateUponLoss(): once per recovery, not in every round that has losses, or
+ * there would be nothing left to go back to. */
 static void save_state(struct cc *cc)
 {
 	struct bbr *b = cc->state;
@@ -488,14 +489,10 @@ static void save_state(struct cc *cc)
 	b->undo_inflight_longterm = b->inflight_longterm;
 }
 
-static void note_loss(struct cc *cc)
+static void note_loss(struct bbr *b)
 {
-	struct bbr *b = cc->state;
-
-	if (!b->is_loss_in_round) {
+	if (!b->is_loss_in_round)
 		b->loss_round_delivered = b->delivered;
-		save_state(cc);
-	}
 	b->is_loss_in_round = true;
 }
 
@@ -505,7 +502,7 @@ static void on_lost(struct cc *cc, const struct cc_lost *lost)
 
 	b->delivered = lost->delivered_bytes;
 	b->loss_ranges += lost->apart;
-	note_loss(cc);
+	note_loss(b);
 	bbr_probe_lost(cc, lost);
 }
 
@@ -515,7 +512,7 @@ static void on_congestion(struct cc *cc, enum cc_signal why, uint32_t flight_byt
 	(void)flight_bytes;
 	(void)now_us;
 	if (why == CC_ECN)
-		note_loss(cc);
+		note_loss(cc->state);
 	else
 		save_state(cc);
 }
