@@ -261,6 +261,24 @@ static void fast_retransmit(void **state)
 	assert_int_equal(st.backoff, 0);
 }
 
+/* The first retransmission has an RTO of its own (RFC 6298 5.1 leaves the timer as it
+ * is; here as in Linux it starts again), or a late third duplicate would be followed
+ * by a timeout at once. */
+static void timer_of_the_retransmission(void **state)
+{
+	struct harness *h = *state;
+	uint64_t rto_us;
+
+	establish_rtt(h, 100 * US_PER_MS);
+	send_segments(h, 0, 10);
+	rto_us = status(h).rto_us;
+	advance_us(h, rto_us - 10 * US_PER_MS);
+	dup_acks(h, 1, 3);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	assert_int_equal(time_to_segment_us(h, US_PER_S), rto_us);
+	expect(h, ACK, seq_of(0), 1, MSS);
+}
+
 /* RFC 5681 3.2 (4): further duplicates let new data out. */
 static void new_data_in_recovery(void **state)
 {
@@ -575,7 +593,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rto_by_hand), TEST(rto_limits), TEST(retries_exhausted),
 		TEST(timer_restarts), TEST(karn), TEST(windows_after_timeout),
-		TEST(ack_of_everything_after_timeout), TEST(fast_retransmit),
+		TEST(ack_of_everything_after_timeout), TEST(fast_retransmit), TEST(timer_of_the_retransmission),
 		TEST(new_data_in_recovery), TEST(not_duplicates),
 		TEST(newreno_partial_acks), TEST(duplicates_after_recovery),
 		TEST(lost_retransmission), TEST(sack_recovery),
