@@ -52,7 +52,7 @@ static void ip_options_and_short_segments(void **state)
 	int ns = ns_new();
 	struct link *l = open_link(false);
 	struct guard *g = open_guard(l, "0.0.0.0", PORT, 0);
-	uint8_t ip[44] = {[0] = 0x46, [8] = 64, [9] = IPPROTO_TCP, [12] = 127, [15] = 1,
+	uint8_t ip[44] = {[0] = 0x46, [1] = 0x2e << 2 | 3, [8] = 64, [9] = IPPROTO_TCP, [12] = 127, [15] = 1,
 			  [16] = 127, [19] = 1, [20] = 1, [21] = 1, [22] = 1,
 			  [25] = 9, [26] = PORT >> 8, [27] = PORT & 255, [36] = 0x50,
 			  [37] = SEG_ACK};
@@ -62,6 +62,7 @@ static void ip_options_and_short_segments(void **state)
 	send_raw("127.0.0.1", ip, sizeof(ip));
 	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
 	assert_int_equal(in[0].tcp_len_bytes, 20);
+	assert_int_equal(in[0].tos, 0x2e << 2 | 3);
 	assert_memory_equal(in[0].tcp, ip + 24, 20);
 	send_raw("127.0.0.1", ip, 24 + 10); /* the engine is to count that */
 	assert_int_equal(recv_wait(l, in, 2, 1000), 1);
@@ -145,6 +146,8 @@ static void routers_complain(void **state)
 	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);
 	assert_int_equal(m[0].err, EMSGSIZE);
 	assert_int_equal(m[0].mtu_bytes, 600);
+	assert_int_equal(m[0].pkt_bytes, 1040);
+	assert_false(m[0].local);
 	/* the kernel has taken note of that; whether we do is for the engine */
 	assert_int_equal(link_send(l, &p, 1), 0);
 	assert_int_equal(icmp_wait(l, m, 4, 2000), 1);

@@ -85,6 +85,13 @@ static void tos_ttl_and_df_on_the_wire(void **state)
 	assert_int_equal(link_send(l, &p, 1), 0);
 	assert_int_equal(recv(raw, ip, sizeof(ip), 0), 43);
 	assert_int_equal(ip[8], 64);
+	/* RFC 6864 4.1: what may be cut has an identification */
+	p.may_fragment = true;
+	assert_int_equal(recv(raw, ip, sizeof(ip), 0), 40);
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(recv(raw, ip, sizeof(ip), 0), 43);
+	assert_int_equal(ip[6], 0);
+	assert_true(ip[4] || ip[5]);
 	close(raw);
 	link_close(l);
 	close(ns);
@@ -115,6 +122,8 @@ static void losses_are_counted_and_told(void **state)
 	assert_int_equal(msg.err, EMSGSIZE);
 	assert_int_equal(msg.mtu_bytes, 1500);
 	assert_int_equal(msg.seq, 1);
+	assert_int_equal(msg.pkt_bytes, 3040);
+	assert_true(msg.local);
 	assert_true(endpoint_eq(&msg.flow.local, &from) && endpoint_eq(&msg.flow.remote, &to));
 	assert_int_equal(link_recv_icmp(l, &msg, 1), 0);
 	p[1].mss_bytes = 0;
@@ -171,6 +180,37 @@ static int burst_arrives(struct link *a, struct link *b, const struct endpoint *
 	return pkts;
 }
 
+/* RFC 3168 6.1.2: CWR on the first segment alone; RFC 9768 3.3.4: as a bit of ACE
+ * on all of them. Segments that routers may cut go out one by one too. */
+static void flagged_bursts(struct link *a, struct link *b, const struct endpoint *from,
+			   const struct endpoint *to)
+{
+	static const char data[10 * 1448];
+	uint64_t gso_out = link_stats(a)->gso_out;
+
+	for (int how = 0; how < 3; how++) {
+		uint16_t flags = how < 2 ? SEG_ACK | SEG_CWR : SEG_ACK;
+		struct engine_pkt_out p = segment(from, to, 1, flags, data, sizeof(data));
+		int got = 0, cwr = 0;
+
+		p.mss_bytes = 1448;
+		p.ace = how == 1;
+		p.may_fragment = how == 2;
+		assert_int_equal(link_send(a, &p, 1), 0);
+		while (got < 10) {
+			struct engine_pkt_in in[32];
+			int n = recv_wait(b, in, 32, 1000);
+
+			assert_true(n > 0);
+			for (int i = 0; i < n; i++)
+				cwr += (in[i].tcp[13] & SEG_CWR) != 0;
+			got += n;
+		}
+		assert_int_equal(cwr, how == 0 ? 1 : how == 1 ? 10 : 0);
+	}
+	assert_int_equal(link_stats(a)->gso_out, gso_out);
+}
+
 static void bursts_arrive_byte_exact(void **state)
 {
 	struct net n = net_new();
@@ -198,6 +238,7 @@ static void bursts_arrive_byte_exact(void **state)
 	assert_int_equal(burst_arrives(gso, b, &from, &to), whole);
 	assert_int_equal(link_stats(gso)->gso_out, 3);
 	assert_int_equal(burst_arrives(gso, b, &from, &to), 1);
+	flagged_bursts(gso, b, &from, &to);
 	/* a segment size that the device cannot carry is refused as ever */
 	ns_enter(n.a);
 	sh("ip link set va mtu 1400");
