@@ -40,7 +40,7 @@ static uint64_t rack(uint64_t bits)
 	return bits & 1;
 }
 
-#define IN(f) offsetof(struct config, f), sizeof(((struct config *)0)->f)
+#define IN(f) .offset = offsetof(struct config, f), .width = sizeof(((struct config *)0)->f)
 #define IN_ENGINE(f) IN(engine.f)
 #define GIB (1u << 30)
 #define HOUR_MS 3600000u
@@ -218,4 +218,5 @@ const struct knob knobs[] = {
 	 .meaning = "receive buffer of the raw socket, shared by all connections"},
 };
 const size_t knobs_n = sizeof(knobs) / sizeof(knobs[0]);
-_Static_assert(sizeof(knobs) / sizeof(knobs[0]) <= CONFIG_KNOBS_MAX, "a place for the origin of each");
+_Static_assert(sizeof(knobs) / sizeof(knobs[0]) <= CONFIG_KNOBS_MAX,
+	       "a place for the origin of each");
