@@ -134,6 +134,7 @@ void cc_set_mss(struct cc *cc, uint32_t mss_bytes)
 {
 	cc->mss_bytes = mss_bytes;
 	cc->cwnd_bytes = max_u32(cc->cwnd_bytes, mss_bytes);
+	cc->initcwnd_bytes = max_u32(cc->initcwnd_bytes, mss_bytes);
 }
 
 /* ---- for windows that follow losses -------------------------------------------- */

@@ -543,9 +543,10 @@ static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 {
 	bool outstanding = t->snd.nxt != t->snd.una;
+	bool waits = t->timer_at[TIMER_PACE] != ENGINE_NEVER ||
+		     t->timer_at[TIMER_CORK] != ENGINE_NEVER;
 
-	if (!outstanding && (!unsent(t) || t->paced ||
-			     t->timer_at[TIMER_CORK] != ENGINE_NEVER)) {
+	if (!outstanding && (!unsent(t) || waits)) {
 		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
 		t->snd.stall_us = 0;
 		return;

@@ -141,6 +141,9 @@ static void limits(void **state)
 	cc.cwnd_bytes = 500;
 	cc_set_mss(&cc, 700);
 	assert_int_equal(cc.cwnd_bytes, 700);
+	cc_set_mss(&cc, 60000); /* nor does an idle time leave less */
+	cc.ops->on_idle(&cc, 0);
+	assert_int_equal(cc.cwnd_bytes, 60000);
 }
 
 int main(void)

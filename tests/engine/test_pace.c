@@ -205,12 +205,28 @@ static void slower_than_the_timer(void **state)
 	assert_int_equal(status(h).backoff, 0);
 }
 
+/* Data waits for its time, meanwhile the peer closes its window: then it is the
+ * window that is probed. [MUST-36] */
+static void window_closes_meanwhile(void **state)
+{
+	struct harness *h = spied(state, CWND, RTT_US, 100 * MSS, 0);
+	uint32_t n;
+
+	app_write(h, 20 * MSS);
+	n = leaves_now(h);
+	inject(h, ACK, 1, 1 + n * MSS, 0, 0);
+	expect_none(h);
+	assert_in_range(time_to_segment_us(h, 10 * US_PER_S), 100 * US_PER_MS, US_PER_S);
+	expect(h, ACK, 1 + n * MSS, 1, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(quantum_per_ms), TEST(at_least_two_segments), TEST(bursts),
 		TEST(late_timer), TEST(gap_by_the_window), TEST(no_burst_after_silence), TEST(retransmissions),
 		TEST(rate_from_cwnd), TEST(user_limit), TEST(slower_than_the_timer),
+		TEST(window_closes_meanwhile),
 	};
 
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
