@@ -166,6 +166,8 @@ static void random_switches(struct rng *r, struct engine_config *cfg)
 	cfg->rack = rng_chance(r, 80);
 	cfg->frto = rng_chance(r, 80);
 	cfg->ecn = (uint8_t)rng_below(r, 6);
+	cfg->uto = rng_chance(r, 30);
+	cfg->quickacks = (uint8_t)rng_below(r, 20);
 	cfg->pacing = rng_chance(r, 20);
 	cfg->slow_start_after_idle = rng_chance(r, 70);
 	if (rng_chance(r, 20))
@@ -179,6 +181,32 @@ static void random_fastopen(struct sim *s, int side)
 	if (s->net.p.dir[0].dup_ppm || s->net.p.dir[1].dup_ppm || !rng_chance(&s->rng, 40))
 		return;
 	s->cfg[side].fastopen = rng_chance(&s->rng, 50) ? 0x607 : 0x403;
+}
+
+static void random_opts(struct rng *r, struct tcp_opts *o)
+{
+	o->rcvbuf_bytes = random_buffer(r);
+	o->sndbuf_bytes = random_buffer(r);
+	o->nodelay = rng_chance(r, 50);
+	o->fastopen = rng_chance(r, 70);
+	o->cork = rng_chance(r, 10);
+	o->pingpong = rng_chance(r, 20);
+	if (rng_chance(r, 10))
+		o->mss_max_bytes = (uint16_t)rng_in(r, 88, 1460);
+	if (rng_chance(r, 15)) {
+		o->keepalive = true;
+		o->keepalive_idle_s = rng_in(r, 1, 30);
+		o->keepalive_interval_s = rng_in(r, 1, 10);
+		o->keepalive_probes = 250;
+	}
+	if (rng_chance(r, 10))
+		o->window_clamp_bytes = rng_log(r, 200, 100000);
+	if (rng_chance(r, 10))
+		o->notsent_lowat_bytes = rng_log(r, 1, 100000);
+	if (rng_chance(r, 10))
+		o->pacing_max_bytes_s = rng_log(r, 20000, 10000000);
+	if (rng_chance(r, 10))
+		o->defer_accept_s = rng_in(r, 1, 5);
 }
 
 static void random_engine(struct sim *s, int side)
@@ -206,12 +234,7 @@ static void random_engine(struct sim *s, int side)
 	if (rng_chance(r, 20))
 		cfg->ooo_ranges_max = rng_in(r, 1, 4);
 	sim_engine(s, side);
-	s->opts[side].rcvbuf_bytes = random_buffer(r);
-	s->opts[side].sndbuf_bytes = random_buffer(r);
-	s->opts[side].nodelay = rng_chance(r, 50);
-	s->opts[side].fastopen = rng_chance(r, 70);
-	if (rng_chance(r, 10))
-		s->opts[side].mss_max_bytes = (uint16_t)rng_in(r, 88, 1460);
+	random_opts(r, &s->opts[side]);
 }
 
 /* So much that a seed costs some hundreds of segments, rarely more. */
