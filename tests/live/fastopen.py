@@ -1,0 +1,48 @@
+# fastopen.py server PORT | client HOST PORT msg|connect
+# The server answers each request with as many bytes, reversed. The client makes
+# three connections, one after the other.
+import socket, sys
+
+TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, MSG_FASTOPEN = 23, 30, 0x20000000
+
+
+def read(s, n):
+    got = b""
+    while len(got) < n:
+        more = s.recv(n - len(got))
+        if not more:
+            break
+        got += more
+    return got
+
+
+def serve(port):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
+    listener.bind(("", port))
+    listener.listen(16)
+    while True:
+        s, _ = listener.accept()
+        s.sendall(read(s, 400)[::-1])
+        s.close()
+
+
+def ask(address, how, request):
+    s = socket.socket()
+    if how == "msg":
+        sent = s.sendto(request, MSG_FASTOPEN, address)
+        assert sent == len(request), sent
+    else:
+        s.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
+        s.connect(address)
+        s.sendall(request)
+    answer = read(s, 1000)
+    assert answer == request[::-1], (len(answer), answer[:20])
+    s.close()
+
+
+if sys.argv[1] == "server":
+    serve(int(sys.argv[2]))
+for i in range(3):
+    ask((sys.argv[2], int(sys.argv[3])), sys.argv[4], bytes((i + j) % 256 for j in range(400)))
