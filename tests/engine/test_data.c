@@ -261,8 +261,11 @@ static void receiver_silly_window(void **state)
 		assert_int_equal(app_read(h, 100), 100);
 	advance_ms(h, 5000);
 	expect_none(h);
+	app_write(h, 10); /* nor by a segment that leaves anyway */
+	assert_int_equal(expect(h, ACK, 1, full + 1, 10)->wnd, 0);
+	inject(h, ACK, full + 1, 11, WND, 0);
 	assert_int_equal(app_read(h, 560), 560);
-	assert_true(expect(h, ACK, 1, full + 1, 0)->wnd >= 1000);
+	assert_true(expect(h, ACK, 11, full + 1, 0)->wnd >= 1000);
 }
 
 static void receiver_silly_window_small_buffer(void **state)

@@ -308,6 +308,24 @@ static void rtt_of_a_repetition(void **state)
 			(srtt * 7 + 10000) / 8 + 1000);
 }
 
+/* [MUST-18] Without any of that, what was sent twice gives no sample, and neither
+ * does an ACK that covers others as well: they have waited for the repetition. */
+static void no_rtt_beside_a_repetition(void **state)
+{
+	struct harness *h = *state;
+
+	establish_rtt(h, 100 * US_PER_MS);
+	app_write(h, 5 * MSS);
+	forget(h);
+	advance_ms(h, 100);
+	for (int i = 0; i < 3; i++)
+		inject(h, ACK, 1, 1, WND, 0);
+	expect(h, ACK, 1, 1, MSS);
+	advance_ms(h, 100);
+	inject(h, ACK, 1, 1 + 5 * MSS, WND, 0);
+	assert_int_equal(status(h).srtt_us, 100000);
+}
+
 /* Data shares its segment with the blocks and still fits the MSS. */
 static void sack_blocks_on_data(void **state)
 {
@@ -331,6 +349,45 @@ static void no_sack_without_permission(void **state)
 	inject(h, ACK, 201, 1, WND, 100);
 	assert_int_equal(expect(h, ACK, 1, 1, 0)->opt.sack_n, 0);
 	assert_int_equal(h->last.hdr_len_bytes, TCP_HDR_MIN);
+}
+
+/* ---- IP's fields -------------------------------------------------------------- */
+
+static void expect_ip_fields(struct harness *h, uint8_t tos, uint8_t ttl)
+{
+	struct engine_pkt_out pkt;
+
+	assert_int_equal(engine_output(h->e, &pkt, 1, h->now_us), 1);
+	assert_int_equal(pkt.tos & ~3, tos);
+	assert_int_equal(pkt.ttl, ttl);
+}
+
+/* [MUST-48] [MUST-49] [SHLD-21] [SHLD-22] The user's DSCP and TTL are on every
+ * packet, SYN and RST included, and change when he changes them. */
+static void dscp_and_ttl(void **state)
+{
+	struct harness *h = *state;
+	struct flow flow = {h->local, h->remote};
+	struct tcp_opts o;
+
+	h->opts.tos = 0x48;
+	h->opts.ttl = 7;
+	assert_int_equal(tcp_open(h->e, &flow, &h->path, &h->opts, h, h->now_us, &h->t), 0);
+	expect_ip_fields(h, 0x48, 7);
+	tcp_abort(h->t, h->now_us);
+	tcp_release(h->t, h->now_us);
+	pull(h);
+
+	establish(h);
+	tcp_get_opts(h->t, &o);
+	o.tos = 0xb8;
+	o.ttl = 255;
+	tcp_set_opts(h->t, &o, h->now_us);
+	pull(h);
+	tcp_shutdown(h->t, h->now_us);
+	expect_ip_fields(h, 0xb8, 255);
+	tcp_abort(h->t, h->now_us);
+	expect_ip_fields(h, 0xb8, 255);
 }
 
 /* ---- what options a hostile peer may send ---------------------------------- */
@@ -448,9 +505,10 @@ int main(void)
 		TEST(rtt_from_timestamps), TEST(sack_blocks),
 		TEST(sack_blocks_with_timestamps), TEST(sack_blocks_on_data),
 		TEST(duplicate_blocks), TEST(block_with_fin), TEST(rtt_of_a_repetition),
+		TEST(no_rtt_beside_a_repetition),
 		TEST(no_sack_without_permission), TEST(unknown_options),
 		TEST(impossible_option_lengths), TEST(syn_options_elsewhere),
-		TEST(tiny_mss),
+		TEST(tiny_mss), TEST(dscp_and_ttl),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

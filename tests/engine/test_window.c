@@ -362,6 +362,33 @@ static void small_share_reopens(void **state)
 	}
 }
 
+/* [SHLD-14] What was promised stays promised, also when SO_RCVBUF is lowered below
+ * it; the smaller buffer counts from there on. */
+static void smaller_buffer(void **state)
+{
+	struct harness *h = *state;
+	struct tcp_opts o;
+	uint32_t edge, at = 1;
+
+	h->opts.rcvbuf_bytes = 20000;
+	establish(h);
+	edge = 1 + status(h).rcv_wnd_bytes;
+	tcp_get_opts(h->t, &o);
+	o.rcvbuf_bytes = 3000;
+	tcp_set_opts(h->t, &o, h->now_us);
+	for (; at + MSS <= edge; at += MSS) {
+		assert_int_equal(inject(h, ACK, at, 1, WND, MSS), DROP_NONE);
+		advance_ms(h, 50);
+		assert_int_equal(expect(h, ACK, 1, at + MSS, 0)->wnd, edge - at - MSS);
+	}
+	assert_int_equal(app_read(h, edge), at - 1);
+	forget(h);
+	inject(h, ACK, at, 1, WND, edge - at);
+	app_read(h, edge);
+	advance_ms(h, 50);
+	assert_in_range(status(h).rcv_wnd_bytes, 1500, 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,7 +398,7 @@ int main(void)
 		TEST(window_of_old_segments),
 		TEST(window_with_new_ack_in_old_segment), TEST(window_updates),
 		TEST(largest_scale), TEST(our_scale), TEST(windows_share_the_total),
-		TEST(small_share_reopens), TEST(close_at_closed_window),
+		TEST(small_share_reopens), TEST(close_at_closed_window), TEST(smaller_buffer),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
