@@ -81,7 +81,8 @@ void rtt_sample(struct tcb *t, uint32_t rtt_us, uint64_t now_us)
 void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us)
 {
 	uint32_t ticks = ts_now(t, now_us) - ts_ecr;
-	uint32_t r = (ticks ? ticks : 1) * TS_TICK_US;
+	uint32_t r = clamp((uint64_t)ticks * TS_TICK_US, TS_TICK_US,
+			   t->e->cfg.rto_max_ms * 1000); /* the echo may lie */
 
 	tlp_on_sample(t, r, false);
 	if (!t->rtt.min_us) /* better than none, until there is an exact one */
@@ -91,6 +92,7 @@ void rtt_sample_echo(struct tcb *t, uint32_t ts_ecr, uint64_t now_us)
 
 void rtt_after_spurious(struct tcb *t, uint32_t rtt_us)
 {
+	rtt_us = clamp(rtt_us, 1, t->e->cfg.rto_max_ms * 1000); /* the echo may lie */
 	if (t->rtt.srtt_us < rtt_us)
 		t->rtt.srtt_us = rtt_us;
 	if (t->rtt.rttvar_us < rtt_us / 2)

@@ -93,7 +93,7 @@ struct repair {
 		uint32_t delivered_bytes, out_bytes;
 		uint32_t end;      /* SND.NXT when it began */
 	} prr;
-	struct {
+	struct undo {
 		uint32_t una, end;       /* what was in flight when it began */
 		uint32_t repeated_bytes; /* and not reported as duplicates */
 		uint32_t repeated_end;   /* of the highest of them */

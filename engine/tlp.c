@@ -96,9 +96,9 @@ void tlp_schedule(struct tcb *t, bool alone, uint64_t now_us)
 {
 	uint64_t at_us;
 
-	t->tlp.silences = 0;
 	if (t->recovery != RECOVERY_OPEN)
-		return;
+		return; /* tlp_in_recovery() knows */
+	t->tlp.silences = 0;
 	if (!may_probe(t)) {
 		tcb_timer_stop(t, TIMER_PROBE);
 		return;

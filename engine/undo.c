@@ -21,35 +21,39 @@ void undo_forget(struct tcb *t)
 
 void undo_begin(struct tcb *t, bool timeout)
 {
-	if (!repair_of(t))
+	struct undo *u = repair_of(t) ? &t->repair->undo : NULL;
+
+	if (!u)
 		return;
-	t->repair->undo.una = t->snd.una;
-	t->repair->undo.end = t->snd.nxt;
-	t->repair->undo.repeated_bytes = 0;
-	t->repair->undo.repeated_end = t->snd.una;
-	t->repair->undo.backoff = t->snd.backoff;
-	t->repair->undo.timeout = timeout;
-	t->repair->undo.ts_known = false;
-	t->repair->undo.first_ack_due = t->ts_ok;
-	t->repair->undo.armed = true;
-	t->repair->undo.frto = FRTO_OFF;
+	u->una = t->snd.una;
+	u->end = t->snd.nxt;
+	u->repeated_bytes = 0;
+	u->repeated_end = t->snd.una;
+	u->backoff = t->snd.backoff;
+	u->timeout = timeout;
+	u->ts_known = false;
+	u->first_ack_due = t->ts_ok;
+	u->armed = true;
+	u->frto = FRTO_OFF;
 }
 
 void undo_on_resend(struct tcb *t, uint32_t start, uint32_t len_bytes, uint64_t now_us)
 {
+	struct undo *u;
+
 	if (!armed(t) || t->recovery == RECOVERY_OPEN)
 		return;
-	t->repair->undo.repeated_bytes += len_bytes;
-	t->repair->undo.repeated_end = seq_max(t->repair->undo.repeated_end,
-					       start + len_bytes);
-	if (t->repair->undo.ts_known)
+	u = &t->repair->undo;
+	u->repeated_bytes += len_bytes;
+	u->repeated_end = seq_max(u->repeated_end, start + len_bytes);
+	if (u->ts_known)
 		return;
-	t->repair->undo.ts = ts_now(t, now_us); /* RetransmitTS */
-	t->repair->undo.ts_known = true;
+	u->ts = ts_now(t, now_us); /* RetransmitTS */
+	u->ts_known = true;
 	/* Where the oldest is under way again since an earlier episode, the first
 	 * ACK answers that one. */
-	if (start != t->repair->undo.una)
-		t->repair->undo.first_ack_due = false;
+	if (start != u->una)
+		u->first_ack_due = false;
 }
 
 /* RFC 4015 3. Lost was nothing; what is really missing RACK will find again, with
@@ -81,10 +85,12 @@ static void take_back(struct tcb *t, uint32_t delay_us, uint64_t now_us)
  * be that of the last segment in order; then nothing was early. */
 static bool eifel_says_spurious(struct tcb *t, const struct segment *s, bool dsack)
 {
-	if (!t->repair->undo.first_ack_due || !t->repair->undo.ts_known || !s->opt.ts)
+	struct undo *u = &t->repair->undo;
+
+	if (!u->first_ack_due || !u->ts_known || !s->opt.ts)
 		return false;
-	t->repair->undo.first_ack_due = false;
-	return seq_lt(s->opt.ts_ecr, t->repair->undo.ts) && !dsack &&
+	u->first_ack_due = false;
+	return seq_lt(s->opt.ts_ecr, u->ts) && !dsack &&
 	       (t->stat_dsacks || t->snd.una != t->snd.nxt);
 }
 
@@ -184,12 +190,15 @@ bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *
 void undo_on_dsack(struct tcb *t, const struct seq_range *dsack, uint64_t now_us)
 {
 	uint32_t len = dsack->end - dsack->start;
+	struct undo *u;
 
-	if (!armed(t) || !t->repair->undo.repeated_bytes ||
-	    seq_lt(dsack->start, t->repair->undo.una) || seq_gt(dsack->end, t->repair->undo.repeated_end))
+	if (!armed(t))
 		return;
-	t->repair->undo.repeated_bytes -= len < t->repair->undo.repeated_bytes ? len
-							       : t->repair->undo.repeated_bytes;
-	if (!t->repair->undo.repeated_bytes && !t->snd.sb.waiting_bytes)
+	u = &t->repair->undo;
+	if (!u->repeated_bytes || seq_lt(dsack->start, u->una) ||
+	    seq_gt(dsack->end, u->repeated_end))
+		return;
+	u->repeated_bytes -= len < u->repeated_bytes ? len : u->repeated_bytes;
+	if (!u->repeated_bytes && !t->snd.sb.waiting_bytes)
 		take_back(t, 0, now_us);
 }
