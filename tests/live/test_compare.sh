@@ -9,5 +9,9 @@ compare() {
 		--minimum 0.5 --mean 0.5 --json compare.json
 }
 
-compare_reno() { compare reno '(10M 50ms 0.1%|100M 10ms 0%)'; }
+compare_reno() { compare reno '10M 50ms 0.1%'; }
+compare_cubic() { compare cubic '(10M 50ms 1%|100M 10ms 0%)'; }
+compare_bbr() { compare bbr '(10M 50ms 0.1%|100M 10ms 0%)'; }
 register "reno" compare_reno 90
+register "cubic" compare_cubic 90
+register "bbr" compare_bbr 90
