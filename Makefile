@@ -30,11 +30,11 @@ EMULATOR_OBJS := $(call objs,$(wildcard tools/link/*.c))
 ARCHIVES := $(BUILD)/libshim.a $(BUILD)/liblink.a $(BUILD)/libengine.a $(BUILD)/libemulator.a
 
 .PHONY: all
-all: $(LIB) $(LAUNCHER) $(EMULATOR) $(EXAMPLES) $(if $(filter build,$(BUILD)),tools/mytcp)
+all: $(LIB) $(LAUNCHER) $(EMULATOR) $(EXAMPLES) $(if $(filter build,$(BUILD)),tools/mytcp tools/mytcp-link)
 
 .PHONY: help
 help:
-	@echo 'make                  build/libmytcp.so, tools/mytcp and build/mytcp-link'
+	@echo 'make                  build/libmytcp.so, tools/mytcp and tools/mytcp-link'
 	@echo 'make demo             a download on our TCP, with its ladder'
 	@echo 'make check            build and run every test [SANITIZE=address,undefined]'
 	@echo 'make unit             only the unit tests'
@@ -87,7 +87,7 @@ $(EMULATOR): $(BUILD)/tools/mytcp-link.o $(BUILD)/libemulator.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $$($(CC) -print-file-name=libev.a) -lm -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 
 # The launcher finds the library beside itself, so the link names the build.
-tools/mytcp: $(LAUNCHER)
+tools/mytcp tools/mytcp-link: tools/%: $(BUILD)/%
 	@ln -sfn $$(realpath --relative-to=tools $<) $@
 
 .PHONY: install uninstall
@@ -217,6 +217,6 @@ deps:
 	tools/deps build demo check
 
 clean:
-	rm -rf build build-* tools/mytcp
+	rm -rf build build-* tools/mytcp tools/mytcp-link
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
