@@ -215,7 +215,6 @@ static void pointer_advances(void **state)
 	assert_int_equal(status(h).urgent_bytes, 0);
 }
 
-/* [MUST-31] More urgent data than one segment, or one pointer, can say. */
 /* A byte that was read out of line does not come again in line, although a newer
  * pointer makes the old one's byte an ordinary one. */
 static void taken_byte_stays_taken(void **state)
@@ -234,6 +233,7 @@ static void taken_byte_stays_taken(void **state)
 	expect_urgent_byte(h, 20);
 }
 
+/* [MUST-31] More urgent data than one segment, or one pointer, can say. */
 static void long_urgent_data_comes(void **state)
 {
 	struct harness *h = *state;
