@@ -125,8 +125,9 @@ static uint64_t later_us(const struct exchange *x, const struct exchange *whole)
 
 /* What RFC 6298 allows: for a SYN the initial RTO (2.1), after which the window
  * begins at one segment (RFC 5681 3.1), so that slow start may take three more
- * round trips and wait for one delayed ACK. For all else the RTO, that is RTT + rto_min on so steady a path,
- * begun anew by the last ACK that came (5.3), which may have been delayed. */
+ * round trips and wait for one delayed ACK. For all else the RTO, that is RTT +
+ * rto_min on so steady a path, begun anew by the last ACK that came (5.3), which
+ * may have been delayed. */
 static uint64_t allowed_us(const struct exchange_plan *p, const struct exchange *whole)
 {
 	if (whole->handshake[p->lose_from][p->lose_nth])

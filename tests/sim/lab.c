@@ -49,12 +49,13 @@ static void on_packet(void *arg, int from, const struct packet *k, enum fate f,
 	uint32_t text_bytes = k->len_bytes - hdr;
 	unsigned i = (unsigned)(k->tcp[0] << 8 | k->tcp[1]) - sim_port(0, from);
 	struct lab *l = arg;
-	struct judged *j = &l->flow[i];
+	struct judged *j;
 
 	if (from == 0 && l->measuring && f == ARRIVES)
 		note_wait(l, waited_us);
 	if (i >= l->plan->flows)
 		return; /* an answer: from the port of a listener */
+	j = &l->flow[i];
 	if (k->tcp[13] & SEG_SYN) {
 		j->syn = true;
 		j->iss = seq;

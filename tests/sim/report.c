@@ -92,7 +92,7 @@ static int update_snapshot(const struct report *r, const char *path)
 
 	if (!f)
 		return -errno;
-	fprintf(f, "%s\n", head);
+	fprintf(f, "# written by: make sim-report UPDATE=1\n%s\n", head);
 	for (unsigned i = 0; i < r->n; i++)
 		fprintf(f, "%s\n", r->outcome[i].line);
 	return fclose(f) ? -errno : 0;
