@@ -288,6 +288,20 @@ static void doubted_while_data_arrives(void **state)
 	assert_int_equal(status(h).path_mtu, 600);
 }
 
+/* RFC 5927 7.2: nor is a message about a packet that would have fitted. */
+static void would_have_fitted(void **state)
+{
+	struct harness *h = established(state, 0);
+
+	app_write(h, 500);
+	forget(h);
+	inject_too_big(h, 1, 1000, 540, false);
+	inject_too_big(h, 1, 1000, 1000, false);
+	assert_int_equal(status(h).path_mtu, 1500);
+	inject_too_big(h, 1, 1000, 1001, false);
+	assert_int_equal(status(h).path_mtu, 1000);
+}
+
 /* This host's own word is not doubted: the device has become smaller. */
 static void local_word(void **state)
 {
@@ -510,7 +524,7 @@ int main(void)
 		TEST(option_says_the_link), TEST(effective_mss_is_the_smallest),
 		TEST(no_option_later), TEST(larger_than_a_packet), TEST(told),
 		TEST(plateaus), TEST(floors), TEST(doubted_while_data_arrives),
-		TEST(local_word), TEST(raised_again), TEST(discover),
+		TEST(would_have_fitted), TEST(local_word), TEST(raised_again), TEST(discover),
 		TEST(black_hole), TEST(narrow_black_hole),
 		TEST(small_in_narrow_black_hole),
 		TEST(black_hole_unprobed), TEST(small_segments_lost),
