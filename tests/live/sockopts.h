@@ -200,9 +200,9 @@ static void show_info(int fd)
 	printf("    data segments out %u, in %u, out of order %u; dsacks %u; reordered %u\n",
 	       i.tcpi_data_segs_out, i.tcpi_data_segs_in, i.tcpi_rcv_ooopack,
 	       i.tcpi_dsack_dups, i.tcpi_reord_seen);
-	printf("    max rate %llx; busy %d, by the window %d, by the buffer %d\n",
-	       (unsigned long long)i.tcpi_max_pacing_rate, i.tcpi_busy_time > 0,
-	       i.tcpi_rwnd_limited > 0, i.tcpi_sndbuf_limited > 0);
+	printf("    max rate %llx; held by the window %d, by the buffer %d\n",
+	       (unsigned long long)i.tcpi_max_pacing_rate, i.tcpi_rwnd_limited > 0,
+	       i.tcpi_sndbuf_limited > 0);
 	if (i.tcpi_state != 7 || i.tcpi_bytes_sent)
 		printf("    sent %s ago, received %s ago\n",
 		       i.tcpi_last_data_sent >= 400 ? "long" : "a little",
