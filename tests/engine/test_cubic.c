@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <math.h>
 
 #include "../../engine/congestion.h"
+#include "oom.h"
 
 #define MSS 1000
 #define MS 1000u
@@ -343,10 +345,10 @@ static void thresholds(void **state)
 	} paths[] = {{MS, 4900, 5000}, {400 * MS, 415900, 416000}};
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct net *n;
+		struct net *n = *state;
 
+		teardown(state);
 		setup(state);
-		n = *state;
 		n->rtt_us = paths[i].rtt_us;
 		round_trip(n);
 		n->rtt_us = paths[i].still_us;
@@ -359,9 +361,29 @@ static void thresholds(void **state)
 		n->rtt_us = paths[i].over_us;
 		round_trip(n);
 		assert_true(n->cc.cwnd_bytes < 35 * MSS);
-		if (!i)
-			teardown(state);
 	}
+}
+
+/* Without memory for its state a connection has NewReno, which needs none, or keeps
+ * what it has. */
+static void no_memory(void **state)
+{
+	struct net *n = *state;
+	const struct cc_start start = {.now_us = 1};
+
+	oom_after(0);
+	assert_int_equal(cc_change(&n->cc, &cc_bbr, &start, &n->memory_bytes), -ENOMEM);
+	assert_true(oom_happened());
+	assert_ptr_equal(n->cc.ops, &cc_cubic);
+	round_trip(n);
+	assert_int_equal(n->cc.cwnd_bytes, 20 * MSS);
+	teardown(state);
+	oom_after(0);
+	cc_begin(&n->cc, &cc_cubic, MSS, 10, &start, &n->memory_bytes);
+	assert_true(oom_happened());
+	assert_string_equal(n->cc.ops->name, "reno");
+	round_trip(n);
+	assert_int_equal(n->cc.cwnd_bytes, 20 * MSS);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -373,7 +395,7 @@ int main(void)
 		TEST(fast_convergence), TEST(floor_of_two), TEST(application_limited),
 		TEST(timeout), TEST(undo), TEST(undo_too_late), TEST(idle),
 		TEST(slow_start_doubles), TEST(delay_ends_slow_start),
-		TEST(jitter_does_not_end_it), TEST(thresholds),
+		TEST(jitter_does_not_end_it), TEST(thresholds), TEST(no_memory),
 	};
 
 	return cmocka_run_group_tests_name("cubic", tests, NULL, NULL);
