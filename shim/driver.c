@@ -162,12 +162,12 @@ static void *driver_main(void *arg)
 
 	(void)arg;
 	real_only = true;
-	pthread_setname_np(pthread_self(), "mytcp");
 	err = own_fds(st);
 	if (!err)
 		err = stack_open(st);
 	if (!err)
 		err = spawn(&bell, BELL_STACK_BYTES, bell_main);
+	pthread_setname_np(pthread_self(), "mytcp"); /* the bell has its own */
 	atomic_store(&driver.result, (unsigned)err);
 	futex_wake_all(&driver.result);
 	if (!err) {
