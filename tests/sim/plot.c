@@ -86,7 +86,7 @@ static void pictures(struct report *r, FILE *gp)
 	unsigned n;
 
 	fputs("set terminal svg size 900,800 background 'white'\nset grid\n"
-	      "set key outside right\nset xlabel 's'\nset lmargin 10\nset rmargin 18\n", gp);
+	      "set key outside right\nset xlabel 's'\nset lmargin 10\nset rmargin 18\nset yrange [0:1<*]\n", gp);
 	for (unsigned i = 0; i < r->n; i += n) {
 		struct outcome *o = &r->outcome[i];
 		char name[100];

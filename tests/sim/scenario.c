@@ -73,8 +73,8 @@ static void random_delay(struct rng *r, struct net_dir *d)
 		d->gather_us = rng_log(r, 100, 50000);
 }
 
-/* A bad state ends after some packets, a policer's bucket holds the largest
- * packet and fills within a second: whoever repeats gets through. */
+/* A bad state ends after some packets, a policer's bucket has room for everybody
+ * and fills within seconds: whoever repeats gets through. */
 static void random_losses(struct rng *r, uint32_t mtu, struct net_dir *d)
 {
 	if (rng_chance(r, 60))
@@ -86,8 +86,8 @@ static void random_losses(struct rng *r, uint32_t mtu, struct net_dir *d)
 			.loss_ppm = rng_in(r, 100000, 1000000),
 		};
 	if (rng_chance(r, 10)) {
-		d->policer.rate_bytes_s = rng_log(r, 5000, 5000000) + 2 * mtu;
-		d->policer.bucket_bytes = 2 * mtu + rng_log(r, 1, 100000);
+		d->policer.rate_bytes_s = rng_log(r, 20000, 5000000) + 2 * mtu;
+		d->policer.bucket_bytes = CONNS_MAX * mtu + rng_log(r, 1, 100000);
 	}
 	if (rng_chance(r, 30))
 		d->dup_ppm = rng_log(r, 0, 200000);
