@@ -75,7 +75,8 @@ static void picture(struct report *r, FILE *gp, const char *name, const struct o
 		o->of->about);
 	draw(gp, "cwnd, kB", o, n, 3, true);
 	draw(gp, "Mbit/s", o, n, 4, true);
-	draw(gp, "queue, ms", o, n, 2, false);
+	if (o->plan.net.dir[0].bottleneck.rate_bytes_s)
+		draw(gp, "queue, ms", o, n, 2, false);
 	fprintf(gp, "unset multiplot\n");
 	fprintf(r->md, "![%s](%s.svg)\n\n", name, name);
 }
@@ -86,7 +87,7 @@ static void pictures(struct report *r, FILE *gp)
 	unsigned n;
 
 	fputs("set terminal svg size 900,800 background 'white'\nset grid\n"
-	      "set key outside right\nset xlabel 's'\nset lmargin 10\nset rmargin 18\nset yrange [0:1<*]\n", gp);
+	      "set key outside right\nset xlabel 's'\nset lmargin 10\nset rmargin 18\nset yrange [0:*]\n", gp);
 	for (unsigned i = 0; i < r->n; i += n) {
 		struct outcome *o = &r->outcome[i];
 		char name[100];
