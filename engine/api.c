@@ -246,7 +246,7 @@ void tcp_release(struct tcb *t, uint64_t now_us)
 	tcb_reap(e);
 }
 
-/* ---- options and STATUS ------------------------------------------------------------------ */
+/* ---- options and errors ------------------------------------------------------------------ */
 
 int tcp_error(const struct tcb *t)
 {
@@ -280,95 +280,4 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 	control_change(t, now_us);
 	pace_restart(t);
 	tcb_want_output(t); /* NODELAY may set a small segment free */
-}
-
-static uint32_t segments(const struct tcb *t, uint32_t bytes)
-{
-	return t->snd.mss ? (bytes + t->snd.mss - 1) / t->snd.mss : 0;
-}
-
-static uint8_t recovery_number(const struct tcb *t)
-{
-	switch (t->recovery) {
-	case RECOVERY_FAST:
-		return 3;
-	case RECOVERY_LOSS:
-		return 4;
-	default:
-		return prr_on(t) ? 2 : t->snd.dupacks ? 1 : 0;
-	}
-}
-
-void tcp_status(const struct tcb *t, struct tcp_status *st)
-{
-	const struct scoreboard *sb = &t->snd.sb;
-	uint32_t in_network = sb->pipe_bytes + sb->sacked_bytes + sb->lost_bytes;
-	uint32_t flight = t->state == TCPS_SYN_SENT ? 0 : t->snd.nxt - t->snd.una;
-
-	bool skip;
-
-	*st = (struct tcp_status){
-		.state = t->state,
-		.active = t->active,
-		.timestamps = t->ts_ok,
-		.sack = t->sack_ok,
-		.window_scaling = t->wscale_ok,
-		.syn_data = t->syn_data,
-		.snd_wscale = t->snd.wscale,
-		.rcv_wscale = t->rcv.wscale,
-		.backoff = t->snd.backoff,
-		.recovery = recovery_number(t),
-		.rto_us = t->rtt.rto_us,
-		.srtt_us = t->rtt.srtt_us,
-		.rttvar_us = t->rtt.rttvar_us,
-		.min_rtt_us = t->rtt.min_us,
-		.snd_mss = t->snd.mss,
-		.rcv_mss = t->rcv.mss_seen,
-		.path_mtu = t->path_mtu,
-		.adv_mss = t->path_mtu ? offered_mss(t) : 0,
-		.snd_cwnd_bytes = t->cc.cwnd_bytes,
-		.snd_ssthresh_bytes = t->cc.ssthresh_bytes,
-		.snd_wnd_bytes = t->snd.wnd,
-		.rcv_wnd_bytes = is_synchronized(t->state) ? rcv_wnd(t) : 0,
-		.unacked_segs = segments(t, flight),
-		.sacked_segs = segments(t, sb->sacked_bytes),
-		.lost_segs = segments(t, sb->lost_bytes),
-		.retrans_segs = segments(t, in_network > flight ? in_network - flight : 0),
-		.total_retrans = t->stat_total_retrans,
-		.unacked_bytes = flight,
-		.notsent_bytes = t->state == TCPS_LISTEN ? 0 : unsent(t),
-		.readable_bytes = urgent_readable(t, &skip),
-		.urgent_bytes = urgent_left(t),
-		.sndbuf_bytes = t->snd.buf_bytes,
-		.rcvbuf_bytes = t->rcv.buf_bytes,
-		.rcv_rtt_us = t->tune.rtt_us,
-		.rcv_space_bytes = t->tune.space_bytes,
-		.bytes_acked = t->stat_bytes_acked,
-		.bytes_received = t->stat_bytes_received,
-		.bytes_sent = t->stat_bytes_sent,
-		.bytes_retrans = t->stat_bytes_retrans,
-		.segs_in = t->stat_segs_in,
-		.segs_out = t->stat_segs_out,
-		.data_segs_in = t->stat_data_in,
-		.data_segs_out = t->stat_data_out,
-		.last_data_sent_us = t->snd.last_us,
-		.last_data_recv_us = t->last_data_in_us,
-		.last_ack_recv_us = t->last_ack_in_us,
-		.soft_error = t->soft_error,
-		.quickack = !t->pingpong,
-		.probes = t->snd.unanswered ? t->snd.unanswered : t->snd.keep_probes,
-		.timeouts = t->snd.timeouts,
-		.total_timeouts = t->stat_timeouts,
-		.delack_us = t->e->cfg.delack_ms * 1000,
-		.dsacks = t->stat_dsacks,
-		.ooo_segs = t->stat_ooo_segs,
-		.reordered = t->stat_reordered,
-	};
-	if (t->state == TCPS_LISTEN) {
-		st->accept_waiting = t->accept_waiting;
-		st->accept_max = t->accept_max;
-	}
-	control_status(t, st);
-	ecn_status(t, st);
-	busy_status(t, st);
 }

@@ -310,7 +310,9 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
 		return false; /* no memory: the timer tries again */
 	t->rexmit_now = false;
-	rec = sb_next_lost(&t->snd.sb);
+	rec = sb_next_lost(&t->snd.sb); /* splitting may have moved it */
+	if (!rec)
+		return false;
 	if (rec == sb_first(&t->snd.sb)) /* it gets all the time that the first had */
 		rexmt_timer_update(t, true, now_us);
 	resend(t, pkt, rec, "retransmission", now_us);

@@ -383,13 +383,15 @@ static int accecn_bytes(unsigned counters)
 /* Padded to whole words, where SACK blocks and the payload begin. */
 static uint8_t *build_accecn(uint8_t *p, const struct seg_options *o)
 {
-	const uint32_t value[3] = {o->ecn_e0b, o->ecn_ceb, o->ecn_e1b};
-	unsigned len = LEN_ACCECN_BASE + o->ecn_n * LEN_ACCECN_COUNTER;
+	const uint32_t value[3] = {o->ecn_order ? o->ecn_e1b : o->ecn_e0b, o->ecn_ceb,
+				   o->ecn_order ? o->ecn_e0b : o->ecn_e1b};
+	unsigned n = o->ecn_n < 3 ? o->ecn_n : 3;
+	unsigned len = LEN_ACCECN_BASE + n * LEN_ACCECN_COUNTER;
 
 	p[0] = o->ecn_order ? OPT_ACCECN1 : OPT_ACCECN0;
 	p[1] = (uint8_t)len;
-	for (unsigned i = 0; i < o->ecn_n; i++) {
-		uint32_t v = value[o->ecn_order ? 2 - i : i];
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t v = value[i];
 		uint8_t *at = p + LEN_ACCECN_BASE + i * LEN_ACCECN_COUNTER;
 
 		at[0] = (uint8_t)(v >> 16);

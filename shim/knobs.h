@@ -12,11 +12,11 @@ enum kind { KNOB_NUMBER, KNOB_SIZE, KNOB_SWITCH, KNOB_CC, KNOB_TRACE };
 struct knob {
 	const char *name;      /* as --set takes it; in capitals after MYTCP_ */
 	enum kind kind;
-	unsigned word;         /* which of the sysctl's numbers, from 0 */
-	size_t offset, width; /* in struct config */
+	uint16_t offset, width; /* in struct config */
 	uint64_t min, max;
 	const char *meaning;
 	const char *sysctl;    /* below net.ipv4; NULL: there is none */
+	unsigned word;         /* which of its numbers, from 0 */
 	uint64_t (*ours)(uint64_t theirs); /* its number in our unit, if that differs */
 };
 
