@@ -147,6 +147,12 @@ static bool answers_repetition(const struct seq_range *dsack,
 	       seq_geq(dsack->start, s->ack - res->acked_bytes);
 }
 
+/* This host may have slept for hours. */
+static uint32_t since_us(uint64_t from_us, uint64_t now_us)
+{
+	return now_us - from_us < UINT32_MAX ? (uint32_t)(now_us - from_us) : UINT32_MAX;
+}
+
 /* Karn's rule, and a little more: an ACK for anything that was sent twice gives
  * no sample, nor does one for what was sent before the last timeout. An earlier
  * ACK for it may have been lost, and this one be the answer to a repetition. */
@@ -157,11 +163,11 @@ static uint32_t take_rtt(struct tcb *t, const struct segment *s,
 {
 	if (!res->retransmitted && res->sent_us &&
 	    res->sent_us >= t->snd.timeout_us) {
-		rtt_sample(t, (uint32_t)(now_us - res->sent_us), now_us);
-		return (uint32_t)(now_us - res->sent_us);
+		rtt_sample(t, since_us(res->sent_us, now_us), now_us);
+		return since_us(res->sent_us, now_us);
 	}
 	if (answers_repetition(dsack, s, res))
-		rtt_sample(t, (uint32_t)(now_us - res->repeated_us), now_us);
+		rtt_sample(t, since_us(res->repeated_us, now_us), now_us);
 	else if (res->advanced && t->ts_ok && s->opt.ts && s->opt.ts_ecr)
 		rtt_sample_echo(t, s->opt.ts_ecr, now_us);
 	return 0;

@@ -82,7 +82,11 @@ void control_change(struct tcb *t, uint64_t now_us)
 		return;
 	start = begin(t, now_us);
 	start.live = true;
-	(void)cc_change(&t->cc, ops, &start, &t->e->stats.memory_bytes);
+	if (cc_change(&t->cc, ops, &start, &t->e->stats.memory_bytes))
+		return;
+	undo_forget(t); /* the reaction was the other one's */
+	if (ops->flags & CC_OWN_RECOVERY)
+		prr_stop(t);
 }
 
 void control_end(struct tcb *t)

@@ -229,6 +229,8 @@ bool ecn_take_ack(struct tcb *t, const struct segment *s,
 		marked = accecn_take_ack(t, s, res, &ack->ce_bytes) > 0;
 	else
 		marked = s->flags & SEG_ECE;
+	if (marked && t->recovery != RECOVERY_OPEN)
+		undo_forget(t); /* RFC 4015 3, step (ECN): there is congestion */
 	if (seq_leq(t->snd.una, t->ecn.recover))
 		return marked; /* of a window that has been answered for */
 	if (marked && t->recovery == RECOVERY_OPEN) {

@@ -149,7 +149,9 @@ static void search_from(struct tcb *t, uint64_t at_us)
 
 static uint64_t pause_us(const struct tcb *t)
 {
-	return max_u32(PAUSE_RTTS * t->rtt.srtt_us, PAUSE_MIN_US);
+	uint64_t us = PAUSE_RTTS * (uint64_t)t->rtt.srtt_us;
+
+	return us > PAUSE_MIN_US ? us : PAUSE_MIN_US;
 }
 
 /* One size is decided: the next one, or a long rest. */
@@ -313,7 +315,9 @@ static uint32_t next_size(const struct tcb *t)
 {
 	const struct pmtu *p = t->pmtu;
 
-	return p->narrowed ? (t->path_mtu + p->high + 1) / 2 : p->high;
+	uint32_t high = min_u32(p->high, limit(t)); /* TCP_MAXSEG may have changed */
+
+	return p->narrowed ? (t->path_mtu + high + 1) / 2 : high;
 }
 
 /* Not while losses are being repaired: then the probe's own could not be told from
@@ -324,7 +328,7 @@ uint32_t pmtu_probe_due(const struct tcb *t, uint64_t now_us)
 	const struct scoreboard *sb = &t->snd.sb;
 
 	if (!p || p->probe || now_us < p->probe_at_us || pmtu_may_fragment(t) ||
-	    p->high <= t->path_mtu || t->recovery != RECOVERY_OPEN ||
+	    min_u32(p->high, limit(t)) <= t->path_mtu || t->recovery != RECOVERY_OPEN ||
 	    sb->lost_bytes || sb->sacked_bytes || t->tlp.out)
 		return 0;
 	return next_size(t) - t->path_mtu;

@@ -42,15 +42,14 @@ static void note_min(struct tcb *t, uint32_t r, uint64_t now_us)
 static void set_rto(struct tcb *t)
 {
 	const struct engine_config *cfg = &t->e->cfg;
-	uint32_t floor_us = cfg->rto_min_ms * 1000, var_us;
+	uint64_t floor_us = cfg->rto_min_ms * 1000ull, var_us;
 
 	/* (2.3) with the clock's granularity G replaced by the minimum: it must
 	 * leave room for the peer's delayed ACK on top of a steady RTT, or a
 	 * path of 190 ms would time out for nothing. Linux does the same. */
-	var_us = 4 * t->rtt.rttvar_us;
-	t->rtt.rto_us = clamp((uint64_t)t->rtt.srtt_us +
-				      (var_us > floor_us ? var_us : floor_us),
-			      floor_us, cfg->rto_max_ms * 1000);
+	var_us = 4ull * t->rtt.rttvar_us;
+	t->rtt.rto_us = clamp(t->rtt.srtt_us + (var_us > floor_us ? var_us : floor_us),
+			      (uint32_t)floor_us, cfg->rto_max_ms * 1000);
 }
 
 static void take(struct tcb *t, uint32_t r)

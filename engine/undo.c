@@ -180,6 +180,8 @@ bool undo_on_ack(struct tcb *t, const struct segment *s, const struct sb_acked *
 
 	if (!armed(t) || t->recovery == RECOVERY_OPEN)
 		return false;
+	if (t->ecn.mode == ECN_CLASSIC && s->flags & SEG_ECE)
+		return false; /* ecn.c will forget it */
 	spurious = res->advanced && eifel_says_spurious(t, s, dsack);
 	spurious |= frto_says_spurious(t, res, dup);
 	if (spurious)

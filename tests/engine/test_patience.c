@@ -352,6 +352,20 @@ static void fin_wait_2_of_the_released(void **state)
 	}
 }
 
+/* The host sleeps for 2^32 us and a little: no round trip is that short. */
+static void asleep_for_an_hour(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	app_write(h, 100);
+	expect(h, ACK, 1, 1, 100);
+	h->now_us += (1ull << 32) + 1000;
+	inject(h, ACK, 1, 101, WND, 0);
+	assert_true(status(h).srtt_us >= 400 * US_PER_S);
+	assert_int_equal(status(h).rto_us, h->cfg.rto_max_ms * 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +376,7 @@ int main(void)
 		TEST(keepalive_probes), TEST(keepalive_only_when_idle),
 		TEST(keepalive_with_user_timeout), TEST(keepalive_switched),
 		TEST(keepalives_are_answered), TEST(fin_wait_2_of_the_released),
+		TEST(asleep_for_an_hour),
 	};
 
 	return cmocka_run_group_tests_name("patience", tests, NULL, NULL);

@@ -472,6 +472,22 @@ static void probe_and_followers(void **state)
 		g = expect(h, ACK, g->seq + g->len_bytes, 1, 1024);
 }
 
+/* TCP_MAXSEG set later: probes keep to it, and prove no more than they are. */
+static void probes_keep_to_maxseg(void **state)
+{
+	struct harness *h = established(state, 2);
+	struct path p = {.mtu = 1500};
+	struct tcp_opts o;
+
+	tcp_get_opts(h->t, &o);
+	o.mss_max_bytes = 500;
+	tcp_set_opts(h->t, &o, h->now_us);
+	app_write(h, 20 * MSS);
+	carry(h, &p, US_PER_S);
+	assert_int_equal(p.largest, 500 + HDRS);
+	assert_int_equal(status(h).path_mtu, 1024 + HDRS);
+}
+
 /* Something else is lost too: that is congestion, and says nothing of the probe. */
 static void loss_beside_the_probe(void **state)
 {
@@ -529,7 +545,7 @@ int main(void)
 		TEST(small_in_narrow_black_hole),
 		TEST(black_hole_unprobed), TEST(small_segments_lost),
 		TEST(always), TEST(probe_and_followers),
-		TEST(loss_beside_the_probe), TEST(probe_lost_without_sack),
+		TEST(probes_keep_to_maxseg), TEST(loss_beside_the_probe), TEST(probe_lost_without_sack),
 	};
 
 	return cmocka_run_group_tests_name("pmtu", tests, NULL, NULL);

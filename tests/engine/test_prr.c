@@ -253,13 +253,39 @@ static void lost_again(void **state)
 	assert_int_equal(status(h).unacked_bytes, 0);
 }
 
+/* An algorithm that keeps cwnd itself takes over in the middle of a reduction. */
+static void gives_way(void **state)
+{
+	struct engine_config cfg;
+	struct harness *h;
+	struct tcp_opts o;
+
+	harness_config(&cfg);
+	cfg.sack = true;
+	cfg.ecn = 1;
+	h = harness_again(state, &cfg);
+	h->syn.sack_ok = true;
+	app_open(h);
+	expect(h, SYN | ECE | CWR, 0, 0, 0);
+	advance_us(h, RTT_US);
+	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);
+	expect(h, ACK, 1, 1, 0);
+	send_segments(h, 0, 10);
+	inject(h, ACK | ECE, 1, seq_of(2), WND, 0);
+	assert_int_equal(status(h).recovery, REDUCING);
+	tcp_get_opts(h->t, &o);
+	o.cc = cc_find(&h->cfg, "bbr");
+	tcp_set_opts(h->t, &o, h->now_us);
+	assert_int_equal(status(h).recovery, OPEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_second_ack), TEST(conservative_after_heavy_loss),
 		TEST(slow_start_when_safe), TEST(not_safe_when_more_is_lost),
 		TEST(first_at_once), TEST(limited_transmit), TEST(next_seg),
-		TEST(rescue), TEST(lost_again),
+		TEST(rescue), TEST(lost_again), TEST(gives_way),
 	};
 
 	return cmocka_run_group_tests_name("prr", tests, NULL, NULL);

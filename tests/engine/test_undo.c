@@ -221,6 +221,57 @@ static void dsack_too_late(void **state)
 	assert_int_equal(status(h).recovery, RECOVERY);
 }
 
+/* Two segments of ten go again, and prove needless. mark: the ACK of the first of them
+ * has ECE. cc: the user changes to that while they are under way. */
+static struct tcp_status two_for_nothing(void **state, bool mark, const char *cc,
+					 struct tcp_status *before)
+{
+	struct engine_config cfg;
+	struct harness *h;
+	struct tcp_opts o;
+
+	harness_config(&cfg);
+	cfg.sack = true;
+	cfg.ecn = 1;
+	h = harness_again(state, &cfg);
+	h->syn.sack_ok = true;
+	app_open(h);
+	expect(h, SYN | ECE | CWR, 0, 0, 0);
+	advance_us(h, RTT_US);
+	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);
+	expect(h, ACK, 1, 1, 0);
+	send_segments(h, 0, 10);
+	*before = status(h);
+	advance_us(h, RTT_US);
+	sack(h, 0, 2, 10);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	expect(h, ACK, seq_of(1), 1, MSS);
+	tcp_get_opts(h->t, &o);
+	o.cc = cc ? cc_find(&h->cfg, cc) : NULL;
+	tcp_set_opts(h->t, &o, h->now_us);
+	advance_us(h, RTT_US / 4);
+	inject(h, ACK | (mark ? ECE : 0), 1, seq_of(1), WND, 0);
+	ack_to(h, 10);
+	dsack(h, 10, 0, 1);
+	dsack(h, 10, 1, 2);
+	return status(h);
+}
+
+/* RFC 4015 3: not if there is congestion for another reason; and not where the window
+ * before was another algorithm's. */
+static void not_to_be_undone(void **state)
+{
+	struct tcp_status before, st;
+
+	st = two_for_nothing(state, false, NULL, &before);
+	assert_int_equal(st.snd_ssthresh_bytes, before.snd_ssthresh_bytes);
+	st = two_for_nothing(state, true, NULL, &before);
+	assert_true(st.snd_ssthresh_bytes < before.snd_ssthresh_bytes);
+	st = two_for_nothing(state, false, "cubic", &before);
+	assert_string_equal(st.cc, "cubic");
+	assert_true(st.snd_ssthresh_bytes < before.snd_ssthresh_bytes);
+}
+
 /* ---- F-RTO --------------------------------------------------------------------------- */
 
 static struct harness *start_frto(void **state, bool with_sack, bool frto)
@@ -345,7 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(eifel_timeout), TEST(eifel_first_ack_only),
 		TEST(eifel_all_acks_lost), TEST(eifel_fast), TEST(dsack_fast),
-		TEST(dsack_timeout), TEST(dsack_too_late), TEST(frto_spurious),
+		TEST(dsack_timeout), TEST(dsack_too_late), TEST(not_to_be_undone), TEST(frto_spurious),
 		TEST(frto_duplicate_first), TEST(frto_genuine),
 		TEST(frto_sack_of_old), TEST(frto_not_applicable), TEST(frto_off),
 	};
