@@ -104,6 +104,12 @@ static void take_incoming(struct sim *s, int side)
 		unsigned i = tcp_flow(t)->remote.port - sim_port(0, !side);
 		struct user *u;
 
+		if (i < s->conns && s->cfg[side].syncookies &&
+		    (s->conn[i].user[side].t || s->conn[i].user[side].released)) {
+			tcp_abort(t, s->now_us); /* by a cookie from before */
+			tcp_release(t, s->now_us);
+			continue;
+		}
 		if (i >= s->conns || s->conn[i].user[side].t) {
 			s->error = "a connection that nobody opened";
 			return;
@@ -297,6 +303,8 @@ void sim_run(struct sim *s)
 			return;
 		if (at_us > s->now_us)
 			s->now_us = at_us;
+		if (s->nap_us && rng_chance(&s->rng, 1))
+			s->now_us += rng_log(&s->rng, 1, s->nap_us);
 		deliver(s);
 		for (int side = 0; side < 2; side++)
 			if (engine_deadline(s->e[side]) <= s->now_us)

@@ -170,8 +170,28 @@ static void random_switches(struct rng *r, struct engine_config *cfg)
 	cfg->quickacks = (uint8_t)rng_below(r, 20);
 	cfg->pacing = rng_chance(r, 20);
 	cfg->slow_start_after_idle = rng_chance(r, 70);
+	cfg->moderate_rcvbuf = rng_chance(r, 80);
+	cfg->rfc1337 = rng_chance(r, 30);
+	cfg->syn_linear_timeouts = rng_below(r, 6);
+	cfg->initcwnd_segs = rng_chance(r, 70) ? 10 : rng_in(r, 1, 40);
 	if (rng_chance(r, 20))
 		cfg->notsent_lowat_bytes = rng_log(r, 1, 100000);
+}
+
+/* What bounds memory may slow things down, and stop nothing. */
+static void random_limits(struct rng *r, struct engine_config *cfg)
+{
+	if (rng_chance(r, 20))
+		cfg->ooo_ranges_max = rng_in(r, 1, 4);
+	if (rng_chance(r, 10))
+		cfg->rcv_total_bytes = rng_log(r, 1000, 1000000);
+	if (rng_chance(r, 10))
+		cfg->memory_max_bytes = rng_log(r, 100000, 10000000);
+	if (rng_chance(r, 20))
+		cfg->base_mss_bytes = rng_in(r, 48, 1460);
+	if (rng_chance(r, 20))
+		cfg->max_syn_backlog = rng_in(r, 1, 3);
+	cfg->syncookies = rng_chance(r, 85) ? 0 : (uint8_t)rng_in(r, 1, 2);
 }
 
 /* Fast Open, with and without cookies. A SYN with data that the network doubles may
@@ -207,6 +227,9 @@ static void random_opts(struct rng *r, struct tcp_opts *o)
 		o->pacing_max_bytes_s = rng_log(r, 20000, 10000000);
 	if (rng_chance(r, 10))
 		o->defer_accept_s = rng_in(r, 1, 5);
+	if (rng_chance(r, 10))
+		o->user_timeout_ms = rng_in(r, 3600000, 86400000);
+	o->oob_inline = true;
 }
 
 static void random_engine(struct sim *s, int side)
@@ -231,10 +254,16 @@ static void random_engine(struct sim *s, int side)
 	cfg->retries = cfg->orphan_retries = 100;
 	cfg->fin_timeout_ms = 24u * 3600 * 1000;
 	cfg->msl_ms = 60000;
-	if (rng_chance(r, 20))
-		cfg->ooo_ranges_max = rng_in(r, 1, 4);
+	random_limits(r, cfg);
 	sim_engine(s, side);
 	random_opts(r, &s->opts[side]);
+}
+
+/* Nobody would repeat the SYN,ACK, or the ACK, that makes a cookie a connection: who
+ * opens must have something to say. */
+static bool must_speak(const struct sim *s, const struct conn *c, int side)
+{
+	return s->cfg[!side].syncookies && c->opener == (side ? B_OPENS : A_OPENS);
 }
 
 /* So much that a seed costs some hundreds of segments, rarely more. */
@@ -273,6 +302,9 @@ static void random_user(struct sim *s, struct conn *c, int side)
 	if (rng_chance(r, 40))
 		u->plan.read_pause_us = rng_log(r, 0, 500000);
 	u->plan.release_late = rng_chance(r, 50);
+	u->plan.urgent = rng_chance(r, 15);
+	if (rng_chance(r, 20))
+		u->plan.fiddles = &s->cfg[side];
 	u->rng.s = rng_next(r);
 	u->key = rng_next(r);
 }
@@ -284,8 +316,11 @@ static void random_conn(struct sim *s, struct conn *c)
 
 	c->opener = rng_chance(r, 25) ? BOTH_OPEN : rng_below(r, 2) ? A_OPENS : B_OPENS;
 	c->start_us = s->now_us + rng_log(r, 0, 1000000);
-	for (int side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++) {
 		random_user(s, c, side);
+		if (must_speak(s, c, side) && !c->user[side].plan.total_bytes)
+			c->user[side].plan.total_bytes = 1;
+	}
 	for (int side = 0; side < 2; side++) {
 		struct user *u = &c->user[side];
 
@@ -342,11 +377,15 @@ void sim_init(struct sim *s, uint64_t seed, bool verbose)
 	s->watch = watch_new(s->net.p.mtu_bytes);
 	for (int side = 0; side < 2; side++) {
 		random_engine(s, side);
+		if (s->cfg[side].syncookies)
+			watch_cookies(s->watch, side);
 		sim_listen(s, side);
 	}
 	s->conns = rng_chance(&s->rng, 25) ? rng_in(&s->rng, 2, CONNS_MAX) : 1;
 	for (unsigned i = 0; i < s->conns; i++)
 		random_conn(s, &s->conn[i]);
+	if (rng_chance(&s->rng, 10) && !s->cfg[0].syncookies && !s->cfg[1].syncookies)
+		s->nap_us = 20000000;
 	if (rng_chance(&s->rng, 25))
 		wrap_numbers(s);
 }

@@ -22,9 +22,79 @@ void user_event(struct user *u, unsigned what)
 		u->error = "the connection failed";
 }
 
+/* Any option, to any value that lets data pass. */
+static void fiddle(struct user *u, uint64_t now_us)
+{
+	struct rng *r = &u->rng;
+	struct tcp_opts o;
+	unsigned algorithms = 0;
+
+	while (cc_known(u->plan.fiddles, algorithms))
+		algorithms++;
+	tcp_get_opts(u->t, &o);
+	switch (rng_below(r, 14)) {
+	case 0:
+		o.nodelay = !o.nodelay;
+		break;
+	case 1:
+	case 2:
+		o.cork = !o.cork;
+		break;
+	case 3:
+		o.rcvbuf_bytes = rng_chance(r, 20) ? 0 : rng_log(r, 2000, 1u << 20);
+		break;
+	case 4:
+		o.sndbuf_bytes = rng_chance(r, 20) ? 0 : rng_log(r, 2000, 1u << 20);
+		break;
+	case 5:
+		o.window_clamp_bytes = rng_chance(r, 20) ? 0 : rng_log(r, 2000, 1u << 20);
+		break;
+	case 6:
+		o.notsent_lowat_bytes = rng_chance(r, 20) ? 0 : rng_log(r, 1, 100000);
+		break;
+	case 7:
+		o.pacing_max_bytes_s = rng_chance(r, 20) ? 0 : rng_log(r, 20000, 10000000);
+		break;
+	case 8:
+		o.keepalive = !o.keepalive;
+		o.keepalive_idle_s = rng_in(r, 1, 30);
+		o.keepalive_interval_s = rng_in(r, 1, 10);
+		o.keepalive_probes = 250;
+		break;
+	case 9:
+		o.user_timeout_ms = rng_chance(r, 50) ? 0 : rng_in(r, 3600000, 86400000);
+		break;
+	case 10:
+		o.mss_max_bytes = (uint16_t)(rng_chance(r, 50) ? 0 : rng_in(r, 88, 1460));
+		break;
+	case 11:
+		tcp_quickack(u->t, rng_chance(r, 50), now_us);
+		return;
+	default:
+		o.cc = cc_known(u->plan.fiddles, rng_below(r, algorithms));
+		break;
+	}
+	tcp_set_opts(u->t, &o, now_us);
+}
+
 static uint32_t at_once(struct user *u, uint32_t most_bytes)
 {
 	return u->plan.blind ? most_bytes : rng_in(&u->rng, 1, most_bytes);
+}
+
+static void commit(struct user *u, uint32_t len_bytes, uint64_t now_us)
+{
+	switch (u->plan.urgent ? rng_below(&u->rng, 8) : 7) {
+	case 0:
+		tcp_send_urgent(u->t, len_bytes, now_us);
+		break;
+	case 1:
+		tcp_send_more(u->t, len_bytes, now_us);
+		break;
+	default:
+		tcp_send_commit(u->t, len_bytes, now_us);
+		break;
+	}
 }
 
 static void write_chunk(struct user *u, uint64_t now_us)
@@ -53,7 +123,7 @@ static void write_chunk(struct user *u, uint64_t now_us)
 		u->full = true;
 		return;
 	}
-	tcp_send_commit(u->t, done, now_us);
+	commit(u, done, now_us);
 	u->written += done;
 	u->write_at_us = now_us + rng_below(&u->rng, u->plan.write_pause_us + 1);
 }
@@ -115,6 +185,8 @@ void user_run(struct user *u, uint64_t now_us)
 {
 	if (!u->t)
 		return;
+	if (u->plan.fiddles && rng_chance(&u->rng, 5))
+		fiddle(u, now_us);
 	while (!u->error && u->readable && u->read_at_us <= now_us)
 		read_chunk(u, now_us);
 	while (!u->error && wants_to_write(u) && u->write_at_us <= now_us)

@@ -25,6 +25,7 @@ struct side {
 
 struct watch {
 	uint32_t mtu_bytes;
+	bool cookies[2];    /* each minute's is another */
 	unsigned n;
 	struct {
 		uint16_t port[2];
@@ -40,6 +41,11 @@ struct watch *watch_new(uint32_t mtu_bytes)
 		abort();
 	w->mtu_bytes = mtu_bytes;
 	return w;
+}
+
+void watch_cookies(struct watch *w, int side)
+{
+	w->cookies[side] = true;
 }
 
 void watch_free(struct watch *w)
@@ -141,12 +147,16 @@ const char *watch_sent(struct watch *w, int from, const struct engine_pkt_out *o
 	me = &both[from];
 	peer = &both[!from];
 	if (s.flags & SEG_SYN) {
-		if (me->syn && me->iss != s.seq)
-			return "a second ISN";
+		if (me->syn && me->iss != s.seq) {
+			if (!w->cookies[from] || !(s.flags & SEG_ACK))
+				return "a second ISN";
+			me->may_send = peer->has_received = false;
+		}
 		me->syn = true;
 		me->iss = s.seq;
 		me->wscale = s.opt.wscale;
-		me->mss = s.opt.mss;
+		if (s.opt.mss > me->mss) /* its user may change it in between */
+			me->mss = s.opt.mss;
 	}
 	if ((bad = check_size(w, peer, o)))
 		return bad;

@@ -11,6 +11,8 @@
 struct watch;
 struct watch *watch_new(uint32_t mtu_bytes);
 void watch_free(struct watch *w);
+/* This side answers with SYN cookies: a repeated SYN may get another ISN. */
+void watch_cookies(struct watch *w, int side);
 /* Side from (0 or 1) sends this. NULL, or what is wrong with it. */
 const char *watch_sent(struct watch *w, int from, const struct engine_pkt_out *pkt);
 /* An undamaged packet reaches side to. */
