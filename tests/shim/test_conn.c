@@ -1,6 +1,9 @@
 /* test_conn.c - the rules between the two sides of a connection, the kernel's
  * TCP being the peer: every line of the table at the head of conn.c.
  */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "app.h"
 
 /* ---- opening -------------------------------------------------------------------- */
@@ -263,6 +266,17 @@ static void shutdown_of_both_directions(void **state)
 	app_close(&a);
 }
 
+static void await_acknowledged(int fd)
+{
+	int left = 1;
+
+	for (int i = 0; i < PATIENCE_MS && left; i++) {
+		assert_return_code(ioctl(fd, SIOCOUTQ, &left), errno);
+		nap_ms(1);
+	}
+	assert_int_equal(left, 0);
+}
+
 static void a_deaf_app_may_still_talk(void **state)
 {
 	int peer;
@@ -273,6 +287,7 @@ static void a_deaf_app_may_still_talk(void **state)
 	send_pattern(peer, 0, 8 << 20); /* more than all buffers hold */
 	send_pattern(a.fd, 0, 1000);
 	expect_pattern(peer, 0, 1000);
+	await_acknowledged(peer); /* what comes after close() would be answered by RST */
 	app_close(&a);
 	expect_eof(peer);
 	close(peer);
