@@ -94,12 +94,12 @@ struct cc_ack {
 	bool recovering;   /* fast recovery, or after a timeout */
 };
 
-/* Is all of the window needed, so that more may be? In slow start, half a window in
- * flight proves that: the next round doubles (RFC 7661 4.1, as Linux). */
+/* Is all of the window needed, so that more may be? In slow start, more than half a
+ * window in flight proves that: the next round doubles (RFC 7661 4.1, as Linux). */
 static inline bool cc_window_is_used(const struct cc *cc, const struct cc_ack *ack)
 {
 	return ack->cwnd_limited || (cc->cwnd_bytes < cc->ssthresh_bytes &&
-				     ack->flight_bytes >= cc->cwnd_bytes / 2);
+				     ack->flight_bytes > cc->cwnd_bytes / 2);
 }
 
 /* One piece was found lost; told after on_congestion() or on_timeout(). */

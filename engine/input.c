@@ -333,12 +333,12 @@ static enum drop check_syn(struct tcb *t, const struct segment *s,
 	return DROP_SYN;
 }
 
-/* Text for a user who is gone: the peer must learn that it is lost. */
-static void reset_after_close(struct tcb *t, uint64_t now_us)
+/* Text for a user who is gone: the peer must learn that it is lost. It believes a
+ * RST only at its own RCV.NXT (RFC 5961 3.2), which is what it has just told us. */
+static void reset_after_close(struct tcb *t, const struct segment *s, uint64_t now_us)
 {
 	struct reply r = {.flow = t->node.flow, .opts = t->opts,
-			  .flags = SEG_RST | SEG_ACK,
-			  .seq = t->snd.nxt, .ack = t->rcv.nxt};
+			  .flags = SEG_RST, .seq = s->ack};
 
 	engine_reply(t->e, &r);
 	tcb_fail(t, ECONNRESET, now_us);
@@ -373,7 +373,7 @@ static enum drop arrives_other(struct tcb *t, const struct segment *s,
 	text = s->data_len_bytes && rcv_wnd(t) && may_receive(t->state);
 	if (text && (d = take_text(t, s, now_us))) { /* seventh */
 		if (d == DROP_AFTER_CLOSE)
-			reset_after_close(t, now_us);
+			reset_after_close(t, s, now_us);
 		if (d != DROP_DUPLICATE)
 			return d;
 	}

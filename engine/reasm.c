@@ -102,6 +102,18 @@ int reasm_add(struct reasm *q, uint32_t start, uint32_t end, unsigned max,
 	return 0;
 }
 
+struct seq_range reasm_held(const struct reasm *q, uint32_t start, uint32_t end)
+{
+	unsigned at = first_ending_from(q, start + 1);
+	struct seq_range r = {0, 0};
+
+	if (at < q->n && seq_lt(q->r[at].start, end)) {
+		r.start = seq_max(q->r[at].start, start);
+		r.end = seq_min(q->r[at].end, end);
+	}
+	return r;
+}
+
 uint32_t reasm_advance(struct reasm *q, uint32_t nxt)
 {
 	unsigned gone = 0;

@@ -26,6 +26,8 @@ struct reasm {
  * *memory_bytes is adjusted by what is allocated. */
 int reasm_add(struct reasm *q, uint32_t start, uint32_t end, unsigned max,
 	      uint32_t *added_bytes, size_t *memory_bytes);
+/* The first part of [start, end) that is held already; empty if none is. */
+struct seq_range reasm_held(const struct reasm *q, uint32_t start, uint32_t end);
 /* nxt has been reached: removes all that is now below or joins it; returns
  * nxt advanced over the range that began there, if any. The memory stays until
  * reasm_clear(). */

@@ -196,8 +196,9 @@ void tcb_send_reset(struct tcb *t)
 {
 	engine_reply(t->e, &(struct reply){.flow = t->node.flow,
 					   .opts = t->opts,
-					   .flags = SEG_RST,
-					   .seq = t->snd.nxt});
+					   .flags = SEG_RST | SEG_ACK,
+					   .seq = t->snd.nxt,
+					   .ack = t->rcv.nxt});
 }
 
 void tcb_reset(struct tcb *t, uint64_t now_us)

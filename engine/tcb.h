@@ -384,7 +384,7 @@ void tcb_set_fast_child(struct tcb *t);
 void tcb_set_iss(struct tcb *t, uint32_t iss);
 /* MTU and burst size, the window scale to offer, the MSS. */
 void tcb_set_path(struct tcb *t, const struct tcp_path *path);
-/* RST at SND.NXT. */
+/* RST at SND.NXT, with an ACK. */
 void tcb_send_reset(struct tcb *t);
 /* RST, CLOSED. */
 void tcb_reset(struct tcb *t, uint64_t now_us);

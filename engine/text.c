@@ -144,6 +144,16 @@ void note_duplicate(struct tcb *t, uint32_t start, uint32_t end)
 	quickack_on_disorder(t);
 }
 
+/* The same for [start, end) of which a part lies in the queue (RFC 2883 4.2): one
+ * block says it, the first. */
+static void note_held(struct tcb *t, uint32_t start, uint32_t end)
+{
+	struct seq_range held = reasm_held(&t->rcv.ooo, start, end);
+
+	if (t->rcv.dup.start == t->rcv.dup.end)
+		t->rcv.dup = held;
+}
+
 static enum drop no_room(struct tcb *t)
 {
 	t->ack_now = true; /* what was not taken must come again */
@@ -164,13 +174,12 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 		return no_room(t);
 	if (ring_reserve(&t->rcv.data, &e->pool, off + len_bytes))
 		return no_room(t);
+	note_held(t, start, start + len_bytes);
 	if (reasm_add(&t->rcv.ooo, start, start + len_bytes,
 		      e->cfg.ooo_ranges_max, &added, &e->stats.memory_bytes))
 		return no_room(t);
 	if (added)
 		ring_put_at(&t->rcv.data, off, data, len_bytes);
-	if (!added)
-		t->rcv.dup = (struct seq_range){start, start + len_bytes};
 	quickack_on_disorder(t);
 	t->ack_now = true; /* a duplicate ACK, RFC 5681 4.2 */
 	tcb_want_output(t);
@@ -187,6 +196,7 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	bool hole;
 
 	if (seq_lt(start, nxt)) { /* trim what we have */
+		note_duplicate(t, start, end);
 		data += seq_min(nxt, end) - start;
 		start = seq_min(nxt, end);
 	}
@@ -211,6 +221,8 @@ enum drop take_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return no_room(t);
 	ring_put_at(&t->rcv.data, t->rcv.data.len_bytes, data, len_bytes);
 	hole = t->rcv.ooo.n > 0;
+	if (hole)
+		note_held(t, start, end);
 	t->rcv.nxt = hole ? reasm_advance(&t->rcv.ooo, end) : end;
 	t->rcv.data.len_bytes += t->rcv.nxt - nxt;
 	t->stat_bytes_received += t->rcv.nxt - nxt;

@@ -52,7 +52,10 @@ static void window_timeout(struct tcb *t, uint64_t now_us)
 		t->probe_now = true;
 		t->snd.unanswered++;
 	} else {
-		t->override_sws = true; /* 3.8.6.2.1 (4) */
+		t->override_sws = true; /* 3.8.6.2.1 (4); no retransmission */
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
+		tcb_want_output(t);
+		return;
 	}
 	back_off(t, now_us);
 }

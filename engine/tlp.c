@@ -8,7 +8,8 @@
  * lets the first segment out once more, the next one of twice as long, and so on up
  * to the RTO, which stays where it is. That is the exponential backoff of RFC 6298
  * (5.5), one segment at a time, without the minimum of (2.4); peers do not delay ACKs
- * while there is a hole (RFC 5681 4.2). News ends the series. For a moment after
+ * while there is a hole (RFC 5681 4.2). News ends the series, and so does a timeout:
+ * from then on, until something is acknowledged, there is only RFC 6298. For a moment after
  * recovery the same follows a tail loss probe that got no answer.
  *
  * Owns t->tlp and TIMER_PROBE. output.c sends the probe when tlp_now is set.
@@ -78,7 +79,7 @@ static void schedule_again(struct tcb *t, uint64_t now_us)
 	uint64_t pto_us = 2ull * t->rtt.srtt_us + PTO_SLACK_US;
 	uint64_t at_us = now_us + (pto_us << t->tlp.silences);
 
-	if (rack_on(t) && t->rtt.srtt_us && flight(t) && t->snd.wnd &&
+	if (rack_on(t) && t->rtt.srtt_us && flight(t) && t->snd.wnd && !t->snd.timeouts &&
 	    at_us < t->timer_at[TIMER_REXMT])
 		tcb_timer_set(t, TIMER_PROBE, at_us);
 	else

@@ -365,7 +365,7 @@ static void abort_on_overflow(void **state)
 		inject(h, ACK, 1, 1, WND, 0);
 		h->remote.port = 10001;
 		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
-		expect(h, RST, 1, 0, 0);
+		expect_reset(h, 1);
 		assert_int_equal(engine_stats(h->e)->connections, 1);
 	}
 }
