@@ -10,7 +10,7 @@
  * so again. */
 static void back_off(struct tcb *t, uint64_t now_us)
 {
-	if (++t->snd.backoff == t->e->cfg.retries1)
+	if (t->snd.backoff < UINT8_MAX && ++t->snd.backoff == t->e->cfg.retries1)
 		tcb_event(t, TCP_EV_TROUBLE);
 	tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
 	tcb_want_output(t);
@@ -74,9 +74,10 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 		give_up(t, now_us);
 		return;
 	}
-	t->snd.timeouts++;
+	t->snd.timeouts += t->snd.timeouts < UINT8_MAX;
 	t->stat_timeouts++;
-	t->snd.timeout_us = now_us;
+	if (repair_of(t))
+		t->repair->timeout_us = now_us;
 	trace_note(t, "RTO", now_us);
 	recovery_on_timeout(t, now_us); /* (5.4), and RFC 5681 3.1 */
 	back_off(t, now_us);            /* (5.5), (5.6) */

@@ -39,7 +39,7 @@ static void probes_of_closed_window(void **state)
 	establish_wnd(h, 0);
 	assert_int_equal(app_write(h, 1000), 1000);
 	expect_none(h);
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 300; i++) {
 		uint64_t us = to_probe_us(h);
 
 		if (i)
