@@ -30,6 +30,7 @@ struct peer { /* one per remote port */
 struct machine {
 	uint8_t tos; /* of the packet that comes next */
 	struct engine *e;
+	struct engine_config cfg;
 	uint64_t now_us;
 	struct endpoint local, remote;
 	struct tcb *slot[SLOTS]; /* the user's connections */
@@ -100,7 +101,6 @@ static void check_tcb(struct machine *m, const struct tcb *t)
 	check(readable == st.readable_bytes);
 	check(st.state == TCPS_CLOSED || tcp_error(t) == 0);
 	check(st.snd_wscale <= 14 && st.rcv_wscale <= 14);
-	check(st.backoff < 64);
 	(void)m;
 }
 
@@ -363,6 +363,27 @@ static void read_some(struct machine *m, struct input *in, struct tcb *t)
 		tcp_recv_done(t, have < max ? have : max, m->now_us);
 }
 
+static void more_options(struct machine *m, struct input *in, struct tcp_opts *o)
+{
+	uint8_t bits = take8(in);
+
+	if (bits & 1)
+		o->cc = cc_known(&m->cfg, take8(in) % 4); /* the last one: the default */
+	if (bits & 2)
+		o->mss_max_bytes = take16(in) % 1500;
+	if (bits & 4)
+		o->pacing_max_bytes_s = take16(in) * 16ull;
+	if (bits & 8)
+		o->mtu_discover = take8(in) % 6;
+	if (bits & 16)
+		o->pingpong = !o->pingpong;
+	if (bits & 32) {
+		o->keepalive_idle_s = take8(in);
+		o->keepalive_interval_s = take8(in);
+		o->keepalive_probes = take8(in);
+	}
+}
+
 static void change_options(struct machine *m, struct input *in, struct tcb *t)
 {
 	uint8_t bits = take8(in);
@@ -380,6 +401,7 @@ static void change_options(struct machine *m, struct input *in, struct tcb *t)
 	o.sndbuf_bytes = take16(in);
 	o.rcvbuf_bytes = take16(in);
 	o.tos = take8(in);
+	more_options(m, in, &o);
 	tcp_set_opts(t, &o, m->now_us);
 	if (bits & 128)
 		tcp_quickack(t, bits & 1, m->now_us);
@@ -470,6 +492,40 @@ static void operate(struct machine *m, struct input *in)
 
 /* ---- beginning and end ---------------------------------------------------------- */
 
+/* What else an administrator may say. */
+static void switches(struct engine_config *cfg, struct input *in)
+{
+	uint8_t bits = take8(in), limits = take8(in);
+
+	strcpy(cfg->cc, cc_known(cfg, take8(in) % 3)->name);
+	cfg->rack = bits & 1;
+	cfg->frto = bits & 2;
+	cfg->dsack = bits & 4;
+	cfg->pacing = bits & 8;
+	cfg->slow_start_after_idle = bits & 16;
+	cfg->moderate_rcvbuf = bits & 32;
+	cfg->rfc1337 = bits & 64;
+	cfg->abort_on_overflow = bits & 128;
+	if (limits & 1)
+		cfg->rcv_total_bytes = take16(in);
+	if (limits & 2)
+		cfg->notsent_lowat_bytes = take16(in) + 1u;
+	if (limits & 4)
+		cfg->orphans_max = take8(in) % 3;
+	if (limits & 8)
+		cfg->max_syn_backlog = 1 + take8(in) % 4;
+	if (limits & 16)
+		cfg->base_mss_bytes = 48 + take16(in) % 2000;
+	if (limits & 32)
+		cfg->initcwnd_segs = 1 + take8(in) % 50;
+	if (limits & 64)
+		cfg->delack_ms = take8(in);
+	cfg->syn_linear_timeouts = limits >> 5;
+	cfg->tw_reuse = take8(in) % 3;
+	cfg->quickacks = take8(in);
+	cfg->rto_min_ms = 1 + take8(in);
+}
+
 static void set_up(struct machine *m, struct input *in)
 {
 	static const uint8_t here[4] = {10, 0, 0, 1}, there[4] = {10, 0, 0, 2};
@@ -497,6 +553,8 @@ static void set_up(struct machine *m, struct input *in)
 	m->now_us = take32(in);
 	m->local = (struct endpoint){addr_from_v4(here), 80};
 	m->remote = (struct endpoint){addr_from_v4(there), 0x1000};
+	switches(&cfg, in);
+	m->cfg = cfg;
 	m->e = engine_new(&cfg, m->now_us);
 	if (!m->e)
 		abort();
