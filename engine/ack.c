@@ -162,7 +162,7 @@ static uint32_t take_rtt(struct tcb *t, const struct segment *s,
 			 const struct sb_acked *res, uint64_t now_us)
 {
 	if (!res->retransmitted && res->sent_us &&
-	    res->sent_us >= t->snd.timeout_us) {
+	    !(t->repair && res->sent_us < t->repair->timeout_us)) {
 		rtt_sample(t, since_us(res->sent_us, now_us), now_us);
 		return since_us(res->sent_us, now_us);
 	}

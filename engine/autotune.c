@@ -15,16 +15,6 @@
  */
 #include "tcb.h"
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 bool memory_is_short(const struct engine *e)
 {
 	uint64_t max = e->cfg.memory_max_bytes;
@@ -164,9 +154,9 @@ void rcvbuf_on_text(struct tcb *t, const struct segment *s, uint64_t now_us)
 	}
 	if (seq_lt(t->rcv.nxt, t->tune.rtt_seq))
 		return;
-	if (t->tune.measuring)
+	if (t->tuning)
 		sample(t, (uint32_t)now_us - t->tune.rtt_since_us, true);
-	t->tune.measuring = true;
+	t->tuning = true;
 	t->tune.rtt_seq = t->rcv.nxt + (t->rcv.adv - t->rcv.acked);
 	t->tune.rtt_since_us = (uint32_t)now_us;
 }

@@ -12,16 +12,6 @@
 #define HEADROOM_PERCENT 15
 #define MAX_PROBE_ROUNDS 63 /* T_reno, for coexistence on short paths */
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t next_random(struct bbr *b) /* xorshift64 */
 {
 	b->random ^= b->random << 13;

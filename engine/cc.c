@@ -14,16 +14,6 @@
 /* More than any algorithm of sense needs, for each connection. */
 #define STATE_MAX 4096
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 const struct cc_ops *cc_builtin(unsigned i)
 {
 	static const struct cc_ops *const all[] = {&cc_cubic, &cc_newreno, &cc_bbr};

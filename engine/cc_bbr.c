@@ -35,26 +35,6 @@ static const struct {
 	[BBR_PROBE_RTT] = {100, 50},
 };
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max_u64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint32_t min_pipe_cwnd(const struct cc *cc)
 {
 	return 4 * cc->mss_bytes;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "cc.h"
+#include "minmax.h"
 
 extern const struct cc_ops cc_cubic;   /* RFC 9438, RFC 9406 */
 extern const struct cc_ops cc_bbr;     /* draft-ietf-ccwg-bbr */

@@ -103,6 +103,6 @@ void control_status(const struct tcb *t, struct tcp_status *st)
 		return;
 	st->pacing_bytes_s = pace_rate(t);
 	st->delivery_bytes_s = t->rate.bytes_s;
-	st->delivery_app_limited = t->rate.bytes_app_limited;
+	st->delivery_app_limited = t->bytes_app_limited;
 	st->delivered_bytes = t->rate.delivered_bytes;
 }

@@ -9,11 +9,6 @@
 
 #include <string.h>
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 /* ---- one packet --------------------------------------------------------------------- */
 
 static void forget_due_acks(struct tcb *t)

@@ -15,11 +15,6 @@
 #define CREDIT_US 1000
 #define LATE_MAX_US 10000
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* As Linux: twice cwnd per RTT while it doubles, then a little more than cwnd, so
  * that the pace never limits the throughput. */
 static uint64_t rate_by_cwnd(const struct tcb *t)

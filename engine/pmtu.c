@@ -37,16 +37,6 @@ struct pmtu {
 	uint32_t claimed_seq;
 };
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
 static bool is_v4(const struct tcb *t)
 {
 	return addr_is_v4(&t->node.flow.remote.addr);

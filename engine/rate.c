@@ -2,10 +2,11 @@
  * ("Delivery Rate Samples" of draft-ietf-ccwg-bbr), round trips, losses, and
  * whether it was the application that kept the network waiting.
  *
- * Owns t->rate. Every transmission carries a stamp of the connection's delivery
- * at that time (struct sent_stamp); the acknowledgment of the newest of them
- * shows how much was delivered since, and how fast. Stamps keep the low halves of
- * counters: differences are what counts, and they stay far below 2^32.
+ * Owns t->rate, app_limited and bytes_app_limited. Every transmission carries a
+ * stamp of the connection's delivery at that time (struct sent_stamp); the
+ * acknowledgment of the newest of them shows how much was delivered since, and how
+ * fast. Stamps keep the low halves of counters: differences are what counts, and they
+ * stay far below 2^32.
  */
 #include "tcb.h"
 
@@ -25,7 +26,7 @@ void rate_on_sent(struct tcb *t, struct sent *rec, uint64_t now_us)
 	if (t->cc.ops && t->cc.ops->on_send)
 		t->cc.ops->on_send(&t->cc, &(struct cc_send){
 			.now_us = now_us, .pipe_bytes = before,
-			.app_limited = t->rate.app_limited});
+			.app_limited = t->app_limited});
 	if (!before) /* the pipe was empty: what follows is measured from here */
 		t->rate.first_sent_us = t->rate.delivered_us = (uint32_t)now_us;
 	rec->stamp = (struct sent_stamp){
@@ -36,13 +37,13 @@ void rate_on_sent(struct tcb *t, struct sent *rec, uint64_t now_us)
 		.in_flight_bytes = pipe,
 	};
 	rec->flags &= (uint8_t)~SENT_APP_LIMITED;
-	if (t->rate.app_limited)
+	if (t->app_limited)
 		rec->flags |= SENT_APP_LIMITED;
 }
 
 static void mark_app_limited(struct tcb *t)
 {
-	t->rate.app_limited = true;
+	t->app_limited = true;
 	t->rate.app_limited_end = (uint32_t)t->rate.delivered_bytes +
 				  recovery_pipe_bytes(t);
 }
@@ -61,11 +62,6 @@ void rate_check_app_limited(struct tcb *t)
 }
 
 /* ---- acknowledgments ----------------------------------------------------------- */
-
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
 
 static void take_sample(struct tcb *t, const struct sent *newest,
 			struct cc_rate *rate, uint64_t now_us)
@@ -86,7 +82,7 @@ static void take_sample(struct tcb *t, const struct sent *newest,
 	rate->bytes_s = rate->delivered_bytes * 1000000ull / rate->interval_us;
 	if (!rate->app_limited || rate->bytes_s >= t->rate.bytes_s) {
 		t->rate.bytes_s = rate->bytes_s;
-		t->rate.bytes_app_limited = rate->app_limited;
+		t->bytes_app_limited = rate->app_limited;
 	}
 }
 
@@ -111,9 +107,9 @@ void rate_on_ack(struct tcb *t, const struct sb_acked *res, struct cc_ack *ack)
 			ack->round_start = true;
 		}
 	}
-	if (t->rate.app_limited &&
+	if (t->app_limited &&
 	    (int32_t)((uint32_t)t->rate.delivered_bytes - t->rate.app_limited_end) > 0)
-		t->rate.app_limited = false; /* the gap has left the network */
+		t->app_limited = false; /* the gap has left the network */
 	ack->delivered_bytes = t->rate.delivered_bytes;
 	ack->srtt_us = t->rtt.srtt_us;
 	ack->min_rtt_us = t->rate.min_rtt_us;

@@ -16,11 +16,6 @@
 /* Before a peer that seems to have taken back what it sacked is believed. */
 #define RENEGING_US 10000
 
-static uint32_t flight(const struct tcb *t)
-{
-	return t->snd.nxt - t->snd.una;
-}
-
 uint32_t recovery_pipe_bytes(const struct tcb *t)
 {
 	uint32_t pipe = t->snd.sb.pipe_bytes, left;
@@ -35,7 +30,7 @@ uint32_t recovery_pipe_bytes(const struct tcb *t)
  * duplicate is no part of it (RFC 5681 3.2 (2), RFC 3042). */
 static uint32_t flight_before_dupacks(const struct tcb *t)
 {
-	return t->snd.dupacks ? t->snd.ordered_end - t->snd.una : flight(t);
+	return t->snd.dupacks ? t->snd.ordered_end - t->snd.una : flight_bytes(t);
 }
 
 static void count_dupack(struct tcb *t)
@@ -164,7 +159,7 @@ static void on_ack_fast(struct tcb *t, const struct sb_acked *res, bool dup,
 		t->recovery = RECOVERY_OPEN;
 		t->snd.dupacks = 0;
 		recovered(t, now_us);
-		t->cc.ops->on_recovered(&t->cc, flight(t), now_us);
+		t->cc.ops->on_recovered(&t->cc, flight_bytes(t), now_us);
 		prr_end(t);
 		return;
 	}
@@ -261,7 +256,7 @@ void recovery_on_timeout(struct tcb *t, uint64_t now_us)
 	if (again || t->recovery == RECOVERY_OPEN)
 		undo_begin_frto(t); /* RFC 5682 3.1 (1): not from within another */
 	prr_stop(t);
-	cc_timeout(&t->cc, flight(t), !again, now_us);
+	cc_timeout(&t->cc, flight_bytes(t), !again, now_us);
 	ecn_timeout(t);
 	pmtu_on_timeout(t, now_us);
 	t->recovery = RECOVERY_LOSS;

@@ -23,6 +23,7 @@
 #include "congestion.h"
 #include "engine.h"
 #include "flowtab.h"
+#include "minmax.h"
 #include "random.h"
 #include "reasm.h"
 #include "scoreboard.h"
@@ -88,6 +89,7 @@ enum frto { /* RFC 5682 */
 /* What only connections need that have seen congestion. */
 struct repair {
 	uint64_t recovered_us; /* when the last recovery ended */
+	uint64_t timeout_us;   /* when the retransmission timer expired last */
 	struct {
 		uint32_t fs_bytes; /* RecoverFS, RFC 6937; 0: off */
 		uint32_t delivered_bytes, out_bytes;
@@ -134,6 +136,7 @@ struct tcb {
 	uint32_t path_mtu;       /* what the path is known to carry */
 	uint32_t gso_max_bytes;
 	struct pmtu *pmtu;       /* NULL: nothing to find */
+	struct repair *repair;   /* NULL as long as nothing was lost */
 	uint64_t timer_at[TIMER_COUNT]; /* ENGINE_NEVER: off */
 
 	struct {
@@ -150,7 +153,6 @@ struct tcb {
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
 		uint32_t uto_ms;     /* what the peer's option made of the user timeout */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
-		uint64_t last_us;    /* last transmission of data */
 		uint16_t peer_mss;   /* MSS option, or its default */
 		uint16_t mss;        /* what a segment carries besides timestamps */
 		uint16_t link_mtu;   /* the route's: no packet is larger */
@@ -161,7 +163,7 @@ struct tcb {
 		uint8_t timeouts;    /* in a row, SND.UNA standing still */
 		uint8_t unanswered;  /* probes in a row without any answer */
 		uint8_t keep_probes; /* keepalives in a row without any answer */
-		uint64_t timeout_us; /* when the timer expired last */
+		uint64_t last_us;    /* last transmission of data */
 		uint64_t stall_us;   /* SND.UNA stands still since; 0: nothing waits */
 	} snd;
 
@@ -208,14 +210,13 @@ struct tcb {
 	struct {
 		uint32_t end;          /* SND.NXT when the probe was sent */
 		uint32_t ack_delay_us; /* of the peer, for a single segment */
-		bool ack_delay_known;
-		bool misjudged;        /* a probe was faster than a delayed ACK */
-		bool out;              /* one is unanswered */
-		bool again;            /* it was a retransmission */
-		bool sample_due;       /* no RTT was seen since the last probe */
 		uint8_t silences;      /* probes of recovery in a row, unanswered */
+		bool ack_delay_known : 1;
+		bool misjudged : 1;    /* a probe was faster than a delayed ACK */
+		bool out : 1;          /* one is unanswered */
+		bool again : 1;        /* it was a retransmission */
+		bool sample_due : 1;   /* no RTT was seen since the last probe */
 	} tlp;
-	struct repair *repair; /* NULL as long as nothing was lost */
 	struct { /* the size of the receive buffer */
 		uint32_t since_us, rtt_since_us; /* of taken_bytes; of rtt_seq */
 		uint32_t taken_bytes; /* by the user in this round trip */
@@ -223,7 +224,6 @@ struct tcb {
 		uint32_t rtt_us;      /* as a receiver sees it; 0: unknown */
 		uint32_t rtt_seq;     /* when RCV.NXT is here, a window has come */
 		uint32_t ts_ecr;      /* the echo that was last counted */
-		bool measuring;       /* rtt_seq and rtt_since_us are valid */
 	} tune;
 	union {
 		struct { /* a listener: its queues */
@@ -238,8 +238,6 @@ struct tcb {
 			uint32_t round_end;   /* of delivered_bytes, low half */
 			uint32_t app_limited_end; /* the same; if app_limited */
 			uint32_t min_rtt_us;  /* 0: none yet; never from timestamps */
-			bool app_limited;
-			bool bytes_app_limited; /* what the sample was */
 		} rate;
 	};
 	struct {
@@ -272,6 +270,7 @@ struct tcb {
 	bool urg_out : 1;       /* SND.UP is beyond SND.UNA */
 	bool urg_in : 1;        /* RCV.UP is beyond what the user has taken */
 	bool urg_taken : 1;     /* the user has had that byte already */
+	bool tuning : 1;        /* tune.rtt_seq and tune.rtt_since_us are valid */
 	bool pingpong : 1;      /* ACKs travel with answers */
 	/* what output shall do */
 	bool syn_due : 1;       /* SYN or SYN,ACK to be sent (again) */
@@ -288,6 +287,8 @@ struct tcb {
 	bool keep_now : 1;      /* a keepalive */
 	bool uto_due : 1;       /* the next bare ACK tells our user timeout */
 	bool challenge : 1;     /* the ACK due is a challenge ACK */
+	bool app_limited : 1;   /* rate.app_limited_end is valid */
+	bool bytes_app_limited : 1; /* what rate.bytes_s was measured by */
 	/* the peer's side */
 	bool fin_seen : 1;      /* rcv.fin_seq is valid */
 	bool accepted : 1;      /* not a listener's child any more */
@@ -295,13 +296,14 @@ struct tcb {
 	bool fast_child : 1;    /* went past the SYN queue by Fast Open */
 	bool syn_data : 1;      /* data in the SYN was acknowledged */
 
+	uint16_t events;        /* TCP_EV_* that its user does not know yet */
+
 	struct { /* busy.c */
 		uint64_t since_us;
 		uint32_t ms[BUSY_COUNT - 1];
 		uint8_t now;
 	} busy;
 
-	unsigned events;
 	uint32_t stat_total_retrans;
 	uint32_t stat_dsacks; /* of these, what the peer had already */
 	uint32_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
@@ -412,6 +414,12 @@ void list_remove(struct tcb_list *list, struct tcb *t, struct tcb_link *link,
 	list_push((list), (t), &(t)->member, offsetof(struct tcb, member))
 #define LIST_REMOVE(list, t, member) \
 	list_remove((list), (t), &(t)->member, offsetof(struct tcb, member))
+
+/* FlightSize: sent, and not acknowledged. */
+static inline uint32_t flight_bytes(const struct tcb *t)
+{
+	return t->snd.nxt - t->snd.una;
+}
 
 /* States in which both sides know each other's sequence numbers. */
 static inline bool is_synchronized(enum tcp_state s)

@@ -17,11 +17,6 @@
  * would be less than two segments. */
 #define SHARE_MIN_BYTES 65535u
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Counts the connections that receive, second by second. */
 static void count_receiver(struct tcb *t, uint64_t now_us)
 {

@@ -34,14 +34,9 @@
 /* 7.2: without an RTT. */
 #define PTO_INITIAL_US 1000000
 
-static uint32_t flight(const struct tcb *t)
-{
-	return t->snd.nxt - t->snd.una;
-}
-
 static uint32_t ack_delay_us(const struct tcb *t, bool alone)
 {
-	if (flight(t) > t->snd.mss)
+	if (flight_bytes(t) > t->snd.mss)
 		return 0;
 	if (t->tlp.ack_delay_known)
 		return t->tlp.ack_delay_us;
@@ -62,7 +57,7 @@ static uint64_t probe_time_us(const struct tcb *t, bool alone, uint64_t now_us)
 
 static bool may_probe(const struct tcb *t)
 {
-	return rack_on(t) && t->recovery == RECOVERY_OPEN && flight(t) &&
+	return rack_on(t) && t->recovery == RECOVERY_OPEN && flight_bytes(t) &&
 	       t->snd.wnd && !t->snd.sb.sacked_bytes;
 }
 
@@ -79,8 +74,8 @@ static void schedule_again(struct tcb *t, uint64_t now_us)
 	uint64_t pto_us = 2ull * t->rtt.srtt_us + PTO_SLACK_US;
 	uint64_t at_us = now_us + (pto_us << t->tlp.silences);
 
-	if (rack_on(t) && t->rtt.srtt_us && flight(t) && t->snd.wnd && !t->snd.timeouts &&
-	    at_us < t->timer_at[TIMER_REXMT])
+	if (rack_on(t) && t->rtt.srtt_us && flight_bytes(t) &&
+	    t->snd.wnd && !t->snd.timeouts && at_us < t->timer_at[TIMER_REXMT])
 		tcb_timer_set(t, TIMER_PROBE, at_us);
 	else
 		tcb_timer_stop(t, TIMER_PROBE);
@@ -150,7 +145,7 @@ void tlp_on_sample(struct tcb *t, uint32_t rtt_us, bool exact)
 
 	t->tlp.sample_due = false;
 	/* Only what is last may have waited for company. */
-	if (!exact || !t->rtt.srtt_us || flight(t))
+	if (!exact || !t->rtt.srtt_us || flight_bytes(t))
 		return;
 	if (!t->tlp.ack_delay_known || us > t->tlp.ack_delay_us)
 		t->tlp.ack_delay_us = us;

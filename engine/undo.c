@@ -147,7 +147,7 @@ static void frto_fails(struct tcb *t)
 /* (3b): never sent again, and sent before the timeout, yet delivered. */
 static bool frto_second(struct tcb *t, const struct sb_acked *res, bool dup)
 {
-	if (res->oldest_us && res->oldest_us < t->snd.timeout_us)
+	if (res->oldest_us && res->oldest_us < t->repair->timeout_us)
 		return true;
 	if (res->advanced || res->sacked_bytes || dup)
 		frto_fails(t);

@@ -80,4 +80,23 @@ static inline struct harness *start_sack(void **state, const struct engine_confi
 	establish_rtt(h, rtt_us);
 	return h;
 }
+
+/* The same, having asked for ECN of RFC 3168, to which the peer agrees. */
+static inline struct harness *start_ecn(void **state, uint64_t rtt_us)
+{
+	struct engine_config c;
+	struct harness *h;
+
+	harness_config(&c);
+	c.sack = true;
+	c.ecn = 1;
+	h = harness_again(state, &c);
+	h->syn.sack_ok = true;
+	app_open(h);
+	expect(h, SYN | ECE | CWR, 0, 0, 0);
+	advance_us(h, rtt_us);
+	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);
+	expect(h, ACK, 1, 1, 0);
+	return h;
+}
 #endif

@@ -256,20 +256,9 @@ static void lost_again(void **state)
 /* An algorithm that keeps cwnd itself takes over in the middle of a reduction. */
 static void gives_way(void **state)
 {
-	struct engine_config cfg;
-	struct harness *h;
+	struct harness *h = start_ecn(state, RTT_US);
 	struct tcp_opts o;
 
-	harness_config(&cfg);
-	cfg.sack = true;
-	cfg.ecn = 1;
-	h = harness_again(state, &cfg);
-	h->syn.sack_ok = true;
-	app_open(h);
-	expect(h, SYN | ECE | CWR, 0, 0, 0);
-	advance_us(h, RTT_US);
-	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);
-	expect(h, ACK, 1, 1, 0);
 	send_segments(h, 0, 10);
 	inject(h, ACK | ECE, 1, seq_of(2), WND, 0);
 	assert_int_equal(status(h).recovery, REDUCING);

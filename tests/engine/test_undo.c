@@ -226,20 +226,9 @@ static void dsack_too_late(void **state)
 static struct tcp_status two_for_nothing(void **state, bool mark, const char *cc,
 					 struct tcp_status *before)
 {
-	struct engine_config cfg;
-	struct harness *h;
+	struct harness *h = start_ecn(state, RTT_US);
 	struct tcp_opts o;
 
-	harness_config(&cfg);
-	cfg.sack = true;
-	cfg.ecn = 1;
-	h = harness_again(state, &cfg);
-	h->syn.sack_ok = true;
-	app_open(h);
-	expect(h, SYN | ECE | CWR, 0, 0, 0);
-	advance_us(h, RTT_US);
-	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);
-	expect(h, ACK, 1, 1, 0);
 	send_segments(h, 0, 10);
 	*before = status(h);
 	advance_us(h, RTT_US);
