@@ -138,7 +138,8 @@ struct wanted {
 	uint16_t flags;
 	uint8_t ip_ecn;
 	uint32_t seq, len_bytes, ack, wnd;
-	bool has_ack, has_wnd, has_opt;
+	uint16_t up;
+	bool has_ack, has_wnd, has_opt, any_cookie;
 	uint32_t ts_age_ms;
 	struct seg_options opt;
 };
@@ -188,6 +189,23 @@ static void take_accecn(struct script *s, struct words *w, struct seg_options *o
 	opt->ecn_e1b = next_number(s, w);
 }
 
+static void take_cookie(struct script *s, const char *word, struct wanted *want)
+{
+	struct seg_options *opt = &want->opt;
+	unsigned byte;
+
+	opt->fastopen = true;
+	want->any_cookie = !strcmp(word, "any");
+	if (want->any_cookie || !strcmp(word, "request"))
+		return;
+	for (; *word; word += 2) {
+		if (opt->cookie_len_bytes == COOKIE_MAX_BYTES ||
+		    sscanf(word, "%2x", &byte) != 1 || !word[1])
+			fail_line(s, "that is no cookie");
+		opt->cookie[opt->cookie_len_bytes++] = (uint8_t)byte;
+	}
+}
+
 /* <mss 1460,sackok,wscale 7,sack 1-2>: commas and blanks both separate. */
 static void take_options(struct script *s, struct words *w, struct wanted *want)
 {
@@ -207,6 +225,8 @@ static void take_options(struct script *s, struct words *w, struct wanted *want)
 			want->opt.uto = (uint16_t)next_number(s, w);
 		else if (!strcmp(name, "accecn"))
 			take_accecn(s, w, &want->opt);
+		else if (!strcmp(name, "fo"))
+			take_cookie(s, next_word(s, w), want);
 		else if (!strcmp(name, "ts-older"))
 			want->ts_age_ms = next_number(s, w);
 		else if (!strcmp(name, "sack") && want->opt.sack_n < SACK_BLOCKS_MAX)
@@ -236,6 +256,8 @@ static struct wanted segment_of(struct script *s, struct words *w)
 		} else if (!strcmp(name, "win")) {
 			want.has_wnd = true;
 			want.wnd = next_number(s, w);
+		} else if (!strcmp(name, "up")) {
+			want.up = (uint16_t)next_number(s, w);
 		} else if (is_ecn(name, &want.ip_ecn)) {
 			continue;
 		} else if (!strcmp(name, "<")) {
@@ -262,6 +284,7 @@ static void peer_sends(struct script *s, struct words *w)
 		opt.ts_ecr = want.flags & ACK ? h->ts_recent : 0;
 	}
 	h->tos = want.ip_ecn;
+	h->up = want.up;
 	inject_opt(h, want.flags, want.seq, want.ack,
 		   want.has_wnd ? want.wnd : WND, want.len_bytes, &opt);
 	h->tos = 0;
@@ -280,6 +303,21 @@ static bool same_accecn(const struct seg_options *a, const struct seg_options *b
 			    a->ecn_e1b == b->ecn_e1b));
 }
 
+static bool same_cookie(const struct seg_options *is, const struct wanted *want)
+{
+	if (is->fastopen != want->opt.fastopen)
+		return false;
+	if (want->any_cookie)
+		return is->cookie_len_bytes > 0;
+	return is->cookie_len_bytes == want->opt.cookie_len_bytes &&
+	       !memcmp(is->cookie, want->opt.cookie, is->cookie_len_bytes);
+}
+
+static uint16_t urgent_pointer(const struct got *g)
+{
+	return (uint16_t)(g->hdr[18] << 8 | g->hdr[19]);
+}
+
 static void describe(char *text, size_t size, const struct got *g)
 {
 	char flags[16];
@@ -292,6 +330,12 @@ static void describe(char *text, size_t size, const struct got *g)
 	used = (unsigned)snprintf(text, size, "> %s %u+%u ack %u win %u %s <",
 				  n ? flags : "-", g->seq, g->len_bytes, g->ack, g->wnd,
 				  ecn_names[g->tos & IP_ECN_MASK]);
+	if (g->flags & URG)
+		used += (unsigned)snprintf(text + used, size - used, "up %u,",
+					   urgent_pointer(g));
+	if (g->opt.fastopen)
+		used += (unsigned)snprintf(text + used, size - used, "fo with %u bytes,",
+					   g->opt.cookie_len_bytes);
 	if (g->opt.mss)
 		used += (unsigned)snprintf(text + used, size - used, "mss %u,", g->opt.mss);
 	if (g->opt.sack_ok)
@@ -330,12 +374,12 @@ static void engine_sent(struct script *s, struct words *w)
 	if (g->flags != want.flags || (g->tos & IP_ECN_MASK) != want.ip_ecn ||
 	    g->seq != want.seq ||
 	    g->len_bytes != want.len_bytes || (want.has_ack && g->ack != want.ack) ||
-	    (want.has_wnd && g->wnd != want.wnd))
+	    (want.has_wnd && g->wnd != want.wnd) || urgent_pointer(g) != want.up)
 		fail_line(s, "the engine sent %s", text);
 	if (g->opt.mss != want.opt.mss || g->opt.wscale != want.opt.wscale ||
 	    g->opt.sack_ok != want.opt.sack_ok || !same_sack(&g->opt, &want.opt) ||
 	    g->opt.ts != (h->ts || want.opt.ts) || g->opt.uto != want.opt.uto ||
-	    !same_accecn(&g->opt, &want.opt))
+	    !same_accecn(&g->opt, &want.opt) || !same_cookie(&g->opt, &want))
 		fail_line(s, "options: the engine sent %s", text);
 }
 

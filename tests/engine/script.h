@@ -5,9 +5,9 @@
  * in milliseconds since the line before it (+50, +0.25); without one, no time
  * passes. Then:
  *
- *   < FLAGS SEQ+LEN [ack N] [win N] [ECN] [<OPTIONS>]  the peer sends this
- *   > FLAGS SEQ+LEN [ack N] [win N] [ECN] [<OPTIONS>]  the engine sent this, at
- *                                                 this very time
+ *   < FLAGS SEQ+LEN [ack N] [win N] [up N] [ECN] [<OPTIONS>]  the peer sends this
+ *   > FLAGS SEQ+LEN [ack N] [win N] [up N] [ECN] [<OPTIONS>]  the engine sent this,
+ *                                                 at this very time
  *   icmp ERRNO SEQ [mtu N]                        an ICMP error arrives
  *   open | listen [BACKLOG] | accept | write N | read N | shutdown | close |
  *   abort                                         the user's calls
@@ -24,8 +24,9 @@
  * FLAGS are letters of FSRPAUECN (N is AE), "." is ACK as well, "-" is none. ECN is
  * ect0, ect1 or ce. Numbers are relative as in harness.h. OPTIONS are separated by
  * commas: mss N, sackok, wscale N, ts, ts-older MS, sack A-B, uto N (the field),
- * accecn E0B CEB E1B. Everything that is sent must be expected, in order, with its
- * flags, ECN and options; ack and win only where they are given. Timestamps come
+ * accecn E0B CEB E1B, fo HEX (the cookie of RFC 7413; "fo request" has none, "fo any"
+ * expects one). Everything that is sent must be expected, in order, with its flags,
+ * ECN, urgent pointer and options; ack and win only where they are given. Timestamps come
  * and go by themselves once "peer ts" says so; "ts" need not be given.
  */
 #ifndef MYTCP_TEST_SCRIPT_H

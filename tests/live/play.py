@@ -29,7 +29,8 @@ STATES = ("", "ESTABLISHED", "SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT
 # What the kernel calls our settings, and in which unit.
 SYSCTLS = {"sack": "sack", "timestamps": "timestamps", "window_scaling": "window_scaling",
            "syn_retries": "syn_retries", "synack_retries": "synack_retries",
-           "retries": "retries2", "cc": "congestion_control"}
+           "retries": "retries2", "cc": "congestion_control", "ecn": "ecn",
+           "fastopen": "fastopen", "syncookies": "syncookies", "dsack": "dsack"}
 OPTS = {"nodelay": (socket.IPPROTO_TCP, socket.TCP_NODELAY),
         "cork": (socket.IPPROTO_TCP, socket.TCP_CORK),
         "keepalive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -90,6 +91,7 @@ class Segment:
     def __init__(self, at, tos, tcp, iss, irs):
         seq, ack, flags, self.win = struct.unpack("!IIHH", tcp[4:16])
         self.at, self.tos = at, tos
+        self.up = struct.unpack("!H", tcp[18:20])[0]
         self.remote_port = struct.unpack("!H", tcp[2:4])[0]
         self.flags = "".join(c for i, c in enumerate(LETTERS) if flags >> i & 1)
         self.absolute = seq
@@ -116,6 +118,8 @@ class Segment:
                 edges = struct.unpack(f"!{len(body) // 4}I", body)
                 edges = [(e - irs) & 0xffffffff for e in edges]
                 out["sack"] = list(zip(edges[::2], edges[1::2]))
+            elif raw[0] == 34:
+                out["fo"] = body.hex() or "request"
             elif raw[0] == 28:
                 out["uto"] = struct.unpack("!H", body)[0]
             elif raw[0] in (172, 174):
@@ -130,7 +134,7 @@ class Segment:
 
     def __str__(self):
         return (f"> {self.flags or '-'} {self.seq}+{len(self.data)} ack {self.ack} "
-                f"win {self.win} {ECN[self.tos & 3]} {self.options}")
+                f"win {self.win} up {self.up} {ECN[self.tos & 3]} {self.options}")
 
 
 class Player:
@@ -175,6 +179,9 @@ class Player:
             elif name == "accecn":
                 out += struct.pack("!BB", 172, 11)
                 out += b"".join(n.to_bytes(3, "big") for n in value) + b"\1"
+            elif name == "fo":
+                cookie = b"" if value == "request" else bytes.fromhex(value)
+                out += bytes([34, 2 + len(cookie)]) + cookie + b"\1" * (-(2 + len(cookie)) % 4)
         return out
 
     def inject(self, seg):
@@ -188,7 +195,7 @@ class Player:
         self.tun.send(struct.pack("!HHIIHHHH", self.port, PORT,
                                   (self.irs + seg["seq"]) & 0xffffffff, ack & 0xffffffff,
                                   (5 + len(raw) // 4) << 12 | flags,
-                                  65535 if seg["win"] is None else seg["win"], 0, 0) +
+                                  65535 if seg["win"] is None else seg["win"], 0, seg["up"]) +
                       raw + pattern(start, seg["len"]), ECN.index(seg["ecn"]))
 
     # ---- what was sent --------------------------------------------------------
@@ -216,10 +223,12 @@ class Player:
         options = {k: v for k, v in got.options.items() if k != "ts"}
         wanted = {k: v for k, v in (want["options"] or {}).items() if k != "ts"}
         if (set(got.flags) != set(want["flags"]) or ECN[got.tos & 3] != want["ecn"] or got.seq != want["seq"] or
-                len(got.data) != want["len"] or
+                len(got.data) != want["len"] or got.up != want["up"] or
                 (want["ack"] is not None and got.ack != want["ack"]) or
                 (want["win"] is not None and got.win != want["win"])):
             self.fail(f"sent was {got}")
+        if wanted.get("fo") == "any" and options.get("fo", "request") != "request":
+            wanted["fo"] = options["fo"]
         if options != wanted:
             self.fail(f"options: sent was {got}")
         if got.data != pattern(got.seq + ("S" in got.flags), len(got.data)):
@@ -312,7 +321,7 @@ class Player:
         seq, _, length = words[1].partition("+")
         seg = {"flags": words[0].replace(".", "A").replace("-", ""), "seq": int(seq),
                "len": int(length), "ack": None, "win": None, "options": None,
-               "ecn": ""}
+               "ecn": "", "up": 0}
         words = words[2:]
         while words:
             if words[0] == "<":
@@ -332,6 +341,8 @@ class Player:
             name = words.pop(0)
             if name in ("sackok", "ts"):
                 out[name] = True
+            elif name == "fo":
+                out[name] = words.pop(0)
             elif name == "accecn":
                 out[name] = tuple(int(words.pop(0)) for _ in range(3))
             elif name == "sack":
