@@ -312,6 +312,7 @@ enum drop check_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	}
 	t->snd.unanswered = 0;
 	t->snd.keep_probes = 0;
+	t->soft_error = 0; /* the peer can be reached again, as Linux */
 	if (t->state == TCPS_TIME_WAIT || seq_lt(s->ack, t->snd.una))
 		return DROP_NONE; /* an old one; its text may be new */
 	take_ack(t, s, now_us);

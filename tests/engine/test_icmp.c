@@ -74,6 +74,22 @@ static void soft_error_is_remembered(void **state)
 	assert_int_equal(tcp_error(h->t), EHOSTUNREACH);
 }
 
+/* What has been overcome is not what ends the connection hours later. */
+static void soft_error_is_forgotten(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	app_write(h, 100);
+	inject_icmp(h, 1, EHOSTUNREACH, 0);
+	inject(h, ACK, 1, 101, WND, 0);
+	assert_int_equal(status(h).soft_error, 0);
+	app_write(h, 100);
+	advance_us(h, 4000 * US_PER_S);
+	expect_state(h, TCPS_CLOSED);
+	assert_int_equal(tcp_error(h->t), ETIMEDOUT);
+}
+
 /* 3.9.1.8: soft errors, ICMP's and our own trouble with retransmissions, are told
  * to who asks, and disturb nobody else. [MUST-47] [SHLD-9] [SHLD-20] */
 static void soft_errors_are_told_on_request(void **state)
@@ -183,6 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(hard_error_in_syn_sent), TEST(unreachable_in_syn_sent),
 		TEST(soft_errors_when_established), TEST(soft_error_is_remembered),
+		TEST(soft_error_is_forgotten),
 		TEST(soft_errors_are_told_on_request),
 		TEST(forged_errors), TEST(error_for_nobody),
 		TEST(fragmentation_needed), TEST(strange_mtus),
