@@ -155,8 +155,8 @@ static uint32_t since_us(uint64_t from_us, uint64_t now_us)
 
 /* Karn's rule, and a little more: an ACK for anything that was sent twice gives
  * no sample, nor does one for what was sent before the last timeout. An earlier
- * ACK for it may have been lost, and this one be the answer to a repetition. */
-/* Returns the sample if it is exact, else 0. */
+ * ACK for it may have been lost, and this one be the answer to a repetition.
+ * Returns the sample if it is exact, else 0. */
 static uint32_t take_rtt(struct tcb *t, const struct segment *s,
 			 const struct seq_range *dsack,
 			 const struct sb_acked *res, uint64_t now_us)

@@ -209,7 +209,8 @@ struct engine_config {
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
 
-/* The congestion control algorithms for cfg->cc and tcp_opts.cc, one by one from 0, built-in ones first; NULL behind the last. */
+/* The congestion control algorithms for cfg->cc and tcp_opts.cc, one by one from 0,
+ * built-in ones first; NULL behind the last. */
 const struct cc_ops *cc_known(const struct engine_config *cfg, unsigned i);
 /* The one of this name, or NULL. */
 const struct cc_ops *cc_find(const struct engine_config *cfg, const char *name);

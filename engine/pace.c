@@ -1,12 +1,12 @@
 /* pace.c - when the next data may leave, and how much of it at once ("Pacing Rate"
  * and "Send Quantum" of draft-ietf-ccwg-bbr).
  *
- * Owns pace_us, paced and pace_late. pace_us is when the rate allows the next packet. Data
- * leaves in bursts of a quantum, about 1 ms of the rate, and then waits until
+ * Owns pace_us, paced and pace_late. pace_us is when the rate allows the next packet.
+ * Data leaves in bursts of a quantum, about 1 ms of the rate, and then waits until
  * pace_us. A timer that was late is made up for: the process may have had to wait
  * for a processor, and a sender that loses these moments measures less than the
- * path can carry. Where it was not the timer, 1 ms is made up for. An ACK, the repetition that a timeout or fast retransmit calls for,
- * and probes do not wait.
+ * path can carry. Where it was not the timer, 1 ms is made up for. An ACK, the
+ * repetition that a timeout or fast retransmit calls for, and probes do not wait.
  */
 #include "tcb.h"
 

@@ -110,7 +110,8 @@ uint16_t segment_pseudo_sum(const struct ip_addr *src,
 /* Cuts one wire segment out of a burst: payload [off, off + mss) or less at the
  * end. Copies the header with SEG.SEQ advanced by off, FIN and PSH only on the
  * last segment and CWR only on the first, unless it is a bit of ACE; checksum
- * zero; fills iov with the payload. Returns the number of iovs; *len_bytes is the payload's length. */
+ * zero; fills iov with the payload. Returns the number of iovs; *len_bytes is the
+ * payload's length. */
 int segment_cut(const struct engine_pkt_out *pkt, uint32_t off,
 		uint8_t hdr[TCP_HDR_MAX], struct iovec iov[2],
 		uint32_t *len_bytes);

@@ -1,8 +1,7 @@
 /* timer.c - timeouts: RFC 9293 3.10.8, RFC 6298 5, the zero-window probe of
  * 3.8.6.1.
  *
- * Owns snd.timeouts. Sends nothing: it marks, and
- * output.c sends.
+ * Owns snd.timeouts. Sends nothing: it marks, and output.c sends.
  */
 #include "tcb.h"
 

@@ -9,8 +9,8 @@
  * to the RTO, which stays where it is. That is the exponential backoff of RFC 6298
  * (5.5), one segment at a time, without the minimum of (2.4); peers do not delay ACKs
  * while there is a hole (RFC 5681 4.2). News ends the series, and so does a timeout:
- * from then on, until something is acknowledged, there is only RFC 6298. For a moment after
- * recovery the same follows a tail loss probe that got no answer.
+ * from then on, until something is acknowledged, there is only RFC 6298. For a moment
+ * after recovery the same follows a tail loss probe that got no answer.
  *
  * Owns t->tlp and TIMER_PROBE. output.c sends the probe when tlp_now is set.
  *

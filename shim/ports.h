@@ -66,8 +66,9 @@ int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
 		    uint32_t ifindex, struct port **out);
 /* A port at random that ports_ephemeral() has opened for src, or NULL: either
  * there is none, or it is better to open one more (RFC 6056: the next port
- * should be hard to guess). After some picks a port is shared no more. Not referred to. Whether the remote in mind is
- * still connected to it, or in TIME-WAIT here, is for tcp_open() to say. */
+ * should be hard to guess). After some picks a port is shared no more. Not referred to.
+ * Whether the remote in mind is still connected to it, or in TIME-WAIT here, is for
+ * tcp_open() to say. */
 struct port *ports_pick(struct ports *ps, const struct ip_addr *src,
 			uint32_t ifindex);
 void port_get(struct ports *ps, struct port *p);
