@@ -13,6 +13,9 @@ _Static_assert(sizeof(struct tcpinfo_more) == 48, "Linux's layout");
 #ifndef TCPI_OPT_SYN_DATA
 #define TCPI_OPT_SYN_DATA 32
 #endif
+#ifndef TCPI_OPT_TFO_CHILD
+#define TCPI_OPT_TFO_CHILD 128
+#endif
 #define TIMESTAMP_BYTES 12 /* of each segment, RFC 7323 */
 #define REORDERING 3 /* DupThresh, RFC 6675: what stands there instead of RACK's time */
 #define SSTHRESH_INFINITE 0x7fffffffu /* as Linux says it */
@@ -40,6 +43,7 @@ static uint8_t options(const struct tcp_status *st)
 	       (st->sack ? TCPI_OPT_SACK : 0) |
 	       (st->window_scaling ? TCPI_OPT_WSCALE : 0) |
 	       (st->syn_data ? TCPI_OPT_SYN_DATA : 0) |
+	       (st->syn_data && !st->active ? TCPI_OPT_TFO_CHILD : 0) |
 	       (st->ecn ? TCPI_OPT_ECN : 0) | (st->ecn_seen ? TCPI_OPT_ECN_SEEN : 0);
 }
 
