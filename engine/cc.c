@@ -124,6 +124,7 @@ void cc_set_mss(struct cc *cc, uint32_t mss_bytes)
 {
 	cc->mss_bytes = mss_bytes;
 	cc->cwnd_bytes = max_u32(cc->cwnd_bytes, mss_bytes);
+	cc->ssthresh_bytes = max_u32(cc->ssthresh_bytes, 2 * mss_bytes); /* RFC 5681 (4) */
 	cc->initcwnd_bytes = max_u32(cc->initcwnd_bytes, mss_bytes);
 }
 

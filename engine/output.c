@@ -213,11 +213,14 @@ bool may_send_new(const struct tcb *t)
 	return unsent_bytes(t) && window_room(t, t->snd.nxt);
 }
 
+/* Whatever an algorithm thinks: one segment may always be under way, or nothing would
+ * ever change its mind. */
 static uint32_t cwnd_room(const struct tcb *t)
 {
 	uint32_t pipe = recovery_pipe_bytes(t);
+	uint32_t cwnd = max_u32(t->cc.cwnd_bytes, t->snd.mss);
 
-	return t->cc.cwnd_bytes > pipe ? t->cc.cwnd_bytes - pipe : 0;
+	return cwnd > pipe ? cwnd - pipe : 0;
 }
 
 static uint32_t whole_segments(uint32_t len, uint32_t mss)

@@ -141,6 +141,9 @@ static void limits(void **state)
 	cc.cwnd_bytes = 500;
 	cc_set_mss(&cc, 700);
 	assert_int_equal(cc.cwnd_bytes, 700);
+	cc.ssthresh_bytes = 1000;
+	cc_set_mss(&cc, 700); /* RFC 5681 3.1 (4): two segments */
+	assert_int_equal(cc.ssthresh_bytes, 1400);
 	cc_set_mss(&cc, 60000); /* nor does an idle time leave less */
 	cc.ops->on_idle(&cc, 0);
 	assert_int_equal(cc.cwnd_bytes, 60000);

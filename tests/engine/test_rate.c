@@ -225,6 +225,19 @@ static void timeout_tells_losses(void **state)
 	assert_true(spy.lost.apart);
 }
 
+/* A window below a segment, by an algorithm's mistake or a larger MSS, stops nothing. */
+static void a_window_of_one_byte(void **state)
+{
+	struct harness *h = spied(state, 1, RTT_US, 0, 0);
+
+	app_write(h, 3 * MSS);
+	for (uint32_t i = 0; i < 3; i++) {
+		expect(h, ACK, seq_of(i), 1, MSS);
+		expect_none(h);
+		inject(h, ACK, 1, seq_of(i + 1), WIDE, 0);
+	}
+}
+
 /* TCP_CONGESTION on a live connection: windows stay, as in Linux. */
 static void change_of_algorithm(void **state)
 {
@@ -310,7 +323,7 @@ int main(void)
 		TEST(algorithm_starts), TEST(ack_rate), TEST(send_rate),
 		TEST(implausible_sample), TEST(rounds), TEST(application_limited),
 		TEST(bubble_passes), TEST(holding_back), TEST(losses),
-		TEST(timeout_tells_losses), TEST(change_of_algorithm), TEST(inherited),
+		TEST(timeout_tells_losses), TEST(a_window_of_one_byte), TEST(change_of_algorithm), TEST(inherited),
 		TEST(registration),
 	};
 
