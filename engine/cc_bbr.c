@@ -172,7 +172,9 @@ static void advance_latest(struct bbr *b, const struct cc_ack *ack)
 }
 
 /* AdaptLowerBoundsFromCongestion(): where nothing is probed, a round with losses
- * lowers the short-term model to what was delivered, by 30 % at most. */
+ * lowers the short-term model to what was delivered, by 30 % at most. That we sent
+ * less than the model by our own margin is no sign of congestion: if it counted, a
+ * path that loses a little would slow us down by so much more every round. */
 static void adapt_shortterm(struct cc *cc)
 {
 	struct bbr *b = cc->state;
@@ -184,7 +186,8 @@ static void adapt_shortterm(struct cc *cc)
 		b->bw_shortterm = b->max_bw;
 	if (b->inflight_shortterm == BBR_UNLIMITED)
 		b->inflight_shortterm = cc->cwnd_bytes;
-	b->bw_shortterm = max_u64(b->bw_latest, b->bw_shortterm * BETA_PERCENT / 100);
+	b->bw_shortterm = max_u64(b->bw_latest * 100 / (100 - PACING_MARGIN_PERCENT),
+				  b->bw_shortterm * BETA_PERCENT / 100);
 	b->inflight_shortterm = max_u32(b->inflight_latest,
 					(uint32_t)(b->inflight_shortterm *
 						   (uint64_t)BETA_PERCENT / 100));
