@@ -140,7 +140,7 @@ struct wanted {
 	uint32_t seq, len_bytes, ack, wnd;
 	uint16_t up;
 	bool has_ack, has_wnd, has_opt, any_cookie;
-	uint32_t ts_age_ms;
+	uint32_t ts_age_ms, ecr_age_ms;
 	struct seg_options opt;
 };
 
@@ -229,6 +229,8 @@ static void take_options(struct script *s, struct words *w, struct wanted *want)
 			take_cookie(s, next_word(s, w), want);
 		else if (!strcmp(name, "ts-older"))
 			want->ts_age_ms = next_number(s, w);
+		else if (!strcmp(name, "echo-older"))
+			want->ecr_age_ms = next_number(s, w);
 		else if (!strcmp(name, "sack") && want->opt.sack_n < SACK_BLOCKS_MAX)
 			want->opt.sack[want->opt.sack_n++] =
 				range_of(s, next_word(s, w));
@@ -281,7 +283,7 @@ static void peer_sends(struct script *s, struct words *w)
 		opt.ts = true;
 		opt.ts_val = h->ts_base + (uint32_t)(h->now_us / 1000) -
 			     want.ts_age_ms;
-		opt.ts_ecr = want.flags & ACK ? h->ts_recent : 0;
+		opt.ts_ecr = want.flags & ACK ? h->ts_recent - want.ecr_age_ms : 0;
 	}
 	h->tos = want.ip_ecn;
 	h->up = want.up;

@@ -23,11 +23,12 @@
  *
  * FLAGS are letters of FSRPAUECN (N is AE), "." is ACK as well, "-" is none. ECN is
  * ect0, ect1 or ce. Numbers are relative as in harness.h. OPTIONS are separated by
- * commas: mss N, sackok, wscale N, ts, ts-older MS, sack A-B, uto N (the field),
- * accecn E0B CEB E1B, fo HEX (the cookie of RFC 7413; "fo request" has none, "fo any"
- * expects one). Everything that is sent must be expected, in order, with its flags,
- * ECN, urgent pointer and options; ack and win only where they are given. Timestamps come
- * and go by themselves once "peer ts" says so; "ts" need not be given.
+ * commas: mss N, sackok, wscale N, ts, ts-older MS, echo-older MS, sack A-B, uto N
+ * (the field), accecn E0B CEB E1B, fo HEX (the cookie of RFC 7413; "fo request" has
+ * none, "fo any" expects one). Everything that is sent must be expected, in order,
+ * with its flags, ECN, urgent pointer and options; ack and win only where they are
+ * given. Timestamps come and go by themselves once "peer ts" says so; "ts" need not
+ * be given.
  */
 #ifndef MYTCP_TEST_SCRIPT_H
 #define MYTCP_TEST_SCRIPT_H

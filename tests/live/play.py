@@ -158,10 +158,11 @@ class Player:
         out = b""
         wanted = dict(wanted)
         older = wanted.pop("ts-older", 0)
+        echo_older = wanted.pop("echo-older", 0)
         if self.ts:
             clock = 7000 + int(time.monotonic() * 1000) - older
             out += struct.pack("!BBBBII", 1, 1, 8, 10, clock & 0xffffffff,
-                               self.ts_recent if with_ack else 0)
+                               (self.ts_recent - echo_older) & 0xffffffff if with_ack else 0)
         for name, value in wanted.items():
             if name == "mss":
                 out += struct.pack("!BBH", 2, 4, value)
