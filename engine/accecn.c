@@ -6,8 +6,6 @@
  */
 #include "tcb.h"
 
-#include <stdlib.h>
-
 #define COUNTER_MASK 0xffffffu /* of an option */
 #define MARKED_ROUNDS 4
 
@@ -28,21 +26,17 @@ bool accecn_start(struct tcb *t)
 {
 	if (t->ecn.acc)
 		return true;
-	t->ecn.acc = calloc(1, sizeof(*t->ecn.acc));
+	t->ecn.acc = counted_alloc(sizeof(*t->ecn.acc), &t->e->stats.memory_bytes);
 	if (!t->ecn.acc)
 		return false;
-	t->e->stats.memory_bytes += sizeof(*t->ecn.acc);
 	t->ecn.acc->in = t->ecn.acc->out = t->ecn.acc->told = first_counts;
 	return true;
 }
 
 void accecn_free(struct tcb *t)
 {
-	if (!t->ecn.acc)
-		return;
-	free(t->ecn.acc);
+	counted_free(t->ecn.acc, sizeof(*t->ecn.acc), &t->e->stats.memory_bytes);
 	t->ecn.acc = NULL;
-	t->e->stats.memory_bytes -= sizeof(struct accecn);
 }
 
 /* ---- the handshake ------------------------------------------------------------------ */

@@ -123,7 +123,7 @@ static void take_numbers(struct tcb *t, const struct segment *s,
 		t->snd.una = s->ack;
 		t->snd.small_end = seq_max(t->snd.small_end, s->ack);
 		t->snd.limited_end = seq_max(t->snd.limited_end, s->ack);
-		t->snd.timeouts = 0;
+		timeouts_over(t, now_us);
 		t->snd.stall_us = 0;
 		res->advanced = true;
 		res->answerable_us = echoed_us(t, s, now_us);
@@ -201,7 +201,7 @@ static void tell_cc(struct tcb *t, struct cc_ack *ack, bool advanced, bool was_f
 
 static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 {
-	struct cc_ack ack = {.flight_bytes = t->snd.nxt - t->snd.una,
+	struct cc_ack ack = {.flight_bytes = flight_bytes(t),
 			     .pipe_before_bytes = recovery_pipe_bytes(t),
 			     .now_us = now_us};
 	bool dup = is_duplicate_ack(t, s);
@@ -221,6 +221,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 		return;
 	}
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
+	t->stat_delivered += res.delivered_segs;
 	ack.rtt_us = take_rtt(t, s, dsack, &res, now_us);
 	rate_on_ack(t, &res, &ack);
 	pmtu_on_ack(t, &res, now_us);

@@ -4,9 +4,9 @@
  * Owns cc->state, the block of an algorithm's own.
  */
 #include "congestion.h"
+#include "counted.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -40,10 +40,9 @@ static int give_state(struct cc *cc, const struct cc_ops *ops, size_t *memory_by
 	void *state = NULL;
 
 	if (ops->state_bytes) {
-		state = calloc(1, ops->state_bytes);
+		state = counted_alloc(ops->state_bytes, memory_bytes);
 		if (!state)
 			return -ENOMEM;
-		*memory_bytes += ops->state_bytes;
 	}
 	cc->ops = ops;
 	cc->state = state;
@@ -87,9 +86,8 @@ void cc_end(struct cc *cc, size_t *memory_bytes)
 {
 	if (!cc->state)
 		return;
-	free(cc->state);
+	counted_free(cc->state, cc->ops->state_bytes, memory_bytes);
 	cc->state = NULL;
-	*memory_bytes -= cc->ops->state_bytes;
 }
 
 static void save(struct cc *cc)

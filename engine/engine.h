@@ -417,11 +417,20 @@ enum busy {
 	BUSY_COUNT
 };
 
+/* What kept Fast Open's client from one round trip less; Linux's numbers. */
+enum fastopen_fail {
+	FASTOPEN_FAIL_NONE,
+	FASTOPEN_FAIL_NO_COOKIE, /* there was none */
+	FASTOPEN_FAIL_NOT_ACKED, /* the SYN's data was not taken */
+	FASTOPEN_FAIL_RESENT,    /* the SYN had to be sent again */
+};
+
 struct tcp_status { /* STATUS; the data behind TCP_INFO */
 	enum tcp_state state;
 	bool active;          /* by tcp_open() */
 	bool timestamps, sack, window_scaling; /* negotiated */
 	bool syn_data; /* Fast Open: the SYN's data was taken, here or there */
+	enum fastopen_fail fastopen_fail; /* why not, for a client */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t backoff;      /* doublings of the RTO since the last sample */
 	uint8_t recovery;     /* 0 open, 1 disorder, 2 reduction after a
@@ -450,7 +459,9 @@ struct tcp_status { /* STATUS; the data behind TCP_INFO */
 		uint32_t ce, e0_bytes, ce_bytes, e1_bytes; /* packets, payload */
 	} ecn_received, ecn_delivered; /* with AccECN: here, and at the peer */
 	uint8_t timeouts;         /* of the retransmission timer, in a row */
-	uint16_t total_timeouts;
+	uint16_t total_timeouts, stalls; /* timeouts; times with some, until an ACK */
+	uint32_t stalled_ms;  /* in these times, but for the present one */
+	uint32_t delivered_segs; /* SYN and FIN counted */
 	uint32_t delack_us;
 	uint32_t dsacks;          /* retransmissions that were not needed */
 	uint32_t ooo_segs;        /* segments that came out of order */

@@ -15,7 +15,6 @@
  */
 #include "tcb.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { /* of tcp_fastopen */
@@ -46,19 +45,14 @@ struct fastopen_entry {
 
 static struct fast *attach(struct tcb *t)
 {
-	if (t->fast)
-		return t->fast;
-	t->fast = calloc(1, sizeof(*t->fast));
-	if (t->fast)
-		t->e->stats.memory_bytes += sizeof(*t->fast);
+	if (!t->fast)
+		t->fast = counted_alloc(sizeof(*t->fast), &t->e->stats.memory_bytes);
 	return t->fast;
 }
 
 void fastopen_free(struct tcb *t)
 {
-	if (t->fast)
-		t->e->stats.memory_bytes -= sizeof(*t->fast);
-	free(t->fast);
+	counted_free(t->fast, sizeof(*t->fast), &t->e->stats.memory_bytes);
 	t->fast = NULL;
 }
 
@@ -66,9 +60,8 @@ void fastopen_free(struct tcb *t)
 
 void fastopen_free_cache(struct engine *e)
 {
-	if (e->fast_cache)
-		e->stats.memory_bytes -= CACHE_N * sizeof(*e->fast_cache);
-	free(e->fast_cache);
+	counted_free(e->fast_cache, CACHE_N * sizeof(*e->fast_cache),
+		     &e->stats.memory_bytes);
 	e->fast_cache = NULL;
 }
 
@@ -78,11 +71,9 @@ static struct fastopen_entry *entry_of(struct engine *e, const struct ip_addr *s
 {
 	struct fastopen_entry *at;
 
-	if (!e->fast_cache && make) {
-		e->fast_cache = calloc(CACHE_N, sizeof(*e->fast_cache));
-		if (e->fast_cache)
-			e->stats.memory_bytes += CACHE_N * sizeof(*e->fast_cache);
-	}
+	if (!e->fast_cache && make)
+		e->fast_cache = counted_alloc(CACHE_N * sizeof(*e->fast_cache),
+					      &e->stats.memory_bytes);
 	if (!e->fast_cache)
 		return NULL;
 	at = &e->fast_cache[siphash(e->fast_key, server, sizeof(*server)) % CACHE_N];
@@ -131,6 +122,7 @@ void fastopen_open(struct tcb *t, uint64_t now_us)
 	t->fast->data_ok = (at && at->cookie_len_bytes) ||
 			   how & FASTOPEN_CLIENT_NO_COOKIE;
 	t->fast->waits = t->fast->data_ok;
+	t->fast_fail = t->fast->data_ok ? FASTOPEN_FAIL_NONE : FASTOPEN_FAIL_NO_COOKIE;
 	t->syn_due = !t->fast->waits;
 }
 
@@ -198,7 +190,7 @@ uint32_t fastopen_syn_data(const struct tcb *t, uint8_t hdr_len_bytes)
 	if (!t->fast || !t->fast->asks || !t->fast->data_ok ||
 	    t->snd.nxt != t->snd.iss || room <= options)
 		return 0;
-	return len < room - options ? len : room - options;
+	return min_u32(len, room - options);
 }
 
 /* 4.1.3, 4.2.2: the server's answer to a SYN that asked or brought data. */
@@ -224,6 +216,8 @@ void fastopen_take_answer(struct tcb *t, const struct segment *s, uint64_t now_u
 	if (seq_gt(s->ack, t->snd.iss + 1)) {
 		t->syn_data = true;
 		t->e->stats.fastopens_active++;
+	} else if (t->fast->data_ok) {
+		t->fast_fail = repeated ? FASTOPEN_FAIL_RESENT : FASTOPEN_FAIL_NOT_ACKED;
 	}
 }
 

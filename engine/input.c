@@ -62,7 +62,9 @@ void become_established(struct tcb *t, const struct segment *s,
 	t->snd.wl1 = s->seq;
 	t->snd.wl2 = s->ack;
 	t->snd.max_wnd = t->snd.wnd;
-	t->snd.backoff = t->snd.timeouts = 0;
+	t->snd.backoff = 0;
+	timeouts_over(t, now_us);
+	t->stat_delivered++; /* our SYN */
 	t->syn_due = false;
 	t->snd.stall_us = 0;
 	tcb_timer_stop(t, TIMER_REXMT);

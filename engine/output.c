@@ -55,10 +55,11 @@ static void finish_packet(struct tcb *t, struct engine_pkt_out *pkt,
 /* Beside a segment's flags: its data was never sent before. */
 #define FRESH 0x8000
 
-/* Everything but SYN: [seq, seq + len) of the buffer, with an ACK. */
+/* Everything but SYN: [seq, seq + len) of the buffer, mss bytes to a segment, with
+ * an ACK. */
 static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq,
-			 uint32_t len_bytes, uint16_t flags, const char *note,
-			 uint64_t now_us)
+			 uint32_t len_bytes, uint32_t mss, uint16_t flags,
+			 const char *note, uint64_t now_us)
 {
 	struct segment s = {
 		.sport = t->node.flow.local.port,
@@ -69,7 +70,6 @@ static void make_segment(struct tcb *t, struct engine_pkt_out *pkt, uint32_t seq
 		.wnd = rcv_offer(t, false),
 		.opt = {.wscale = -1},
 	};
-	uint32_t mss = effective_mss(t); /* with the blocks that it carries now */
 	bool pure;
 
 	fill_options(t, &s.opt, len_bytes, now_us);
@@ -273,9 +273,9 @@ static uint32_t resend_bytes(struct tcb *t, const struct sent *rec, uint32_t mss
 }
 
 static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
-		   const char *note, uint64_t now_us)
+		   uint32_t mss, const char *note, uint64_t now_us)
 {
-	uint32_t mss = effective_mss(t), start = rec->start;
+	uint32_t start = rec->start;
 	uint32_t len = rec->end - start;
 	uint8_t flags = 0;
 
@@ -292,17 +292,18 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	t->e->stats.segs_retransmitted++;
 	t->stat_bytes_retrans += len;
 	undo_on_resend(t, start, rec->end - start, now_us);
-	make_segment(t, pkt, start, len, flags, note, now_us);
+	make_segment(t, pkt, start, len, mss, flags, note, now_us);
 }
 
 static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	struct sent *rec = sb_next_lost(&t->snd.sb);
-	uint32_t len;
+	uint32_t mss, len;
 
 	if (!rec || undo_wants_new(t))
 		return false;
-	len = resend_bytes(t, rec, effective_mss(t));
+	mss = effective_mss(t);
+	len = resend_bytes(t, rec, mss);
 	if (!len || (!t->rexmit_now && pace_holds(t, now_us)))
 		return false;
 	if (sb_split(&t->snd.sb, &t->e->pool, rec, len))
@@ -313,7 +314,7 @@ static bool resend_lost(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_
 		return false;
 	if (rec == sb_first(&t->snd.sb)) /* it gets all the time that the first had */
 		rexmt_timer_update(t, true, now_us);
-	resend(t, pkt, rec, "retransmission", now_us);
+	resend(t, pkt, rec, mss, "retransmission", now_us);
 	return true;
 }
 
@@ -337,13 +338,13 @@ static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_u
 	}
 	if (seq == data_end(t))
 		flags = SEG_FIN;
-	make_segment(t, pkt, seq, flags & SEG_FIN ? 0 : 1, flags,
+	make_segment(t, pkt, seq, flags & SEG_FIN ? 0 : 1, t->snd.mss, flags,
 		     "zero window probe", now_us);
 	return true;
 }
 
 static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
-		       const char *note, uint64_t now_us)
+		       uint32_t mss, const char *note, uint64_t now_us)
 {
 	uint32_t seq = t->snd.nxt;
 	uint16_t flags = FRESH;
@@ -355,31 +356,27 @@ static bool send_range(struct tcb *t, struct engine_pkt_out *pkt, uint32_t len,
 	if (!len && !(flags & SEG_FIN))
 		return false;
 	if (sb_push(&t->snd.sb, &t->e->pool, seq,
-		    seq + len + !!(flags & SEG_FIN),
-		    (uint16_t)effective_mss(t), now_us))
+		    seq + len + !!(flags & SEG_FIN), (uint16_t)mss, now_us))
 		return false;
 	rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 	t->override_sws = t->uncork = false;
 	t->snd.nxt += len + !!(flags & SEG_FIN);
-	if (len % effective_mss(t))
+	if (len % mss)
 		t->snd.small_end = seq + len;
-	make_segment(t, pkt, seq, len, flags, note, now_us);
+	make_segment(t, pkt, seq, len, mss, flags, note, now_us);
 	return true;
 }
 
 /* Of new data one larger segment, as if the path MTU were larger already. */
 static bool send_mtu_probe(struct tcb *t, struct engine_pkt_out *pkt,
-			   uint32_t more, uint64_t now_us)
+			   uint32_t mss, uint32_t more, uint64_t now_us)
 {
 	uint32_t seq = t->snd.nxt;
-	bool sent;
 
-	t->snd.mss += more;
-	sent = send_range(t, pkt, effective_mss(t), "path MTU probe", now_us);
-	t->snd.mss -= more;
-	if (sent)
-		pmtu_probe_sent(t, more, seq);
-	return sent;
+	if (!send_range(t, pkt, mss + more, mss + more, "path MTU probe", now_us))
+		return false;
+	pmtu_probe_sent(t, more, seq);
+	return true;
 }
 
 /* A probe is due: can it go, with others behind it, now or soon? */
@@ -393,17 +390,17 @@ static bool mtu_probe_fits(const struct tcb *t, uint32_t more)
 
 static bool send_data(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
-	uint32_t more = pmtu_probe_due(t, now_us), len;
+	uint32_t more = pmtu_probe_due(t, now_us), mss = effective_mss(t), len;
 
 	if (more && !mtu_probe_fits(t, more))
 		more = 0;
 	if (more && cwnd_room(t) < t->snd.mss + more)
 		return false; /* the ACKs of what is in flight will make room */
-	len = more ? t->snd.mss + more : new_bytes(t, effective_mss(t));
+	len = more ? mss + more : new_bytes(t, mss);
 	if (len && pace_holds(t, now_us))
 		return false;
-	return more ? send_mtu_probe(t, pkt, more, now_us)
-		    : send_range(t, pkt, len, NULL, now_us);
+	return more ? send_mtu_probe(t, pkt, mss, more, now_us)
+		    : send_range(t, pkt, len, mss, NULL, now_us);
 }
 
 static bool send_new(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
@@ -443,7 +440,7 @@ static bool send_probe_again(struct tcb *t, struct engine_pkt_out *pkt, uint32_t
 	if (sb_first(sb)->flags & SENT_SACKED ||
 	    sb_split(sb, &t->e->pool, sb_first(sb), mss))
 		return false;
-	resend(t, pkt, sb_first(sb), "probe", now_us);
+	resend(t, pkt, sb_first(sb), mss, "probe", now_us);
 	tlp_in_recovery(t, false, now_us);
 	return true;
 }
@@ -451,20 +448,21 @@ static bool send_probe_again(struct tcb *t, struct engine_pkt_out *pkt, uint32_t
 /* RFC 8985 7.3: a segment of new data if there is any, else the last one again. */
 static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
-	uint32_t mss = effective_mss(t), len;
 	struct scoreboard *sb = &t->snd.sb;
+	uint32_t mss, len;
 
 	if (!t->tlp_now)
 		return false;
 	t->tlp_now = false;
 	if (!sb->n)
 		return false;
+	mss = effective_mss(t);
 	if (tlp_again(t))
 		return send_probe_again(t, pkt, mss, now_us);
 	if (t->recovery != RECOVERY_OPEN)
 		return false;
 	len = min_u32(min_u32(unsent_bytes(t), mss), window_room(t, t->snd.nxt));
-	if (len && send_range(t, pkt, len, "tail loss probe", now_us)) {
+	if (len && send_range(t, pkt, len, mss, "tail loss probe", now_us)) {
 		tlp_sent(t, false, now_us);
 		return true;
 	}
@@ -472,7 +470,7 @@ static bool send_tlp(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	len -= last_segment_bytes(t, sb_last(sb), mss);
 	if (len && sb_split(sb, &t->e->pool, sb_last(sb), len))
 		return false;
-	resend(t, pkt, sb_last(sb), "tail loss probe", now_us);
+	resend(t, pkt, sb_last(sb), mss, "tail loss probe", now_us);
 	tlp_sent(t, true, now_us);
 	return true;
 }
@@ -500,40 +498,44 @@ static struct sent *next_doubtful(struct tcb *t, uint32_t mss)
 
 static bool resend_doubtful(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
-	uint32_t mss = effective_mss(t);
 	struct sent *rec;
+	uint32_t mss;
 
 	if (t->recovery != RECOVERY_FAST || !t->sack_ok || rack_on(t) ||
-	    t->snd.sb.waiting_bytes || cwnd_room(t) < mss)
+	    t->snd.sb.waiting_bytes)
+		return false;
+	mss = effective_mss(t);
+	if (cwnd_room(t) < mss)
 		return false;
 	rec = next_doubtful(t, mss);
 	if (!rec || !window_room(t, rec->start))
 		return false;
-	resend(t, pkt, rec, "retransmission", now_us);
+	resend(t, pkt, rec, mss, "retransmission", now_us);
 	return true;
 }
 
 /* RFC 5682 2.1 (2b): up to two segments of new data, whatever cwnd says. */
 static bool send_frto(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
-	uint32_t len = min_u32(unsent_bytes(t), effective_mss(t));
+	uint32_t mss, len;
 
 	if (!undo_take_new(t))
 		return false;
-	len = min_u32(len, window_room(t, t->snd.nxt));
-	return len && send_range(t, pkt, len, NULL, now_us);
+	mss = effective_mss(t);
+	len = min_u32(min_u32(unsent_bytes(t), mss), window_room(t, t->snd.nxt));
+	return len && send_range(t, pkt, len, mss, NULL, now_us);
 }
 
 static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	if (t->keep_now) { /* old and empty: its only answer is an ACK */
 		t->keep_now = false;
-		make_segment(t, pkt, t->snd.una - 1, 0, 0, "keepalive", now_us);
+		make_segment(t, pkt, t->snd.una - 1, 0, t->snd.mss, 0, "keepalive", now_us);
 		return true;
 	}
 	if (!t->ack_now)
 		return false;
-	make_segment(t, pkt, t->snd.nxt, 0, 0,
+	make_segment(t, pkt, t->snd.nxt, 0, t->snd.mss, 0,
 		     t->challenge ? "challenge ACK" : NULL, now_us);
 	return true;
 }

@@ -43,7 +43,7 @@ static uint32_t quantum_bytes(const struct tcb *t, uint64_t rate)
 {
 	uint64_t bytes = min_u64(rate / (1000000 / QUANTUM_US), QUANTUM_MAX_BYTES);
 
-	return bytes > 2u * t->snd.mss ? (uint32_t)bytes : 2u * t->snd.mss;
+	return max_u32((uint32_t)bytes, 2u * t->snd.mss);
 }
 
 /* A burst may be lost as a whole, and what follows it must tell: no more than a

@@ -478,6 +478,8 @@ void pmtu_probe_lost(struct tcb *t, uint64_t now_us, bool silent);
 void tcb_expire(struct tcb *t, uint64_t now_us);
 /* The connection is released and in FIN-WAIT-2. */
 void fin_wait_2_released(struct tcb *t, uint64_t now_us);
+/* Something was acknowledged: timeouts in a row begin anew. */
+void timeouts_over(struct tcb *t, uint64_t now_us);
 void enter_time_wait(struct tcb *t, uint64_t now_us);
 
 /* ---- engine.c ---------------------------------------------------------------- */

@@ -16,7 +16,6 @@
 #include "tcb.h"
 
 #include <netinet/in.h>
-#include <stdlib.h>
 
 #define V4_MTU_MIN 552          /* below it routers may fragment; Linux's min_pmtu */
 #define V6_MTU_MIN 1280
@@ -95,20 +94,14 @@ static uint32_t limit(const struct tcb *t)
 
 static struct pmtu *state(struct tcb *t)
 {
-	if (!t->pmtu) {
-		t->pmtu = calloc(1, sizeof(*t->pmtu));
-		if (!t->pmtu)
-			return NULL; /* then it stays as it is */
-		t->e->stats.memory_bytes += sizeof(*t->pmtu);
-	}
-	return t->pmtu;
+	if (!t->pmtu)
+		t->pmtu = counted_alloc(sizeof(*t->pmtu), &t->e->stats.memory_bytes);
+	return t->pmtu; /* without it, the size stays as it is */
 }
 
 void pmtu_free(struct tcb *t)
 {
-	if (t->pmtu)
-		t->e->stats.memory_bytes -= sizeof(*t->pmtu);
-	free(t->pmtu);
+	counted_free(t->pmtu, sizeof(*t->pmtu), &t->e->stats.memory_bytes);
 	t->pmtu = NULL;
 }
 

@@ -19,7 +19,7 @@ bool prr_on(const struct tcb *t)
  * will never be delivered again. */
 void prr_start(struct tcb *t, const struct sb_acked *res, uint32_t cwnd_bytes)
 {
-	uint32_t fs = t->snd.nxt - t->snd.una - t->snd.sb.sacked_bytes;
+	uint32_t fs = flight_bytes(t) - t->snd.sb.sacked_bytes;
 
 	if (!t->sack_ok || t->cc.ops->flags & CC_OWN_RECOVERY || !repair_of(t))
 		return;
@@ -50,7 +50,7 @@ static uint32_t catch_up(const struct tcb *t, uint32_t delivered_bytes,
 		due = t->repair->prr.delivered_bytes - t->repair->prr.out_bytes;
 	if (safe)
 		due += t->snd.mss;
-	return due < room ? due : room;
+	return min_u32(due, room);
 }
 
 void prr_on_ack(struct tcb *t, uint32_t delivered_bytes, bool safe)

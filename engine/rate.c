@@ -53,8 +53,7 @@ static void mark_app_limited(struct tcb *t)
 void rate_check_app_limited(struct tcb *t)
 {
 	const struct scoreboard *sb = &t->snd.sb;
-	uint32_t flight = t->snd.nxt - t->snd.una;
-	bool to_repeat = flight > sb->pipe_bytes + sb->sacked_bytes;
+	bool to_repeat = flight_bytes(t) > sb->pipe_bytes + sb->sacked_bytes;
 
 	if (unsent(t) < t->snd.mss && !to_repeat &&
 	    recovery_pipe_bytes(t) < t->cc.cwnd_bytes)

@@ -11,8 +11,6 @@
  */
 #include "tcb.h"
 
-#include <stdlib.h>
-
 /* Before a peer that seems to have taken back what it sacked is believed. */
 #define RENEGING_US 10000
 
@@ -43,21 +41,15 @@ static void count_dupack(struct tcb *t)
 
 struct repair *repair_of(struct tcb *t)
 {
-	if (!t->repair) {
-		t->repair = calloc(1, sizeof(*t->repair));
-		if (t->repair)
-			t->e->stats.memory_bytes += sizeof(*t->repair);
-	}
+	if (!t->repair)
+		t->repair = counted_alloc(sizeof(*t->repair), &t->e->stats.memory_bytes);
 	return t->repair;
 }
 
 void repair_free(struct tcb *t)
 {
-	if (!t->repair)
-		return;
-	free(t->repair);
+	counted_free(t->repair, sizeof(*t->repair), &t->e->stats.memory_bytes);
 	t->repair = NULL;
-	t->e->stats.memory_bytes -= sizeof(struct repair);
 }
 
 /* Congestion control reacts; PRR takes cwnd there if it can. */
@@ -237,8 +229,7 @@ void recovery_on_masked_loss(struct tcb *t, uint64_t now_us)
 void recovery_check_reneging(struct tcb *t, uint64_t now_us)
 {
 	const struct sent *first = sb_first(&t->snd.sb);
-	uint64_t at_us = now_us + (t->rtt.srtt_us / 2 > RENEGING_US ? t->rtt.srtt_us / 2
-								     : RENEGING_US);
+	uint64_t at_us = now_us + max_u32(t->rtt.srtt_us / 2, RENEGING_US);
 
 	if (first && first->flags & SENT_SACKED && at_us < t->timer_at[TIMER_REXMT])
 		tcb_timer_set(t, TIMER_REXMT, at_us);

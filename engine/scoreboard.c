@@ -198,6 +198,12 @@ static void note_delivered(struct sb_acked *res, const struct sent *r,
 	}
 }
 
+/* As which len_bytes of it left. */
+static uint32_t segments(const struct sent *r, uint32_t len_bytes)
+{
+	return (len_bytes + r->seg_bytes - 1) / r->seg_bytes;
+}
+
 void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 	    struct sb_acked *res)
 {
@@ -212,6 +218,7 @@ void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 		cut = seq_min(una, r->end) - r->start;
 		if (!(r->flags & SENT_SACKED)) {
 			res->acked_bytes += cut;
+			res->delivered_segs += segments(r, cut);
 			note_delivered(res, r, any && seq_lt(r->end, sb->high_sacked));
 		}
 		account(sb, r, -1);
@@ -285,6 +292,7 @@ static void take_sacked(struct scoreboard *sb, uint32_t i, struct sb_acked *res)
 
 	note_delivered(res, r, any && seq_lt(r->end, sb->high_sacked));
 	res->sacked_bytes += length(r);
+	res->delivered_segs += segments(r, length(r));
 	if (!any || seq_gt(r->end, sb->high_sacked))
 		sb->high_sacked = r->end;
 	set_flags(sb, r, r->flags | SENT_SACKED);

@@ -66,6 +66,7 @@ struct sb_acked {
 				   6.2, step 2) */
 	uint32_t acked_bytes;  /* cumulatively, of those not sacked before */
 	uint32_t sacked_bytes; /* newly sacked */
+	uint32_t delivered_segs; /* which both arrived as */
 	uint64_t sent_us;      /* latest transmission time among the newly
 				  acknowledged or sacked that were sent once;
 				  0: none */

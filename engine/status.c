@@ -28,6 +28,7 @@ static void tell_path(const struct tcb *t, struct tcp_status *st)
 	st->sack = t->sack_ok;
 	st->window_scaling = t->wscale_ok;
 	st->syn_data = t->syn_data;
+	st->fastopen_fail = t->fast_fail;
 	st->snd_wscale = t->snd.wscale;
 	st->rcv_wscale = t->rcv.wscale;
 	st->rto_us = t->rtt.rto_us;
@@ -45,7 +46,7 @@ static void tell_sending(const struct tcb *t, struct tcp_status *st)
 {
 	const struct scoreboard *sb = &t->snd.sb;
 	uint32_t in_network = sb->pipe_bytes + sb->sacked_bytes + sb->lost_bytes;
-	uint32_t flight = t->state == TCPS_SYN_SENT ? 0 : t->snd.nxt - t->snd.una;
+	uint32_t flight = t->state == TCPS_SYN_SENT ? 0 : flight_bytes(t);
 
 	st->recovery = recovery_number(t);
 	st->backoff = t->snd.backoff;
@@ -88,6 +89,9 @@ static void tell_counts(const struct tcb *t, struct tcp_status *st)
 	st->data_segs_out = t->stat_data_out;
 	st->total_retrans = t->stat_total_retrans;
 	st->total_timeouts = t->stat_timeouts;
+	st->stalls = t->repair ? t->repair->stalls : 0;
+	st->stalled_ms = t->repair ? t->repair->stalled_ms : 0;
+	st->delivered_segs = t->stat_delivered;
 	st->dsacks = t->stat_dsacks;
 	st->ooo_segs = t->stat_ooo_segs;
 	st->reordered = t->stat_reordered;

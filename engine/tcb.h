@@ -21,6 +21,7 @@
 #include "addr.h"
 #include "buf.h"
 #include "congestion.h"
+#include "counted.h"
 #include "engine.h"
 #include "flowtab.h"
 #include "minmax.h"
@@ -90,6 +91,9 @@ enum frto { /* RFC 5682 */
 struct repair {
 	uint64_t recovered_us; /* when the last recovery ended */
 	uint64_t timeout_us;   /* when the retransmission timer expired last */
+	uint64_t stalled_us;   /* when it expired first, nothing acknowledged since */
+	uint32_t stalled_ms;   /* in such times, all together; but for the present one */
+	uint16_t stalls;       /* such times */
 	struct {
 		uint32_t fs_bytes; /* RecoverFS, RFC 6937; 0: off */
 		uint32_t delivered_bytes, out_bytes;
@@ -295,6 +299,7 @@ struct tcb {
 	bool may_fragment : 1;  /* the path is too narrow for us: DF is off */
 	bool fast_child : 1;    /* went past the SYN queue by Fast Open */
 	bool syn_data : 1;      /* data in the SYN was acknowledged */
+	uint8_t fast_fail : 2;  /* enum fastopen_fail */
 
 	uint16_t events;        /* TCP_EV_* that its user does not know yet */
 
@@ -309,6 +314,7 @@ struct tcb {
 	uint32_t stat_segs_in, stat_segs_out, stat_data_in, stat_data_out;
 	uint32_t stat_ooo_segs;
 	uint16_t stat_timeouts, stat_reordered;
+	uint32_t stat_delivered; /* segments, SYN and FIN counted */
 	uint64_t stat_bytes_acked, stat_bytes_received;
 	uint64_t stat_bytes_sent, stat_bytes_retrans;
 	uint64_t last_data_in_us, last_ack_in_us;

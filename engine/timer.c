@@ -15,6 +15,26 @@ static void back_off(struct tcb *t, uint64_t now_us)
 	tcb_want_output(t);
 }
 
+/* A half-open connection gets no memory for it. */
+static void count_timeout(struct tcb *t, uint64_t now_us)
+{
+	if (!t->snd.timeouts && t->state != TCPS_SYN_RECEIVED && repair_of(t)) {
+		t->repair->stalled_us = now_us;
+		t->repair->stalls++;
+	}
+	t->snd.timeouts += t->snd.timeouts < UINT8_MAX;
+	t->stat_timeouts++;
+}
+
+void timeouts_over(struct tcb *t, uint64_t now_us)
+{
+	if (t->snd.timeouts && t->repair && t->repair->stalled_us) {
+		t->repair->stalled_ms += (uint32_t)((now_us - t->repair->stalled_us) / 1000);
+		t->repair->stalled_us = 0;
+	}
+	t->snd.timeouts = 0;
+}
+
 static void syn_timeout(struct tcb *t, uint64_t now_us)
 {
 	const struct engine_config *cfg = &t->e->cfg;
@@ -29,7 +49,8 @@ static void syn_timeout(struct tcb *t, uint64_t now_us)
 		return;
 	}
 	t->syn_due = true;
-	if (++t->snd.timeouts > linear) {
+	count_timeout(t, now_us);
+	if (t->snd.timeouts > linear) {
 		back_off(t, now_us);
 	} else {
 		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
@@ -73,8 +94,7 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 		give_up(t, now_us);
 		return;
 	}
-	t->snd.timeouts += t->snd.timeouts < UINT8_MAX;
-	t->stat_timeouts++;
+	count_timeout(t, now_us);
 	if (repair_of(t))
 		t->repair->timeout_us = now_us;
 	trace_note(t, "RTO", now_us);
@@ -85,12 +105,8 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 
 void enter_time_wait(struct tcb *t, uint64_t now_us)
 {
-	tcb_timer_stop(t, TIMER_REXMT);
-	tcb_timer_stop(t, TIMER_PACE);
-	tcb_timer_stop(t, TIMER_REORDER);
-	tcb_timer_stop(t, TIMER_PROBE);
-	tcb_timer_stop(t, TIMER_DELACK);
-	tcb_timer_stop(t, TIMER_CORK);
+	for (enum timer_id id = 0; id < TIMER_COUNT; id++)
+		tcb_timer_stop(t, id);
 	tcb_timer_set(t, TIMER_WAIT, now_us + 2000ull * t->e->cfg.msl_ms);
 	if (t->state == TCPS_TIME_WAIT)
 		return; /* restarted */

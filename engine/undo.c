@@ -200,7 +200,7 @@ void undo_on_dsack(struct tcb *t, const struct seq_range *dsack, uint64_t now_us
 	if (!u->repeated_bytes || seq_lt(dsack->start, u->una) ||
 	    seq_gt(dsack->end, u->repeated_end))
 		return;
-	u->repeated_bytes -= len < u->repeated_bytes ? len : u->repeated_bytes;
+	u->repeated_bytes -= min_u32(len, u->repeated_bytes);
 	if (!u->repeated_bytes && !t->snd.sb.waiting_bytes)
 		take_back(t, 0, now_us);
 }

@@ -64,7 +64,7 @@ static void fill_counters(const struct tcp_status *st, struct tcp_info *info)
 	info->tcpi_segs_out = (uint32_t)st->segs_out;
 	info->tcpi_data_segs_in = (uint32_t)st->data_segs_in;
 	info->tcpi_data_segs_out = (uint32_t)st->data_segs_out;
-	info->tcpi_delivered = st->snd_mss ? (uint32_t)(st->delivered_bytes / st->snd_mss) : 0;
+	info->tcpi_delivered = st->delivered_segs;
 	info->tcpi_delivered_ce = st->ecn_delivered.ce;
 	info->tcpi_dsack_dups = st->dsacks;
 	info->tcpi_reord_seen = st->reordered;
@@ -111,6 +111,7 @@ static void fill_path(const struct tcp_status *st, struct tcp_info *info)
 	info->tcpi_rcv_ssthresh = st->rcvbuf_bytes;
 	info->tcpi_rcv_space = st->rcv_space_bytes;
 	info->tcpi_snd_wnd = st->snd_wnd_bytes;
+	info->tcpi_fastopen_client_fail = st->fastopen_fail;
 	info->tcpi_delivery_rate = st->delivery_bytes_s;
 	info->tcpi_delivery_rate_app_limited = st->delivery_app_limited;
 }
@@ -120,6 +121,8 @@ static struct tcpinfo_more more(const struct tcp_status *st)
 	return (struct tcpinfo_more){
 		.rcv_wnd = st->rcv_wnd_bytes,
 		.total_rto = st->total_timeouts,
+		.total_rto_recoveries = st->stalls,
+		.total_rto_time_ms = st->stalled_ms,
 		.received_ce = st->ecn_received.ce,
 		.delivered_e1_bytes = st->ecn_delivered.e1_bytes,
 		.delivered_e0_bytes = st->ecn_delivered.e0_bytes,

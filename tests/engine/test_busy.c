@@ -101,9 +101,36 @@ static void counters(void **state)
 	advance_ms(h, 10000);
 	assert_in_range(status(h).total_timeouts, 2, 5);
 	assert_int_equal(status(h).total_timeouts, status(h).timeouts);
+	assert_int_equal(status(h).stalls, 1);
+	assert_int_equal(status(h).stalled_ms, 0); /* told when it is over */
 	inject(h, ACK, 501, 101, WND, 0);
 	assert_int_equal(status(h).timeouts, 0);
 	assert_in_range(status(h).total_timeouts, 2, 5);
+	assert_int_equal(status(h).stalls, 1);
+	assert_in_range(status(h).stalled_ms, 9000, 10000);
+	forget(h);
+	advance_ms(h, 5000);
+	assert_in_range(status(h).stalled_ms, 9000, 10000);
+}
+
+/* Segments, however small, with the SYN and the FIN; each once. */
+static void delivered_segments(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	assert_int_equal(status(h).delivered_segs, 1);
+	app_write(h, 2 * PEER_MSS + 1);
+	inject(h, ACK, 1, 1 + PEER_MSS, WND, 0);
+	assert_int_equal(status(h).delivered_segs, 2);
+	inject(h, ACK, 1, 2 * PEER_MSS + 2, WND, 0);
+	assert_int_equal(status(h).delivered_segs, 4);
+	app_write(h, 1);
+	inject(h, ACK, 1, 2 * PEER_MSS + 3, WND, 0);
+	assert_int_equal(status(h).delivered_segs, 5);
+	app_shutdown(h);
+	inject(h, ACK, 1, 2 * PEER_MSS + 4, WND, 0);
+	assert_int_equal(status(h).delivered_segs, 6);
 	forget(h);
 }
 
@@ -114,7 +141,7 @@ int main(void)
 		TEST(the_peers_window),
 		TEST(the_send_buffer),
 		TEST(until_the_end),
-		TEST(counters),
+		TEST(counters), TEST(delivered_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

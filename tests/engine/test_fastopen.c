@@ -49,6 +49,7 @@ static void get_cookie(struct harness *h, uint8_t cookie_len)
 	assert_int_equal(h->last.opt.cookie_len_bytes, 0);
 	answer(h, 1, cookie_len);
 	expect(h, ACK, 1, 1, 0);
+	assert_int_equal(status(h).fastopen_fail, FASTOPEN_FAIL_NO_COOKIE);
 	app_abort(h);
 	app_release(h);
 	forget(h);
@@ -86,6 +87,7 @@ static void client_with_cookie(void **state)
 		expect_none(h);
 		expect_state(h, TCPS_ESTABLISHED);
 		assert_true(status(h).syn_data);
+		assert_int_equal(status(h).fastopen_fail, FASTOPEN_FAIL_NONE);
 		assert_int_equal(status(h).unacked_bytes, 0);
 		assert_int_equal(engine_stats(h->e)->fastopens_active, 1);
 		app_write(h, 100);
@@ -129,6 +131,8 @@ static void data_not_taken(void **state)
 		expect(h, ACK, 1 + taken[i], 1, 500 - taken[i]);
 		expect_none(h);
 		assert_int_equal(status(h).syn_data, i);
+		assert_int_equal(status(h).fastopen_fail,
+				 i ? FASTOPEN_FAIL_NONE : FASTOPEN_FAIL_NOT_ACKED);
 		inject(h, ACK, 1, 501, WND, 0);
 		assert_int_equal(status(h).unacked_bytes, 0);
 	}
@@ -147,6 +151,7 @@ static void black_hole(void **state)
 		expect(h, SYN, 0, 0, 0);
 		assert_false(h->last.opt.fastopen);
 		answer(h, 1, 0);
+		assert_int_equal(status(h).fastopen_fail, FASTOPEN_FAIL_RESENT);
 		expect(h, ACK, 1, 1, 500);
 		inject(h, ACK, 1, 501, WND, 0);
 		app_abort(h);

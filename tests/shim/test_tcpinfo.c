@@ -28,9 +28,10 @@ static void a_connection(void **state)
 		.snd_mss = 1000, .snd_cwnd_bytes = 20500, .snd_ssthresh_bytes = 7000,
 		.snd_wnd_bytes = 65535, .rcv_wnd_bytes = 32000, .min_rtt_us = 77,
 		.pacing_bytes_s = 123456, .delivery_bytes_s = 99,
-		.delivery_app_limited = true, .delivered_bytes = 12000,
+		.delivery_app_limited = true, .delivered_segs = 12,
 		.last_data_sent_us = 9000000, .last_ack_recv_us = 9998000,
 		.dsacks = 8, .reordered = 9, .ooo_segs = 10, .total_timeouts = 11,
+		.stalls = 3, .stalled_ms = 456, .fastopen_fail = FASTOPEN_FAIL_NOT_ACKED,
 		.ecn_delivered = {.ce = 12}, .ecn_received = {.ce = 13},
 		.accept_waiting = 14,
 	};
@@ -61,6 +62,9 @@ static void a_connection(void **state)
 	assert_int_equal(info.tcpi_rcv_ooopack, 10);
 	assert_int_equal(more.rcv_wnd, 32000);
 	assert_int_equal(more.total_rto, 11);
+	assert_int_equal(more.total_rto_recoveries, 3);
+	assert_int_equal(more.total_rto_time_ms, 456);
+	assert_int_equal(info.tcpi_fastopen_client_fail, 2);
 	assert_int_equal(more.received_ce, 13);
 	assert_int_equal(info.tcpi_unacked, 0);
 }
@@ -88,7 +92,7 @@ static void no_limits(void **state)
 {
 	const struct tcp_status st = {.state = TCPS_CLOSED, .snd_cwnd_bytes = 100,
 				      .snd_ssthresh_bytes = UINT32_MAX,
-				      .delivered_bytes = 5};
+				      .delivered_segs = 0};
 
 	(void)state;
 	fill(&st);
