@@ -88,6 +88,12 @@ launcher_installed() {
 	MYTCP=$PWD/root/usr/bin/mytcp ours a curl -sS -o got "http://$ADDR_B:8000/file"
 	same www/file got
 	test -s root/usr/share/man/man1/mytcp.1
+	test -s root/usr/share/man/man1/mytcp-link.1
+	root/usr/bin/mytcp-link --version
+	# an algorithm of one's own, as the example says to build it
+	[ "$(wc -l <"$ROOT/examples/mycc.c")" -lt 100 ]
+	gcc -shared -fPIC -Iroot/usr/include/mytcp -o mycc.so "$ROOT/examples/mycc.c"
+	root/usr/bin/mytcp --cc ./mycc.so --show-config | grep -q '^cc  *mycc '
 	setcap cap_net_raw+ep root/usr/bin/mytcp
 	on a setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
 		"$PWD/root/usr/bin/mytcp" curl -sS "http://$ADDR_B:8000/file" >got2
