@@ -7,6 +7,7 @@
  */
 #include "tcb.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- one packet --------------------------------------------------------------------- */
@@ -279,6 +280,7 @@ static void resend(struct tcb *t, struct engine_pkt_out *pkt, struct sent *rec,
 	uint32_t len = rec->end - start;
 	uint8_t flags = 0;
 
+	assert(mss > 0);
 	rec->seg_bytes = (uint16_t)mss;
 	sb_retransmitted(&t->snd.sb, rec, now_us);
 	rate_on_sent(t, rec, now_us);
