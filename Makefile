@@ -113,6 +113,9 @@ SIM := $(call bins,$(SIM_SRC))
 # Whatever else lies in these folders serves the tests there.
 TEST_HELP := $(call objs,$(filter-out $(TEST_SRC) $(SIM_SRC),$(foreach d,$(TEST_DIRS),$(wildcard $(d)/*.c))))
 LIVE_HELP := $(call bins,$(wildcard tests/live/*.c) $(wildcard tests/bench/*.c))
+# The cases of the socket API, one program.
+SOCKAPI := $(BUILD)/tests/sockapi/sockapi
+SOCKAPI_OBJS := $(call objs,$(wildcard tests/sockapi/*.c))
 TEST_LIBS := -Wl,--start-group $(if $(TEST_HELP),$(BUILD)/libtesthelp.a) $(ARCHIVES) $(BUILD)/libev-pic.a -Wl,--end-group -lcmocka -lm -ldl -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,-u,__wrap_malloc,-u,__wrap_calloc,-u,__wrap_realloc
 
 $(BUILD)/libtesthelp.a: $(TEST_HELP)
@@ -126,13 +129,16 @@ $(LIVE_HELP): $(BUILD)/%: $(BUILD)/%.o
 	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $< $(LDFLAGS)
 .SECONDARY: $(TESTS:=.o) $(SIM:=.o) $(LIVE_HELP:=.o)
 
+$(SOCKAPI): $(SOCKAPI_OBJS)
+	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $^ $(LDFLAGS)
+
 SEEDS ?= 10000
 SEED ?=
 FUZZ_SECONDS ?= 60
 RUN := BUILD=$(BUILD) SEEDS=$(SEEDS) SEED=$(SEED) FUZZ_SECONDS=$(FUZZ_SECONDS) SANITIZE=$(SANITIZE) tests/run
 
 .PHONY: tests unit sim fuzz rfc live check
-tests: $(TESTS) $(SIM) $(LIVE_HELP)
+tests: $(TESTS) $(SIM) $(LIVE_HELP) $(SOCKAPI)
 
 unit: tests
 	$(RUN) unit
@@ -151,7 +157,7 @@ sim-report: $(SIM)
 rfc: tests
 	tests/rfc/table $(BUILD)
 
-live: all $(LIVE_HELP)
+live: all $(LIVE_HELP) $(SOCKAPI)
 	BUILD=$(BUILD) tests/live/run $(T)
 
 # The fuzz targets and the engine under clang's libFuzzer, always sanitized.

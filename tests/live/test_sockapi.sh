@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# The socket calls on our TCP say what they say on the kernel's. The cases are in
+# tests/sockapi. SOCKAPI=PATTERN: only these cases.
+SOCKAPI=${SOCKAPI-*}
+PROGRAM=$BUILD/tests/sockapi/sockapi
+
+# log NAME ours|on ours|on client|server HERE THERE: who runs the program, who the peer.
+log() {
+	local host=a peer
+	[ "$5" = "$6" ] || host=b
+	start "$3" $host "$PROGRAM" peer "$PWD/$1.control"
+	peer=$STARTED
+	eventually test -S "$1.control"
+	"$2" a "$PROGRAM" run "$PWD/$1.control" "$4" "$5" "$6" "$SOCKAPI" >"$1"
+	stop "$peer"
+}
+
+# pairs HERE THERE: the logs, in every constellation, and the names of the pairs.
+pairs() {
+	local role
+	PAIRS=()
+	for role in client server; do
+		log "kernel-$role-$1" on on $role "$1" "$2"
+		log "ours-$role-$1" ours on $role "$1" "$2"
+		PAIRS+=("kernel-$role-$1:ours-$role-$1")
+	done
+	log "both-$1" ours ours client "$1" "$2"
+	PAIRS+=("kernel-client-$1:both-$1")
+}
+
+same_answers() { # HERE THERE
+	on a sysctl -q -w net.ipv4.tcp_fastopen=3
+	on b sysctl -q -w net.ipv4.tcp_fastopen=3
+	pairs "$1" "$2"
+	"$ROOT/tests/sockapi/compare.py" "$ROOT/README.md" "${PAIRS[@]}"
+}
+
+over_loopback() {
+	same_answers 127.0.0.1 127.0.0.1
+}
+register "as the kernel's, on loopback" over_loopback 300
+
+over_a_link() {
+	same_answers "$ADDR_A" "$ADDR_B"
+}
+register "as the kernel's, across a link" over_a_link 300
