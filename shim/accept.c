@@ -1,8 +1,10 @@
 /* accept.c - the meaning of accept().
  *
  * The driver connects an engine end to our AF_UNIX listener once per
- * established TCP connection. Its name says which, its credentials that it is
- * the driver's; whoever else connects is turned away. The first byte through
+ * established TCP connection. Its name says which; its credentials, that it comes
+ * from whom the listener comes from, root or ourselves: users' processes, not just
+ * one, as the driver may change its process, and any may change its user. Whoever
+ * else connects is turned away. The first byte through
  * the new pair is ours: it keeps the engine end's queue from being empty (see the
  * byte that stays in README.md), and an fd that travels with it tells the
  * driver that it is none of the program's.
@@ -42,19 +44,28 @@ static int send_marker(int fd)
 	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
 }
 
-/* Is the peer of fd, whose name is n, an engine end of listener's owner? */
-static bool from_driver(const struct sock *listener, int fd, const struct name *n)
+/* Of a connection: who connected; of a listener: who called listen(). */
+static uid_t peer_uid(int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	struct name own;
 
-	if (!name_decode(&listener->name, listener->name_len, &own) ||
-	    n->kind != NAME_ENGINE || n->owner_pid != own.owner_pid ||
-	    memcmp(n->stack, own.stack, sizeof(n->stack)) != 0)
+	return real()->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 ? cred.uid
+										 : (uid_t)-1;
+}
+
+/* Is the peer of fd, whose name is n, an engine end of the listener's stack? */
+static bool from_driver(const struct sock *listener, int listen_fd, int fd,
+			const struct name *n)
+{
+	uid_t uid;
+
+	if (n->kind != NAME_ENGINE ||
+	    memcmp(n->stack, listener->stack, sizeof(n->stack)) != 0)
 		return false;
-	return real()->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       cred.pid == listener->owner;
+	uid = peer_uid(fd);
+	return uid != (uid_t)-1 &&
+	       (uid == 0 || uid == geteuid() || uid == peer_uid(listen_fd));
 }
 
 /* The sock of an accepted connection: the driver's own, if the driver is this
@@ -69,7 +80,7 @@ static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 	s = sock_new(listener->family);
 	if (!s)
 		return NULL;
-	s->owner = listener->owner;
+	memcpy(s->stack, listener->stack, sizeof(s->stack));
 	s->local = n->flow.local;
 	s->remote = n->flow.remote;
 	atomic_store(&s->err, mine ? ECONNRESET : 0);
@@ -143,7 +154,7 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 			return -errno;
 		if (atomic_load(&s->backlog_full) && sock_is_mine(s))
 			driver_accept_kick(s);
-		if (name_decode(&sun, sun_len, &n) && from_driver(s, conn, &n))
+		if (name_decode(&sun, sun_len, &n) && from_driver(s, fd, conn, &n))
 			break;
 		real()->close(conn);
 	}

@@ -4,6 +4,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -222,6 +223,7 @@ struct conn *conn_incoming(struct listener *l, int *err)
 		conn_reset(c);
 		return NULL;
 	}
+	memcpy(c->s->stack, l->s->stack, sizeof(c->s->stack));
 	c->sock_id = atomic_load(&c->s->id);
 	c->opts = l->opts;
 	c->port = l->binding->port;

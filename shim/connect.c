@@ -91,13 +91,11 @@ static int begin(struct sock *s, int fd, const struct endpoint *remote)
 	int err;
 
 	atomic_store(&s->err, 0);
-	sock_make_name(s, NAME_APP);
-	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) != 0)
-		return -errno;
-	err = connect_pair(fd);
-	if (err)
-		return err;
-	err = fill(s, fd);
+	err = sock_name(s, fd);
+	if (!err)
+		err = connect_pair(fd);
+	if (!err)
+		err = fill(s, fd);
 	if (err)
 		return err;
 	return driver_connect(s, remote);

@@ -304,7 +304,7 @@ const uint8_t *driver_stack_id(void)
 
 socklen_t driver_listener_name(struct sockaddr_un *sun)
 {
-	struct name n = {.kind = NAME_DRIVER, .owner_pid = driver.pid};
+	struct name n = {.kind = NAME_DRIVER};
 
 	memcpy(n.stack, driver.id, sizeof(n.stack));
 	return name_encode(&n, sun);

@@ -34,7 +34,7 @@ EXPORT int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
 	if (!hook_enter(&h, fd))
 		return real()->bind(fd, addr.__sockaddr__, len);
-	return hook_leave(&h, sock_bind(h.s, addr.__sockaddr__, len));
+	return hook_leave(&h, sock_bind(h.s, fd, addr.__sockaddr__, len));
 }
 
 EXPORT int listen(int fd, int backlog)

@@ -21,7 +21,6 @@ struct wire_name {
 	char prefix[PREFIX_LEN];
 	uint8_t kind;
 	uint8_t stack[16];
-	int32_t owner_pid;
 	uint64_t sock_id;
 	struct wire_endpoint local, remote;
 } __attribute__((packed));
@@ -34,9 +33,9 @@ static size_t wire_len(uint8_t kind)
 {
 	switch (kind) {
 	case NAME_DRIVER:
+	case NAME_CONTROL:
 		return offsetof(struct wire_name, sock_id);
 	case NAME_APP:
-	case NAME_LISTEN:
 		return offsetof(struct wire_name, local);
 	case NAME_ENGINE:
 		return sizeof(struct wire_name);
@@ -58,8 +57,7 @@ static void endpoint_decode(const struct wire_endpoint *w, struct endpoint *e)
 
 socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
 {
-	struct wire_name w = {.kind = n->kind, .owner_pid = n->owner_pid,
-			      .sock_id = n->sock_id};
+	struct wire_name w = {.kind = n->kind, .sock_id = n->sock_id};
 	size_t len = wire_len(w.kind);
 
 	memcpy(w.prefix, PREFIX, PREFIX_LEN);
@@ -87,7 +85,6 @@ bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n)
 	memset(n, 0, sizeof(*n));
 	n->kind = w.kind;
 	memcpy(n->stack, w.stack, sizeof(w.stack));
-	n->owner_pid = w.owner_pid;
 	n->sock_id = w.sock_id;
 	endpoint_decode(&w.local, &n->flow.local);
 	endpoint_decode(&w.remote, &n->flow.remote);

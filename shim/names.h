@@ -1,9 +1,10 @@
-/* names.h - AF_UNIX names of app ends, engine ends and the driver's listener.
+/* names.h - AF_UNIX names of app ends, engine ends and the driver's listeners.
  *
- * All are in the abstract namespace: a fixed prefix, 16 random bytes of the
- * stack (one stack per owner process), and what the name stands for. An engine
- * end's name carries the addresses of its connection, so that whoever accepts
- * it, in whatever process, knows them without asking.
+ * All are in the abstract namespace: a fixed prefix, the 16 random bytes that are
+ * the stack's identity, and what the name stands for. They hold whichever process
+ * the stack runs in. An engine end's name carries the addresses of its connection,
+ * so that whoever accepts it, in whatever process, knows them without asking.
+ * Anybody on the host can read them in /proc/net/unix: they are no secrets.
  */
 #ifndef MYTCP_NAMES_H
 #define MYTCP_NAMES_H
@@ -16,17 +17,16 @@
 #include "../engine/engine.h"
 
 enum name_kind {
-	NAME_DRIVER = 'd', /* the driver's private listener */
-	NAME_APP = 'a',    /* app end of an active connection */
-	NAME_LISTEN = 'l', /* app end that listens */
-	NAME_ENGINE = 'e', /* engine end of a passive connection */
+	NAME_DRIVER = 'd',  /* the driver's private listener, for app ends */
+	NAME_CONTROL = 'c', /* its other one, for requests of other processes */
+	NAME_APP = 'a',     /* app end that is bound, listens or connects */
+	NAME_ENGINE = 'e',  /* engine end of a passive connection */
 };
 
 struct name {
 	enum name_kind kind;
 	uint8_t stack[16];
-	int32_t owner_pid;
-	uint64_t sock_id;  /* all kinds but NAME_DRIVER */
+	uint64_t sock_id;  /* NAME_APP, NAME_ENGINE */
 	struct flow flow;  /* NAME_ENGINE only */
 };
 

@@ -24,20 +24,28 @@
 
 bool sock_is_mine(const struct sock *s)
 {
-	return s->owner == getpid();
+	return driver_is_mine() &&
+	       memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0;
+}
+
+static bool is_nobodys(const struct sock *s)
+{
+	static const uint8_t none[sizeof(s->stack)];
+
+	return memcmp(s->stack, none, sizeof(none)) == 0;
 }
 
 int sock_own(struct sock *s)
 {
 	int err;
 
-	if (sock_is_mine(s))
-		return 0;
-	if (s->bound || atomic_load(&s->state) != SOCK_FRESH || !fdtab_is_mine())
+	if (!is_nobodys(s))
+		return sock_is_mine(s) ? 0 : -EOPNOTSUPP;
+	if (!fdtab_is_mine())
 		return -EOPNOTSUPP;
 	err = driver_start();
 	if (!err)
-		s->owner = getpid();
+		memcpy(s->stack, driver_stack_id(), sizeof(s->stack));
 	return err;
 }
 
@@ -78,12 +86,19 @@ int sock_socket(int domain, int type)
 	return sock_attach(fd, s);
 }
 
-void sock_make_name(struct sock *s, enum name_kind kind)
+int sock_name(struct sock *s, int fd)
 {
-	struct name n = {.kind = kind, .owner_pid = getpid(), .sock_id = s->id};
+	struct name n = {.kind = NAME_APP, .sock_id = atomic_load(&s->id)};
+	socklen_t len;
 
-	memcpy(n.stack, driver_stack_id(), sizeof(n.stack));
-	s->name_len = name_encode(&n, &s->name);
+	if (s->name_len)
+		return 0;
+	memcpy(n.stack, s->stack, sizeof(n.stack));
+	len = name_encode(&n, &s->name);
+	if (real()->bind(fd, (struct sockaddr *)&s->name, len) != 0)
+		return -errno;
+	s->name_len = len;
+	return 0;
 }
 
 /* ---- rebirth ------------------------------------------------------------ */
@@ -137,6 +152,7 @@ int sock_rebirth(struct sock *s, int fd)
 	if (err)
 		return err;
 	sock_renew_id(s);
+	s->name_len = 0;
 	atomic_store(&s->err, 0);
 	atomic_store(&s->filled, false);
 	atomic_store(&s->backlog_full, false);
@@ -146,7 +162,7 @@ int sock_rebirth(struct sock *s, int fd)
 	s->local = s->bound_to;
 	atomic_store(&s->state, SOCK_FRESH);
 	atomic_store(&s->connecting, false);
-	return 0;
+	return s->bound ? sock_name(s, fd) : 0;
 }
 
 int sock_undo(struct sock *s, int fd)
@@ -191,7 +207,7 @@ int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 
 /* ---- bind, listen, shutdown --------------------------------------------- */
 
-int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
+int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct endpoint local;
 	int err;
@@ -204,7 +220,9 @@ int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
 	    atomic_load(&s->connecting))
 		return -EINVAL;
-	err = driver_bind(s, &local);
+	err = sock_name(s, fd);
+	if (!err)
+		err = driver_bind(s, &local);
 	if (err)
 		return err;
 	s->bound = true;
@@ -215,14 +233,10 @@ int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 /* Makes the app end a listener and tells the driver. */
 static int start_listening(struct sock *s, int fd, int backlog)
 {
-	int err;
+	int err = sock_name(s, fd);
 
-	sock_make_name(s, NAME_LISTEN);
-	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) != 0 ||
-	    real()->listen(fd, backlog) != 0)
-		err = -errno;
-	else
-		err = driver_listen(s, backlog);
+	if (!err)
+		err = real()->listen(fd, backlog) == 0 ? driver_listen(s, backlog) : -errno;
 	if (!err) {
 		s->bound = true;
 		s->bound_to = s->local;

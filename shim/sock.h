@@ -15,9 +15,9 @@
  * atomic fields may be read without a reference, by those who can live with
  * another socket's values (the data path, see io.c).
  *
- * After fork() the child's copy of a struct sock describes a socket that it
- * shares but whose driver runs elsewhere: owner != getpid(). Such a socket gets
- * the kernel's own calls and no command to a driver.
+ * A socket belongs to the stack that first bound, listened or connected it, or to
+ * its listener's; until then to none. It is "mine" where that stack's driver runs
+ * in this process, and "foreign" elsewhere: in a forked child, for instance.
  *
  * Order: the driver stores err before state, and both before what the app end
  * shows of it (drained filler, closed engine end). An app that was woken by the
@@ -66,7 +66,7 @@ struct sock {
 
 	_Atomic uint64_t id;  /* never reused in a process; changes when a failed
 				 connect() gives the socket a new app end */
-	pid_t owner;
+	uint8_t stack[16];    /* whose it is; all zero: nobody's yet */
 	int family;           /* AF_INET or AF_INET6 */
 	_Atomic enum sock_state state; /* app until listen or connect, then driver */
 	atomic_int err;       /* pending SO_ERROR, positive; driver sets, app takes */

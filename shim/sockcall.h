@@ -15,25 +15,26 @@
 #include "names.h"
 #include "sock.h"
 
-/* May s be given to the driver of this process? Not in a forked child. */
+/* Does the stack of s run in this process? */
 bool sock_is_mine(const struct sock *s);
-/* Makes it so: a forked child may take a socket that is as socket() made it.
- * -EOPNOTSUPP: the driver of s is another process's. */
+/* A socket that is nobody's yet becomes this process's. -EOPNOTSUPP: it is
+ * another's. */
 int sock_own(struct sock *s);
 
 /* sock.c */
 /* domain: AF_INET or AF_INET6. IPv6 itself is not there: such a socket speaks
  * IPv4, or to nobody. */
 int sock_socket(int domain, int type);
-int sock_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 int sock_listen(struct sock *s, int fd, int backlog);
 int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
 int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len);
 int sock_shutdown(struct sock *s, int fd, int how);
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
 
-/* The abstract name of kind, for the app end of s; kept in s->name. */
-void sock_make_name(struct sock *s, enum name_kind kind);
+/* Gives the app end of s, which belongs to a stack, its AF_UNIX name, kept in
+ * s->name, unless it has it. */
+int sock_name(struct sock *s, int fd);
 /* A fresh app end behind every fd of s, which becomes as socket() made it but
  * for options and bind(). The driver has nothing of s but what bind() made. */
 int sock_rebirth(struct sock *s, int fd);

@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define CHUNK_SOCKS 256u
 #define CHUNKS_MAX 4096u
@@ -105,7 +104,6 @@ struct sock *sock_new(int family)
 	memset((char *)s + offsetof(struct sock, id), 0,
 	       sizeof(*s) - offsetof(struct sock, id));
 	s->family = family;
-	s->owner = getpid();
 	s->bound_to = s->local = s->remote = inaddr_any(family);
 	sock_renew_id(s);
 	atomic_store(&s->refs, 1);

@@ -376,7 +376,7 @@ socklen_t stack_name(const struct stack *st, enum name_kind kind,
 		     uint64_t sock_id, const struct flow *flow,
 		     struct sockaddr_un *sun)
 {
-	struct name n = {.kind = kind, .owner_pid = getpid(), .sock_id = sock_id};
+	struct name n = {.kind = kind, .sock_id = sock_id};
 
 	memcpy(n.stack, st->id, sizeof(n.stack));
 	if (flow)

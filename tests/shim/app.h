@@ -140,9 +140,9 @@ static inline void close_with_rst(int fd)
 
 /* ---- an app end, as the hooks treat it ------------------------------------------- */
 
-static inline void app_name(struct app *a, enum name_kind kind)
+static inline void app_name(struct app *a)
 {
-	struct name n = {.kind = kind, .owner_pid = getpid(), .sock_id = a->s->id};
+	struct name n = {.kind = NAME_APP, .sock_id = a->s->id};
 
 	memcpy(n.stack, driver_stack_id(), sizeof(n.stack));
 	a->s->name_len = name_encode(&n, &a->s->name);
@@ -159,6 +159,7 @@ static inline struct app app_socket(void)
 	assert_return_code(a.fd, errno);
 	a.s = sock_new(AF_INET);
 	assert_non_null(a.s);
+	memcpy(a.s->stack, driver_stack_id(), sizeof(a.s->stack));
 	return a;
 }
 
@@ -169,7 +170,7 @@ static inline int app_begin_connect(struct app *a, const struct endpoint *remote
 	socklen_t len = driver_listener_name(&sun);
 	int small = 1;
 
-	app_name(a, NAME_APP);
+	app_name(a);
 	assert_return_code(connect(a->fd, (struct sockaddr *)&sun, len), errno);
 	setsockopt(a->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	while (send(a->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
@@ -235,7 +236,7 @@ static inline struct app app_listen(uint16_t port, int backlog, bool reuseaddr)
 		assert_int_equal(driver_bind(a.s, &local), 0);
 		a.s->bound = true;
 	}
-	app_name(&a, NAME_LISTEN);
+	app_name(&a);
 	assert_return_code(listen(a.fd, backlog), errno);
 	assert_int_equal(driver_listen(a.s, backlog), 0);
 	assert_int_equal(atomic_load(&a.s->state), SOCK_LISTENING);

@@ -60,7 +60,7 @@ const uint8_t *driver_stack_id(void)
 
 socklen_t driver_listener_name(struct sockaddr_un *sun)
 {
-	struct name n = {.kind = NAME_DRIVER, .owner_pid = getpid()};
+	struct name n = {.kind = NAME_DRIVER};
 
 	memcpy(n.stack, stack_id, sizeof(n.stack));
 	return name_encode(&n, sun);
@@ -186,11 +186,12 @@ int fake_incoming(struct sock *listener, const struct endpoint *remote,
 		  struct sock **s)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	struct name n = {.kind = NAME_ENGINE, .owner_pid = getpid()};
+	struct name n = {.kind = NAME_ENGINE};
 	struct sockaddr_un sun;
 	socklen_t len;
 
 	*s = sock_new(listener->family);
+	memcpy((*s)->stack, listener->stack, sizeof((*s)->stack));
 	(*s)->local = listener->local;
 	(*s)->remote = *remote;
 	atomic_store(&(*s)->state, SOCK_CONNECTED);

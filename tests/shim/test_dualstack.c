@@ -33,7 +33,7 @@ static struct app app_listen6(uint16_t port, bool v6only, bool reuseaddr)
 	struct app a = app_socket6(v6only, reuseaddr);
 
 	assert_int_equal(app_bind6(&a, port), 0);
-	app_name(&a, NAME_LISTEN);
+	app_name(&a);
 	assert_return_code(listen(a.fd, 5), errno);
 	assert_int_equal(driver_listen(a.s, 5), 0);
 	assert_int_equal(atomic_load(&a.s->state), SOCK_LISTENING);

@@ -173,6 +173,45 @@ static void accept_turns_strangers_away(void **state)
 	close(fd);
 }
 
+/* The child that is another user gives itself the driver's name. */
+static void accept_turns_other_users_away(void **state)
+{
+	struct endpoint peer = {.addr = {.b = {[10] = 0xff, 0xff, 10, 1, 2, 3}},
+				.port = 5555};
+	int done[2], status, fd, engine;
+	struct sock *l, *s;
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fd = listening(&l);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(pipe(done), 0);
+	child = fork();
+	if (child == 0) {
+		bool ok = setuid(65534) == 0 && fake_incoming(l, &peer, &s) >= 0;
+
+		close(done[1]);
+		while (read(done[0], &status, 1) > 0)
+			;
+		real()->_exit(!ok);
+	}
+	close(done[0]);
+	for (int i = 0; i < 100 && poll(&(struct pollfd){fd, POLLIN, 0}, 1, 50) == 0; i++)
+		;
+	assert_fails(accept(fd, NULL, NULL), EAGAIN);
+	close(done[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	engine = fake_incoming(l, &peer, &s); /* the same, from this user */
+	assert_true(engine >= 0);
+	fd = accept(fd, NULL, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	close(engine);
+}
+
 static void listener_rules(void **state)
 {
 	struct sock *s;
@@ -406,6 +445,7 @@ int main(void)
 		TEST(bind_checks),
 		TEST(accepts),
 		TEST(accept_turns_strangers_away),
+		TEST(accept_turns_other_users_away),
 		TEST(listener_rules),
 		TEST(listen_fails),
 		TEST(dups_share_the_socket),

@@ -252,7 +252,7 @@ static struct app knock(void)
 	struct sockaddr_un sun;
 	socklen_t len = driver_listener_name(&sun);
 
-	app_name(&a, NAME_APP);
+	app_name(&a);
 	assert_return_code(connect(a.fd, (struct sockaddr *)&sun, len), errno);
 	return a;
 }
