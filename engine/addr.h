@@ -50,6 +50,54 @@ static inline bool addr_is_unicast(const struct ip_addr *a)
 	return a->b[12] < 224;
 }
 
+/* fe80::/10, which means something only together with a device. Within our code the
+ * device's index, the scope, lies in bytes 2 to 5, which are zero in the address
+ * itself (RFC 4291 2.5.6): so one comparison tells hosts on two links apart. It is
+ * not on the wire, nor in what programs see (sin6_scope_id). */
+static inline bool addr_is_linklocal(const struct ip_addr *a)
+{
+	return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
+/* The device's index; 0: not given, or an address that needs none. */
+static inline uint32_t addr_scope(const struct ip_addr *a)
+{
+	if (!addr_is_linklocal(a))
+		return 0;
+	return (uint32_t)a->b[2] << 24 | (uint32_t)a->b[3] << 16 |
+	       (uint32_t)a->b[4] << 8 | a->b[5];
+}
+
+/* Other addresses stay as they are. */
+static inline void addr_set_scope(struct ip_addr *a, uint32_t ifindex)
+{
+	if (!addr_is_linklocal(a))
+		return;
+	a->b[2] = (uint8_t)(ifindex >> 24);
+	a->b[3] = (uint8_t)(ifindex >> 16);
+	a->b[4] = (uint8_t)(ifindex >> 8);
+	a->b[5] = (uint8_t)ifindex;
+}
+
+/* v6: the sixteen bytes of an address as on the wire; scope as in sin6_scope_id. */
+static inline struct ip_addr addr_from_v6(const void *v6, uint32_t scope)
+{
+	struct ip_addr a;
+
+	memcpy(a.b, v6, sizeof(a.b));
+	addr_set_scope(&a, scope);
+	return a;
+}
+
+/* The address as on the wire and in sin6_addr. */
+static inline struct ip_addr addr_wire(const struct ip_addr *a)
+{
+	struct ip_addr wire = *a;
+
+	addr_set_scope(&wire, 0);
+	return wire;
+}
+
 static inline bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->port == b->port && addr_eq(&a->addr, &b->addr);

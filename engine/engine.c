@@ -135,7 +135,8 @@ static struct tcb *find(struct engine *e, const struct flow *flow)
 	return (struct tcb *)flowtab_find(&e->flows, flow);
 }
 
-/* The listener for this address, or for any of its family; :: takes both. */
+/* The listener for this address, or for any of its family; :: takes both, if it
+ * may. */
 static struct tcb *find_listener(struct engine *e, const struct flow *flow)
 {
 	static const struct ip_addr any4 = {.b = {[10] = 0xff, [11] = 0xff}};
@@ -150,6 +151,8 @@ static struct tcb *find_listener(struct engine *e, const struct flow *flow)
 	if (!t) {
 		f.local.addr = any6;
 		t = find(e, &f);
+		if (t && t->opts.v6only && addr_is_v4(&flow->local.addr))
+			t = NULL;
 	}
 	return t;
 }

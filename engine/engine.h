@@ -40,7 +40,8 @@
 /* ---- addresses ---------------------------------------------------------- */
 
 /* An IPv6 address, or an IPv4 one in its v4-mapped form (::ffff:a.b.c.d);
- * network byte order. All zeroes, or v4-mapped 0.0.0.0, means "any". */
+ * network byte order. All zeroes, or v4-mapped 0.0.0.0, means "any". Link-local
+ * ones carry their device, see addr_scope() in addr.h. */
 struct ip_addr {
 	uint8_t b[16];
 };
@@ -312,6 +313,7 @@ struct tcp_opts {
 	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
 	uint8_t tos, ttl;       /* ttl 0: the host's default */
 	bool nodelay;           /* no Nagle */
+	bool v6only;            /* IPV6_V6ONLY of a listener at "::" */
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
 	bool cork;              /* TCP_CORK: full segments only, 200 ms at most */
 	bool pingpong;          /* ACKs may wait (TCP_QUICKACK 0) */
@@ -345,7 +347,8 @@ int tcp_open(struct engine *e, const struct flow *flow,
  * take along (RFC 7413 4.1.3): for the first tcp_send_commit() or tcp_syn_go(). */
 bool tcp_syn_waits(const struct tcb *t);
 void tcp_syn_go(struct tcb *t);
-/* Passive OPEN. local->addr may be "any" (v4-mapped 0.0.0.0: IPv4 only).
+/* Passive OPEN. local->addr may be "any": v4-mapped 0.0.0.0 takes IPv4, "::" takes
+ * both, or IPv6 alone with opts.v6only; the listener of one family goes first.
  * backlog: connections that may wait for tcp_accept(), at least 1.
  * opts are inherited by the connections.
  * -EADDRINUSE: such a listener exists already; -ENOMEM. */

@@ -79,7 +79,8 @@ void update_mss(struct tcb *t)
 void pmtu_start(struct tcb *t, const struct tcp_path *path)
 {
 	/* A SYN whose route nobody knew: what every link can carry. */
-	t->path_mtu = path->mtu_bytes ? min_u32(path->mtu_bytes, 0xffff) : 576;
+	t->path_mtu = path->mtu_bytes ? min_u32(path->mtu_bytes, 0xffff)
+				      : is_v4(t) ? 576 : V6_MTU_MIN;
 	t->snd.link_mtu = (uint16_t)t->path_mtu;
 	update_mss(t);
 }
@@ -230,6 +231,8 @@ void pmtu_told(struct tcb *t, const struct engine_icmp *msg, uint64_t now_us)
 	    t->opts.mtu_discover == IP_PMTUDISC_INTERFACE ||
 	    t->opts.mtu_discover == IP_PMTUDISC_OMIT)
 		return;
+	if (!is_v4(t) && mtu < V6_MTU_MIN)
+		return; /* RFC 8201 4 */
 	if (mtu == 0)
 		mtu = plateau_below(size);
 	if (msg->pkt_bytes && mtu >= msg->pkt_bytes)

@@ -140,17 +140,19 @@ static uint16_t sum_fold(uint64_t sum)
 
 /* Source, destination, length and protocol (RFC 9293 3.1, RFC 8200 8.1). The
  * order and width of the fields differ between IPv4 and IPv6, but not the sum
- * of their 16-bit words. */
+ * of their 16-bit words. The prefix of v4-mapped addresses, and the scope of
+ * link-local ones, are not part of the packet. */
 static uint64_t sum_pseudo(const struct ip_addr *src, const struct ip_addr *dst,
 			   size_t tcp_len_bytes)
 {
 	bool v4 = addr_is_v4(src) && addr_is_v4(dst);
 	size_t skip = v4 ? 12 : 0;
+	struct ip_addr from = addr_wire(src), to = addr_wire(dst);
 	uint64_t sum;
 
 	sum = (uint64_t)htonl((uint32_t)tcp_len_bytes) + htonl(IPPROTO_TCP);
-	sum = sum_add(sum, sum_bytes(src->b + skip, 16 - skip));
-	return sum_add(sum, sum_bytes(dst->b + skip, 16 - skip));
+	sum = sum_add(sum, sum_bytes(from.b + skip, 16 - skip));
+	return sum_add(sum, sum_bytes(to.b + skip, 16 - skip));
 }
 
 uint16_t segment_pseudo_sum(const struct ip_addr *src,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../engine/addr.h"
 #include "../../engine/segment.h"
 #include "rnd.h"
 
@@ -89,7 +90,7 @@ static inline struct ip_addr random_addr(struct rnd *rnd)
 		rnd_fill(rnd, a.b + 12, 4);
 	else
 		rnd_fill(rnd, a.b, 16);
-	return a;
+	return addr_wire(&a);
 }
 
 /* Parses a copy of exactly len bytes, so that ASan sees every byte read beyond

@@ -34,6 +34,33 @@ static void test_pseudo_sum(void **state)
 	}
 }
 
+/* The device of a link-local address is not in the packet. */
+static void test_scope_is_not_summed(void **state)
+{
+	static const uint8_t bytes[16] = {0xfe, 0x80, [8] = 2, [15] = 9};
+	struct ip_addr wire = addr_from_v6(bytes, 0), a = addr_from_v6(bytes, 0x01020304);
+	struct ip_addr global = {{0x20, 1, 2, 3, 4, 5}};
+
+	(void)state;
+	assert_memory_equal(wire.b, bytes, 16);
+	assert_int_equal(addr_scope(&a), 0x01020304);
+	assert_int_equal(addr_scope(&wire), 0);
+	assert_false(addr_eq(&a, &wire));
+	assert_int_equal(segment_pseudo_sum(&a, &a, 40), naive_pseudo(&wire, &wire, 40));
+	a = addr_wire(&a);
+	assert_true(addr_eq(&a, &wire));
+	/* other addresses have none */
+	a = global;
+	addr_set_scope(&a, 7);
+	assert_true(addr_eq(&a, &global));
+	assert_int_equal(addr_scope(&a), 0);
+	a.b[0] = 0xfe;
+	a.b[1] = 0xc0; /* site-local: beyond fe80::/10 */
+	assert_false(addr_is_linklocal(&a));
+	a.b[1] = 0xbf;
+	assert_true(addr_is_linklocal(&a));
+}
+
 /* [MUST-2] */
 static void test_checksum_of_captured(void **state)
 {
@@ -142,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pseudo_sum),
+		cmocka_unit_test(test_scope_is_not_summed),
 		cmocka_unit_test(test_checksum_of_captured),
 		cmocka_unit_test(test_checksum_against_naive),
 		cmocka_unit_test(test_checksum_of_64k),

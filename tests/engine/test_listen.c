@@ -305,6 +305,38 @@ static void wildcard_listener(void **state)
 	assert_non_null(tcp_accept(h->listener, h));
 }
 
+/* "::" takes both families, or with IPV6_V6ONLY its own; a listener of IPv4 goes
+ * before it. */
+static void listeners_of_both_families(void **state)
+{
+	struct harness *h = *state;
+	struct endpoint any6 = {.port = h->local.port}, v4 = h->local, v4_peer = h->remote;
+	struct tcp_opts opts = h->opts;
+	struct tcb *dual, *only;
+
+	assert_int_equal(tcp_listen(h->e, &any6, 4, &opts, h, h->now_us, &dual), 0);
+	any6.port++;
+	opts.v6only = true;
+	assert_int_equal(tcp_listen(h->e, &any6, 4, &opts, h, h->now_us, &only), 0);
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+	h->local.port++;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_CLOSED);
+	h->local.addr = (struct ip_addr){{0x20, 1, [15] = 1}};
+	h->remote.addr = (struct ip_addr){{0x20, 1, [15] = 2}};
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+	h->local = v4;
+	h->remote = v4_peer;
+	app_listen(h, 4);
+	h->remote.port++;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+	inject(h, ACK, 1, 1, WND, 0);
+	assert_null(tcp_accept(dual, h));
+	assert_non_null(tcp_accept(h->listener, h));
+}
+
 /* RFC 9293 3.9.2.3, MUST-57 and 63. [MUST-57] [MUST-63] */
 static void bad_addresses(void **state)
 {
@@ -334,7 +366,8 @@ int main(void)
 		TEST(data_in_syn), TEST(fin_with_last_ack),
 		TEST(reset_in_accept_queue), TEST(what_a_listener_drops),
 		TEST(reset_in_syn_received), TEST(bad_ack_in_syn_received),
-		TEST(wildcard_listener), TEST(bad_addresses),
+		TEST(wildcard_listener), TEST(listeners_of_both_families),
+		TEST(bad_addresses),
 	};
 
 	return cmocka_run_group_tests_name("listen", tests, NULL, NULL);

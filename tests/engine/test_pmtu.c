@@ -223,7 +223,7 @@ static void plateaus(void **state)
 }
 
 /* RFC 1191 3: below 68 nothing is possible, and below 552 DF is given up instead;
- * RFC 8201 4: IPv6 has no path below 1280. */
+ * RFC 8201 4: IPv6 has no path below 1280, and who says so is not believed. */
 static void floors(void **state)
 {
 	struct harness *h = established(state, 0);
@@ -241,7 +241,11 @@ static void floors(void **state)
 	app_write(h, 5 * 1440);
 	expect(h, ACK, 1, 1, 1440);
 	forget(h);
-	inject_icmp(h, 1, EMSGSIZE, 600);
+	inject_icmp(h, 1, EMSGSIZE, 1279);
+	inject_icmp(h, 1, EMSGSIZE, 0);
+	assert_int_equal(status(h).path_mtu, 1500);
+	expect_none(h);
+	inject_icmp(h, 1, EMSGSIZE, 1280);
 	assert_int_equal(status(h).path_mtu, 1280);
 	assert_false(expect(h, ACK, 1, 1, 1220)->may_fragment);
 }
