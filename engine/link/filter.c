@@ -85,7 +85,7 @@ static int ports_attach(struct link *l)
 		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 	}
 	prog.len = n;
-	if (setsockopt(l->raw_fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+	if (setsockopt(l->sockets.fd[SOCKET_RAW], SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
 		return -errno;
 	return 0;
 }

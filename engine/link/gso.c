@@ -1,8 +1,8 @@
 /* gso.c - bursts of up to 64 KiB in one packet, cut by the kernel at the last
  * moment or by the network card (generic segmentation offload).
  *
- * Owns a packet socket that never receives (protocol 0) and a cache of where
- * bursts go: direct-mapped, GSO_ROUTES_N entries, each valid for CACHE_TTL_MS.
+ * Owns the use of the packet socket, opened with the first burst, and a cache of
+ * where bursts go: direct-mapped, GSO_ROUTES_N entries, each valid for CACHE_TTL_MS.
  *
  * Theory of operation
  *
@@ -35,7 +35,6 @@
 #include "inside.h"
 
 #define GSO_ROUTES_N 256
-#define GSO_SNDBUF_BYTES (4 << 20)
 #define NEIGHBOUR_WAIT_MS 20
 #define GSO_PAYLOAD_MAX (IP4_TOTAL_MAX - IP4_HDR_BYTES - TCP_HDR_MAX)
 #define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | \
@@ -56,40 +55,18 @@ struct gso_route {
 };
 
 struct gso {
-	int packet_fd; /* -1 until the first burst, see packet_ready() */
-	bool refused;  /* the system gives us no packet socket */
-	int sysctl_fd; /* the directory /proc/sys/net, -1: not to be had */
+	struct link_sockets *sockets;
+	bool refused; /* the system gives us no packet socket */
 	struct netlink route;
 	uint64_t conntrack_until_ms; /* 0: look again */
 	bool conntrack;              /* in use, or nobody can tell */
 	struct gso_route routes[GSO_ROUTES_N];
 };
 
-static int packet_open(void)
-{
-	int on = 1, bytes = GSO_SNDBUF_BYTES;
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
-	    (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
-	     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)) {
-		int err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* Closing a packet socket waits for an RCU grace period of 13 ms, which a
- * program that sends no burst need not pay for at its exit. */
 static bool packet_ready(struct gso *g)
 {
-	if (g->packet_fd < 0 && !g->refused) {
-		g->packet_fd = packet_open();
-		g->refused = g->packet_fd < 0;
-	}
+	if (!g->refused)
+		g->refused = link_sockets_packet(g->sockets) < 0;
 	return !g->refused;
 }
 
@@ -100,9 +77,7 @@ int gso_open(struct link *l)
 	if (!g)
 		return -ENOMEM;
 	l->gso = g;
-	g->packet_fd = -1;
-	/* Opened now: the program may go into a chroot later. */
-	g->sysctl_fd = open("/proc/sys/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	g->sockets = &l->sockets;
 	return netlink_open(&g->route, NETLINK_ROUTE);
 }
 
@@ -111,10 +86,6 @@ void gso_close(struct link *l)
 	if (!l->gso)
 		return;
 	netlink_close(&l->gso->route);
-	if (l->gso->sysctl_fd >= 0)
-		close(l->gso->sysctl_fd);
-	if (l->gso->packet_fd >= 0)
-		close(l->gso->packet_fd);
 	free(l->gso);
 	l->gso = NULL;
 }
@@ -252,7 +223,8 @@ static bool conntrack_has_entries(const struct gso *g)
 {
 	char text[16];
 	ssize_t n;
-	int fd = openat(g->sysctl_fd, "netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
+	int fd = openat(g->sockets->fd[SOCKET_SYSCTL], "netfilter/nf_conntrack_count",
+			O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno != ENOENT;
@@ -272,7 +244,7 @@ static bool conntrack_in_use(struct gso *g, uint64_t now_ms)
 
 int gso_fd(const struct link *l)
 {
-	return l->gso->packet_fd;
+	return l->sockets.fd[SOCKET_PACKET];
 }
 
 uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
@@ -351,7 +323,7 @@ int gso_send(struct link *l, struct gso_route *r, const struct engine_pkt_out *p
 	tcp[16] = sum >> 8;
 	tcp[17] = sum;
 	memcpy(iov + 4, pkt->payload, pkt->payload_iovs * sizeof(iov[0]));
-	while (sendmsg(l->gso->packet_fd, &m, MSG_DONTWAIT) < 0) {
+	while (sendmsg(l->sockets.fd[SOCKET_PACKET], &m, MSG_DONTWAIT) < 0) {
 		if (errno == EINTR)
 			continue;
 		/* A full queue says nothing about the route. */

@@ -1,7 +1,7 @@
 /* icmp.c - ICMP errors about our segments (RFC 792, RFC 1122 3.2.2).
  *
- * Owns a raw ICMP socket whose ICMP_FILTER passes errors only. The kernel has
- * not looked at what arrives here: the checksum and every length are checked.
+ * The raw ICMP socket's filter passes errors only. The kernel has not looked at
+ * what arrives here: the checksum and every length are checked.
  * A message counts if it quotes the first eight bytes of TCP or more (ports and
  * sequence number), sent from the address that the message came to and from a
  * guarded port; whether the sequence number is in flight, the engine decides.
@@ -18,27 +18,6 @@
 #define ICMP_HDR_BYTES 8
 #define QUOTED_TCP_BYTES 8
 #define ICMP_ROUNDS_MAX 64
-
-int icmp_open(struct link *l)
-{
-	struct icmp_filter f = {
-		.data = ~(1u << ICMP_DEST_UNREACH | 1u << ICMP_TIME_EXCEEDED |
-			  1u << ICMP_PARAMETERPROB),
-	};
-
-	l->icmp_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMP);
-	if (l->icmp_fd < 0)
-		return -errno;
-	if (setsockopt(l->icmp_fd, SOL_RAW, ICMP_FILTER, &f, sizeof(f)) < 0)
-		return -errno;
-	return 0;
-}
-
-void icmp_close(struct link *l)
-{
-	if (l->icmp_fd >= 0)
-		close(l->icmp_fd);
-}
 
 /* icmp_err_convert[] in Linux's net/ipv4/icmp.c; 0: not known. */
 static int icmp_errno(uint8_t type, uint8_t code)
@@ -123,7 +102,7 @@ int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n)
 	int out = tx_take_too_big(l, msgs, n);
 
 	for (int round = 0; out < n && round < ICMP_ROUNDS_MAX; round++) {
-		ssize_t len = recv(l->icmp_fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
+		ssize_t len = recv(l->sockets.fd[SOCKET_ICMP], buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
 
 		if (len < 0 && errno == EINTR)
 			continue;

@@ -1,9 +1,9 @@
 /* inside.h - what the files of the link share. Nobody else includes it.
  *
- * Who owns what: link.c the raw socket and the receive buffers, send.c the
- * batch of packets under way, gso.c the packet socket, filter.c the set of
+ * Who owns what: link.c the sockets and the receive buffers, send.c the
+ * batch of packets under way, gso.c where bursts go, filter.c the set of
  * guarded ports, guard.c the list of guards, route.c the cache of paths,
- * icmp.c its socket, netlink.c the mechanics of asking the kernel.
+ * netlink.c the mechanics of asking the kernel.
  */
 #ifndef MYTCP_LINK_INSIDE_H
 #define MYTCP_LINK_INSIDE_H
@@ -16,6 +16,7 @@
 
 #include "../addr.h"
 #include "link.h"
+#include "sockets.h"
 
 #define IP4_HDR_BYTES 20
 #define IP4_TOTAL_MAX 65535
@@ -65,8 +66,7 @@ struct link {
 	struct link_config cfg;
 	struct link_stats stats;
 	uint32_t rcvbuf_bytes;
-	int raw_fd;  /* IPPROTO_TCP, IP_HDRINCL */
-	int icmp_fd;
+	struct link_sockets sockets;
 	uint8_t default_ttl;
 	struct rx *rx;
 	struct tx *tx;
@@ -142,7 +142,7 @@ void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
 
 /* ---- gso.c -------------------------------------------------------------- */
 
-/* The packet socket itself is opened with the first burst. */
+/* The packet socket is opened with the first burst, if it is not. */
 int gso_open(struct link *l);
 void gso_close(struct link *l);
 /* Payload bytes that one burst from src to dst may carry, 0: no GSO there. */
@@ -178,7 +178,7 @@ int route_path(struct link *l, const struct ip_addr *src,
 void route_forget(struct link *l, const struct ip_addr *src,
 		  const struct ip_addr *dst);
 
-/* ---- guard.c, diag.c, icmp.c -------------------------------------------- */
+/* ---- guard.c, diag.c -------------------------------------------- */
 
 /* Is the kernel socket with this cookie (SO_COOKIE) one of our guards? */
 bool guard_has_cookie(const struct link *l, uint64_t cookie);
@@ -188,8 +188,5 @@ int diag_live_listener(struct link *l, const struct endpoint *local);
 /* The backlogs by which sock_diag tells a guard in use from one that lingers. */
 #define GUARD_BACKLOG 1
 #define GUARD_BACKLOG_LINGER 0
-
-int icmp_open(struct link *l);
-void icmp_close(struct link *l);
 
 #endif

@@ -1,6 +1,6 @@
 /* link.c - opens and closes the link, and receives.
  *
- * Owns the raw socket and the receive buffers: RX_BATCH slots that hold any
+ * Owns the sockets (see sockets.h) and the receive buffers: RX_BATCH slots that hold any
  * IPv4 packet, in anonymous memory that costs nothing until a packet is
  * written there. Packets are handed out in place. Nothing of a packet is
  * believed but what the kernel's IP layer has checked: version, header length
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "../segment.h"
 #include "inside.h"
@@ -68,46 +67,36 @@ static void rx_close(struct link *l)
 	free(l->rx);
 }
 
-/* raw(7): IP_HDRINCL, so that DF, TTL and TOS are the engine's and a segment
- * too large for the device is refused instead of fragmented. IP_PMTUDISC_PROBE:
- * the engine keeps the path MTU; the kernel, which believes any ICMP message
- * that quotes TCP, would refuse what the engine knows to pass. */
-static int raw_open(struct link *l)
+/* What the sockets really are, whoever has opened them. */
+static int raw_learn(struct link *l)
 {
-	int on = 1, bytes = l->cfg.rcvbuf_bytes > INT32_MAX ? INT32_MAX : l->cfg.rcvbuf_bytes;
-	int got = 0, ttl = 64, pmtu = IP_PMTUDISC_PROBE;
-	socklen_t len = sizeof(got);
+	int fd = l->sockets.fd[SOCKET_RAW], bytes = 0, ttl = 0;
+	socklen_t len = sizeof(bytes);
 
-	l->raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-	if (l->raw_fd < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len) < 0)
 		return -errno;
-	if (setsockopt(l->raw_fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof(on)) < 0 ||
-	    setsockopt(l->raw_fd, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)) < 0 ||
-	    setsockopt(l->raw_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
-		return -errno;
-	if (setsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
-	    setsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0)
-		return -errno;
-	if (getsockopt(l->raw_fd, SOL_SOCKET, SO_RCVBUF, &got, &len) < 0)
-		return -errno;
-	l->rcvbuf_bytes = got;
 	len = sizeof(ttl);
-	if (getsockopt(l->raw_fd, IPPROTO_IP, IP_TTL, &ttl, &len) < 0)
+	if (getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &len) < 0)
 		return -errno;
+	l->rcvbuf_bytes = bytes;
 	l->default_ttl = ttl;
 	return 0;
 }
 
-int link_open(struct link **out, const struct link_config *cfg)
+int link_open_with(struct link **out, const struct link_config *cfg,
+		   struct link_sockets *sockets)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	int err;
 
-	if (!l)
+	if (!l) {
+		link_sockets_close(sockets);
 		return -ENOMEM;
+	}
 	l->cfg = *cfg;
-	l->raw_fd = l->icmp_fd = l->diag.fd = -1;
-	err = raw_open(l);
+	l->sockets = *sockets;
+	l->diag.fd = -1;
+	err = raw_learn(l);
 	if (!err)
 		err = ports_open(l);
 	if (!err)
@@ -116,8 +105,6 @@ int link_open(struct link **out, const struct link_config *cfg)
 		err = tx_open(l);
 	if (!err)
 		err = routes_open(l);
-	if (!err)
-		err = icmp_open(l);
 	if (!err)
 		err = netlink_open(&l->diag, NETLINK_SOCK_DIAG);
 	if (!err && cfg->gso)
@@ -130,6 +117,20 @@ int link_open(struct link **out, const struct link_config *cfg)
 	return 0;
 }
 
+int link_open(struct link **out, const struct link_config *cfg)
+{
+	struct link_sockets sockets;
+	int err = link_sockets_open(&sockets, cfg);
+
+	return err ? err : link_open_with(out, cfg, &sockets);
+}
+
+void link_before_drop(struct link *l)
+{
+	if (l->gso)
+		link_sockets_packet(&l->sockets);
+}
+
 void link_close(struct link *l)
 {
 	if (!l)
@@ -138,20 +139,18 @@ void link_close(struct link *l)
 		guard_close(l->guards);
 	gso_close(l);
 	netlink_close(&l->diag);
-	icmp_close(l);
 	routes_close(l);
 	tx_close(l);
 	rx_close(l);
 	ports_close(l);
-	if (l->raw_fd >= 0)
-		close(l->raw_fd);
+	link_sockets_close(&l->sockets);
 	free(l);
 }
 
 int link_fds(const struct link *l, int fds[LINK_FDS_MAX])
 {
-	fds[0] = l->raw_fd;
-	fds[1] = l->icmp_fd;
+	fds[0] = l->sockets.fd[SOCKET_RAW];
+	fds[1] = l->sockets.fd[SOCKET_ICMP];
 	return 2;
 }
 
@@ -241,7 +240,7 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
 
 		for (int i = 0; i < n; i++)
 			rx->msgs[i].msg_hdr.msg_controllen = sizeof(rx->ctl[i]);
-		got = recvmmsg(l->raw_fd, rx->msgs, n, MSG_DONTWAIT, NULL);
+		got = recvmmsg(l->sockets.fd[SOCKET_RAW], rx->msgs, n, MSG_DONTWAIT, NULL);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

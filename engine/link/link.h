@@ -40,6 +40,13 @@ struct link_stats {
 
 /* -EPERM: no CAP_NET_RAW. */
 int link_open(struct link **out, const struct link_config *cfg);
+/* With sockets that were opened earlier, which the link takes over, also when it
+ * returns an error. */
+struct link_sockets;
+int link_open_with(struct link **out, const struct link_config *cfg,
+		   struct link_sockets *sockets);
+/* The thread is about to lose its privileges: opens what is still missing. */
+void link_before_drop(struct link *l);
 /* Closes its guards too. */
 void link_close(struct link *l);
 const struct link_stats *link_stats(const struct link *l);

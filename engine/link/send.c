@@ -21,7 +21,6 @@
 /* How long one link_send() may wait for the socket's buffer to drain. */
 #define TX_WAIT_MS 20
 #define IP4_DF 0x40
-#define TX_SNDBUF_BYTES (4 << 20)
 #define TOO_BIG_MAX 16
 
 struct tx_slot {
@@ -46,7 +45,6 @@ struct tx {
 
 int tx_open(struct link *l)
 {
-	int bytes = TX_SNDBUF_BYTES;
 	struct tx *tx = calloc(1, sizeof(*tx));
 
 	if (!tx)
@@ -66,9 +64,6 @@ int tx_open(struct link *l)
 		m->msg_control = s->ctl.room;
 		m->msg_controllen = sizeof(s->ctl.room);
 	}
-	if (setsockopt(l->raw_fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
-	    setsockopt(l->raw_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0)
-		return -errno;
 	return 0;
 }
 
@@ -174,12 +169,12 @@ static void tx_flush(struct link *l)
 	int i = 0;
 
 	while (i < tx->n) {
-		int sent = sendmmsg(l->raw_fd, tx->msgs + i, tx->n - i, MSG_DONTWAIT);
+		int sent = sendmmsg(l->sockets.fd[SOCKET_RAW], tx->msgs + i, tx->n - i, MSG_DONTWAIT);
 
 		if (sent > 0) {
 			l->stats.pkts_out += sent;
 			i += sent;
-		} else if (errno == EAGAIN ? !tx_wait(l, l->raw_fd) : errno != EINTR) {
+		} else if (errno == EAGAIN ? !tx_wait(l, l->sockets.fd[SOCKET_RAW]) : errno != EINTR) {
 			tx_lost(l, -errno);
 			if (l->tx->err == -EMSGSIZE)
 				tx_too_big(l, &tx->slots[i]);
