@@ -20,7 +20,8 @@ ENGINE := $(call objs,$(wildcard engine/*.c))
 LINK := $(call objs,$(wildcard engine/link/*.c))
 SHIM := $(call objs,$(wildcard shim/*.c))
 # A unit test that is linked with hooks would call them instead of the libc.
-HOOKS := $(call objs,$(wildcard shim/hook*.c) $(wildcard shim/init.c))
+# Neither does it take its memory from shim/mem.c, see tests/engine/oom.c.
+HOOKS := $(call objs,$(wildcard shim/hook*.c) shim/init.c shim/wrap.c)
 
 LIB := $(BUILD)/libmytcp.so
 LAUNCHER := $(BUILD)/mytcp
@@ -73,7 +74,7 @@ $(BUILD)/libev-pic.a:
 	objcopy --redefine-sym stderr=mytcp_ev_stderr $$($(CC) -print-file-name=libev.a) $@
 
 $(LIB): $(ENGINE) $(LINK) $(SHIM) $(BUILD)/libev-pic.a
-	$(CC) -shared $(CFLAGS) $(SAN) -o $@ $^ -Wl,-soname,libmytcp.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL -lm -ldl -pthread $(LDFLAGS)
+	$(CC) -shared $(CFLAGS) $(SAN) -o $@ $^ -Wl,-soname,libmytcp.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -lm -ldl -pthread $(LDFLAGS)
 
 $(LAUNCHER): $(BUILD)/tools/mytcp.o $(BUILD)/libshim.a $(BUILD)/libengine.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ -Wl,-z,now -Wl,-z,relro -ldl $(LDFLAGS)

@@ -30,6 +30,7 @@
 #include "config.h"
 #include "conn.h"
 #include "listener.h"
+#include "mem.h"
 #include "real.h"
 #include "stack.h"
 
@@ -287,6 +288,7 @@ bool driver_is_mine(void)
  * here, may have been anywhere in it. */
 void driver_forget(void)
 {
+	mem_forget();
 	atomic_store(&driver.complained, false);
 	atomic_store(&driver.draining, false);
 	atomic_store(&driver.state, NONE);

@@ -1,14 +1,13 @@
 /* link.c - opens and closes the link, and receives.
  *
- * Owns the sockets (see sockets.h) and the receive buffers: RX_BATCH slots that hold any
- * IPv4 packet, in anonymous memory that costs nothing until a packet is
- * written there. Packets are handed out in place. Nothing of a packet is
- * believed but what the kernel's IP layer has checked: version, header length
- * and total length are compared with what was received, and a destination is
- * local if IP_PKTINFO's "address to answer from" equals it.
+ * Owns the sockets (see sockets.h) and the receive buffers: RX_BATCH slots that
+ * hold any IPv4 packet, in memory that costs nothing until a packet is written
+ * there. Packets are handed out in place. Nothing of a packet is believed but what
+ * the kernel's IP layer has checked: version, header length and total length are
+ * compared with what was received, and a destination is local if IP_PKTINFO's
+ * "address to answer from" equals it.
  */
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "../segment.h"
@@ -42,12 +41,9 @@ static int rx_open(struct link *l)
 	if (!rx)
 		return -ENOMEM;
 	l->rx = rx;
-	rx->mem = mmap(NULL, (size_t)RX_BATCH * RX_SLOT_BYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (rx->mem == MAP_FAILED) {
-		rx->mem = NULL;
+	rx->mem = calloc(RX_BATCH, RX_SLOT_BYTES);
+	if (!rx->mem)
 		return -ENOMEM;
-	}
 	for (int i = 0; i < RX_BATCH; i++) {
 		rx->iov[i].iov_base = rx->mem + (size_t)i * RX_SLOT_BYTES;
 		rx->iov[i].iov_len = RX_SLOT_BYTES;
@@ -62,8 +58,7 @@ static void rx_close(struct link *l)
 {
 	if (!l->rx)
 		return;
-	if (l->rx->mem)
-		munmap(l->rx->mem, (size_t)RX_BATCH * RX_SLOT_BYTES);
+	free(l->rx->mem);
 	free(l->rx);
 }
 
