@@ -11,7 +11,8 @@
 void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o)
 {
 	(void)e;
-	*o = (struct tcp_opts){.mtu_discover = IP_PMTUDISC_WANT};
+	*o = (struct tcp_opts){.ip.mtu_discover = IP_PMTUDISC_WANT,
+			       .ip6.mtu_discover = IPV6_PMTUDISC_WANT};
 }
 
 /* Buffers that the rings can be. */

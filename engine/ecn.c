@@ -199,7 +199,7 @@ uint8_t ecn_tos(const struct tcb *t, uint32_t len_bytes, bool fresh)
 {
 	bool ect = t->ecn.mode != ECN_OFF && !t->ecn.no_ect && fresh && len_bytes;
 
-	return (t->opts.tos & ~IP_ECN_MASK) | (ect ? IP_ECT0 : IP_NOT_ECT);
+	return (tcb_ip_fields(t)->tos & ~IP_ECN_MASK) | (ect ? IP_ECT0 : IP_NOT_ECT);
 }
 
 void ecn_reduced(struct tcb *t)

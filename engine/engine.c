@@ -261,6 +261,7 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 			 uint64_t now_us)
 {
 	const struct reply *r = &e->reply[e->reply_head];
+	const struct ip_fields *ip = ip_fields(&r->opts, &r->flow);
 	struct segment s = {.sport = r->flow.local.port,
 			    .dport = r->flow.remote.port,
 			    .seq = r->seq, .ack = r->ack, .flags = r->flags,
@@ -271,8 +272,8 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 
 	*pkt = (struct engine_pkt_out){.src = r->flow.local.addr,
 				       .dst = r->flow.remote.addr,
-				       .tos = r->opts.tos & ~IP_ECN_MASK,
-				       .ttl = r->opts.ttl,
+				       .tos = ip->tos & ~IP_ECN_MASK,
+				       .ttl = ip->ttl,
 				       .mss_bytes = 536};
 	pkt->hdr_len_bytes = segment_build(&s, pkt->hdr);
 	e->stats.segs_out++;

@@ -308,10 +308,17 @@ enum tcp_state { /* the numbers are Linux's, for TCP_INFO */
 };
 const char *tcp_state_name(enum tcp_state s); /* "SYN-SENT", as in the RFC */
 
+/* What is in the IP headers of a connection. */
+struct ip_fields {
+	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
+	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
+	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
+};
+
 struct tcp_opts {
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* 0: they grow as configured */
 	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
-	uint8_t tos, ttl;       /* ttl 0: the host's default */
+	struct ip_fields ip, ip6; /* over IPv4, over IPv6 */
 	bool nodelay;           /* no Nagle */
 	bool v6only;            /* IPV6_V6ONLY of a listener at "::" */
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
@@ -320,7 +327,6 @@ struct tcp_opts {
 	bool keepalive;         /* SO_KEEPALIVE */
 	bool oob_inline;        /* SO_OOBINLINE */
 	bool fastopen;          /* TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */
-	uint8_t mtu_discover;   /* IP_MTU_DISCOVER */
 	uint8_t keepalive_probes;
 	uint8_t syn_retries;    /* TCP_SYNCNT */
 	uint32_t keepalive_idle_s, keepalive_interval_s;

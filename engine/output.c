@@ -26,7 +26,7 @@ static void start_packet(const struct tcb *t, struct engine_pkt_out *pkt)
 	pkt->dst = t->node.flow.remote.addr;
 	pkt->tos = ecn_tos(t, 0, false);
 	pkt->ace = false;
-	pkt->ttl = t->opts.ttl;
+	pkt->ttl = tcb_ip_fields(t)->ttl;
 	pkt->may_fragment = pmtu_may_fragment(t);
 	pkt->payload_len_bytes = 0;
 	pkt->payload_iovs = 0;

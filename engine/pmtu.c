@@ -108,7 +108,7 @@ void pmtu_free(struct tcb *t)
 
 bool pmtu_may_fragment(const struct tcb *t)
 {
-	switch (t->opts.mtu_discover) {
+	switch (tcb_ip_fields(t)->mtu_discover) {
 	case IP_PMTUDISC_DONT:
 	case IP_PMTUDISC_INTERFACE:
 	case IP_PMTUDISC_OMIT:
@@ -225,11 +225,11 @@ void pmtu_told(struct tcb *t, const struct engine_icmp *msg, uint64_t now_us)
 {
 	uint32_t mtu = msg->mtu_bytes;
 	uint32_t size = msg->pkt_bytes ? msg->pkt_bytes : t->path_mtu;
+	uint8_t how = tcb_ip_fields(t)->mtu_discover;
 	struct pmtu *p = t->pmtu;
 
-	if (t->opts.mtu_discover == IP_PMTUDISC_PROBE ||
-	    t->opts.mtu_discover == IP_PMTUDISC_INTERFACE ||
-	    t->opts.mtu_discover == IP_PMTUDISC_OMIT)
+	if (how == IP_PMTUDISC_PROBE || how == IP_PMTUDISC_INTERFACE ||
+	    how == IP_PMTUDISC_OMIT)
 		return;
 	if (!is_v4(t) && mtu < V6_MTU_MIN)
 		return; /* RFC 8201 4 */

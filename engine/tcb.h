@@ -428,6 +428,17 @@ static inline uint32_t flight_bytes(const struct tcb *t)
 }
 
 /* States in which both sides know each other's sequence numbers. */
+/* The options that hold for this flow. */
+static inline const struct ip_fields *ip_fields(const struct tcp_opts *o, const struct flow *f)
+{
+	return addr_is_v4(&f->remote.addr) ? &o->ip : &o->ip6;
+}
+
+static inline const struct ip_fields *tcb_ip_fields(const struct tcb *t)
+{
+	return ip_fields(&t->opts, &t->node.flow);
+}
+
 static inline bool is_synchronized(enum tcp_state s)
 {
 	return s != TCPS_CLOSED && s != TCPS_LISTEN && s != TCPS_SYN_SENT &&

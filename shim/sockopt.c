@@ -84,7 +84,8 @@ void sock_opts_init(struct sock *s)
 		for (i = 0; i < tables[t]->n && extra < SOCK_EXTRA_MAX; i++)
 			s->extra[extra++] = tables[t]->rows[i].dflt;
 	s->opts.max_pacing_rate = UINT64_MAX;
-	s->opts.tcp.mtu_discover = (uint8_t)driver_config()->mtu_discover;
+	s->opts.tcp.ip.mtu_discover = (uint8_t)driver_config()->mtu_discover;
+	s->opts.tcp.ip6.mtu_discover = IPV6_PMTUDISC_WANT;
 }
 
 /* Linux clones the listener, but for what belongs to its queue, or to packets. */

@@ -10,20 +10,20 @@
 static int get_tos(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	(void)fd;
-	return optval_put_byte(s->opts.tcp.tos, val, len);
+	return optval_put_byte(s->opts.tcp.ip.tos, val, len);
 }
 
 static int set_tos(struct sock *s, int fd, const void *val, socklen_t len)
 {
 	(void)fd;
 	/* The ECN bits are TCP's. */
-	s->opts.tcp.tos = optval_get_byte(val, len) & ~3;
+	s->opts.tcp.ip.tos = optval_get_byte(val, len) & ~3;
 	return sockopt_changed(s);
 }
 
 static int get_ttl(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	uint8_t own = s->opts.tcp.ttl;
+	uint8_t own = s->opts.tcp.ip.ttl;
 
 	(void)fd;
 	return optval_put_byte(own ? own : (int)driver_config()->ttl, val, len);
@@ -36,7 +36,7 @@ static int set_ttl(struct sock *s, int fd, const void *val, socklen_t len)
 	(void)fd;
 	if (len < 1 || (v != -1 && (v < 1 || v > 255)))
 		return -EINVAL;
-	s->opts.tcp.ttl = v == -1 ? 0 : v;
+	s->opts.tcp.ip.ttl = v == -1 ? 0 : v;
 	return sockopt_changed(s);
 }
 
@@ -92,7 +92,7 @@ static const struct option rows[] = {
 	OWN(SOL_IP, IP_MTU, get_mtu, NULL),
 	OWN(SOL_IP, IP_OPTIONS, sockopt_get_nothing, NULL),
 	{.level = SOL_IP, .name = IP_MTU_DISCOVER, .kind = OPT_BYTE, .min = 0, .max = 5,
-	 OPT_MEMBER(tcp.mtu_discover)},
+	 OPT_MEMBER(tcp.ip.mtu_discover)},
 	BYTE(IP_RECVERR, INT32_MIN, INT32_MAX, 0),
 	BYTE(IP_RECVTTL, INT32_MIN, INT32_MAX, 0),
 	BYTE(IP_RECVTOS, INT32_MIN, INT32_MAX, 0),

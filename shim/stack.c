@@ -388,8 +388,9 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 		    struct tcp_opts *out)
 {
 	*out = o->tcp;
-	if (!out->ttl)
-		out->ttl = (uint8_t)st->cfg.ttl;
+	out->v6only = o->v6only;
+	if (!out->ip.ttl)
+		out->ip.ttl = (uint8_t)st->cfg.ttl;
 	/* To the engine, 0 is no limit. */
 	out->pacing_max_bytes_s = o->max_pacing_rate == UINT64_MAX ? 0 : o->max_pacing_rate;
 }

@@ -206,7 +206,8 @@ static const struct {
 	OPT(sndbuf_bytes), OPT(rcvbuf_bytes), OPT(mss_max_bytes), OPT(nodelay),
 	OPT(cork), OPT(keepalive), OPT(keepalive_idle_s), OPT(keepalive_interval_s),
 	OPT(keepalive_probes), OPT(user_timeout_ms), OPT(syn_retries),
-	OPT(window_clamp_bytes), OPT(defer_accept_s), OPT(tos),
+	OPT(window_clamp_bytes), OPT(defer_accept_s),
+	{"tos", offsetof(struct tcp_opts, ip.tos), 1},
 };
 
 static void set_opt(struct script *s, struct words *w)

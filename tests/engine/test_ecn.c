@@ -328,7 +328,7 @@ static void dscp_is_kept(void **state)
 {
 	struct harness *h = again(state, 1);
 
-	h->opts.tos = 0x2e << 2 | 3; /* whatever the low bits are */
+	h->opts.ip.tos = 0x2e << 2 | 3; /* whatever the low bits are */
 	app_open(h);
 	assert_int_equal(expect(h, SYN | ECE | CWR, 0, 0, 0)->tos, 0x2e << 2);
 	inject(h, SYN | ACK | ECE, 0, 1, WND, 0);

@@ -370,8 +370,8 @@ static void dscp_and_ttl(void **state)
 	struct flow flow = {h->local, h->remote};
 	struct tcp_opts o;
 
-	h->opts.tos = 0x48;
-	h->opts.ttl = 7;
+	h->opts.ip.tos = 0x48;
+	h->opts.ip.ttl = 7;
 	assert_int_equal(tcp_open(h->e, &flow, &h->path, &h->opts, h, h->now_us, &h->t), 0);
 	expect_ip_fields(h, 0x48, 7);
 	tcp_abort(h->t, h->now_us);
@@ -380,14 +380,35 @@ static void dscp_and_ttl(void **state)
 
 	establish(h);
 	tcp_get_opts(h->t, &o);
-	o.tos = 0xb8;
-	o.ttl = 255;
+	o.ip.tos = 0xb8;
+	o.ip.ttl = 255;
 	tcp_set_opts(h->t, &o, h->now_us);
 	pull(h);
 	tcp_shutdown(h->t, h->now_us);
 	expect_ip_fields(h, 0xb8, 255);
 	tcp_abort(h->t, h->now_us);
 	expect_ip_fields(h, 0xb8, 255);
+}
+
+/* IPv4's are not IPv6's; a listener for both keeps both. */
+static void ip_fields_of_each_family(void **state)
+{
+	static const struct ip_addr v6[2] = {{{0x20, 1, [15] = 1}}, {{0x20, 1, [15] = 2}}};
+	struct harness *h = *state;
+	struct flow flow = {h->local, h->remote}, flow6 = flow;
+
+	flow6.local.addr = v6[0];
+	flow6.remote.addr = v6[1];
+	h->opts.ip = (struct ip_fields){.tos = 0x48, .ttl = 7};
+	h->opts.ip6 = (struct ip_fields){.tos = 0xb8, .ttl = 9};
+	assert_int_equal(tcp_open(h->e, &flow6, &h->path, &h->opts, h, h->now_us, &h->t), 0);
+	expect_ip_fields(h, 0xb8, 9);
+	tcp_abort(h->t, h->now_us);
+	tcp_release(h->t, h->now_us);
+	pull(h);
+	assert_int_equal(tcp_open(h->e, &flow, &h->path, &h->opts, h, h->now_us, &h->t), 0);
+	expect_ip_fields(h, 0x48, 7);
+	tcp_abort(h->t, h->now_us);
 }
 
 /* ---- what options a hostile peer may send ---------------------------------- */
@@ -508,7 +529,7 @@ int main(void)
 		TEST(no_rtt_beside_a_repetition),
 		TEST(no_sack_without_permission), TEST(unknown_options),
 		TEST(impossible_option_lengths), TEST(syn_options_elsewhere),
-		TEST(tiny_mss), TEST(dscp_and_ttl),
+		TEST(tiny_mss), TEST(dscp_and_ttl), TEST(ip_fields_of_each_family),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

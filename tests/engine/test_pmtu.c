@@ -359,7 +359,7 @@ static void discover(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct harness *h = harness_again(state, NULL);
 
-		h->opts.mtu_discover = cases[i].how;
+		h->opts.ip.mtu_discover = cases[i].how;
 		establish(h);
 		app_write(h, 2 * MSS);
 		assert_int_equal(expect(h, ACK, 1, 1, MSS)->may_fragment, !cases[i].df);

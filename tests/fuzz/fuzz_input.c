@@ -374,7 +374,7 @@ static void more_options(struct machine *m, struct input *in, struct tcp_opts *o
 	if (bits & 4)
 		o->pacing_max_bytes_s = take16(in) * 16ull;
 	if (bits & 8)
-		o->mtu_discover = take8(in) % 6;
+		o->ip.mtu_discover = o->ip6.mtu_discover = take8(in) % 6;
 	if (bits & 16)
 		o->pingpong = !o->pingpong;
 	if (bits & 32) {

@@ -98,7 +98,7 @@ static void values_for_the_engine(void **state)
 	assert_true(o->pingpong);
 	assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_QUICKACK), 0);
 	assert_int_equal(set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, 3), 0);
-	assert_int_equal(o->mtu_discover, 3);
+	assert_int_equal(o->ip.mtu_discover, 3);
 	close(fd);
 }
 
