@@ -196,12 +196,19 @@ void peer_begin(const char *path)
 {
 	struct sockaddr_un sun = control_name(path);
 
-	control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	control = fcntl(control, F_DUPFD_CLOEXEC, 900); /* out of the cases' way */
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	control = fcntl(fd, F_DUPFD_CLOEXEC, 900); /* out of the cases' way */
+	close(fd);
 	if (connect(control, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		perror(path);
 		exit(1);
 	}
+}
+
+void peer_end(void)
+{
+	close(control);
 }
 
 static long ask(enum op op, long a, long b, long c)

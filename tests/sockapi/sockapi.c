@@ -21,6 +21,9 @@ int family;
 bool role_server;
 const char *here, *there;
 
+#define NOBODY 5000
+static int case_number;
+
 extern const struct test_case __start_cases[], __stop_cases[];
 
 /* ---- helpers of cases ---------------------------------------------------------------- */
@@ -102,21 +105,11 @@ int listener(int flags)
 	return fd;
 }
 
-/* Bound, but not listening: so nobody else is there either. */
+/* Below the ports that the kernel gives out, and each case has its own. */
 uint16_t nobody(void)
 {
-	static uint16_t port;
-	struct addr a = addr_of(here, 0);
-	int fd;
-
-	if (port)
-		return port;
-	fd = socket(family, SOCK_DGRAM, 0);
-	needed("bind", bind(fd, &a.sa, a.len));
-	port = port_of(fd);
-	name_port("nobody", port);
-	close(fd);
-	return port;
+	name_port("nobody", NOBODY + case_number);
+	return NOBODY + case_number;
 }
 
 int accepted(int listen_fd)
@@ -149,6 +142,19 @@ int joined_with(int flags)
 int joined(void)
 {
 	return joined_with(0);
+}
+
+size_t fill(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	size_t n = 0;
+	ssize_t r;
+
+	while (poll(&p, 1, 200) == 1 && p.revents == POLLOUT) {
+		r = send(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL);
+		n += r > 0 ? r : 0;
+	}
+	return n;
 }
 
 void settle(void)
@@ -218,26 +224,6 @@ void signal_later(int ms, bool restart)
 
 /* ---- running --------------------------------------------------------------------------- */
 
-static void run(const struct test_case *c, const char *control)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		signal(SIGPIPE, on_signal);
-		alarm(CASE_SECONDS);
-		peer_begin(control);
-		c->run();
-		exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		exit(1);
-	if (WIFSIGNALED(status))
-		LOG("killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
-	else if (status)
-		LOG("exit status %d", WEXITSTATUS(status));
-}
-
 /* "io" of "tests/sockapi/cases_io.c" */
 static const char *theme(const struct test_case *c)
 {
@@ -249,11 +235,76 @@ static const char *theme(const struct test_case *c)
 	return text;
 }
 
+/* So many at a time; most of it is waiting. */
+#define JOBS 6
+
+struct job {
+	const struct test_case *c;
+	pid_t pid;
+	FILE *log;
+};
+
+static void start(struct job *job, const struct test_case *c, const char *control)
+{
+	job->c = c;
+	job->log = tmpfile();
+	job->pid = fork();
+	if (job->pid < 0 || !job->log)
+		exit(1);
+	if (job->pid)
+		return;
+	dup2(fileno(job->log), STDOUT_FILENO);
+	fclose(job->log);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, on_signal);
+	alarm(CASE_SECONDS);
+	case_number = c - __start_cases;
+	peer_begin(control);
+	c->run();
+	peer_end();
+	exit(0);
+}
+
+static void finish(struct job *job)
+{
+	int status, ch;
+
+	if (waitpid(job->pid, &status, 0) != job->pid)
+		exit(1);
+	printf("%s/%s\n", theme(job->c), job->c->name);
+	rewind(job->log);
+	while ((ch = getc(job->log)) != EOF)
+		putchar(ch);
+	fclose(job->log);
+	if (WIFSIGNALED(status))
+		LOG("killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+	else if (status)
+		LOG("exit status %d", WEXITSTATUS(status));
+	fflush(stdout);
+}
+
+static int run(const char *control, const char *pattern)
+{
+	const struct test_case *c;
+	struct job jobs[JOBS];
+	int n = 0, done = 0;
+
+	for (c = __start_cases; c < __stop_cases; c++) {
+		if (fnmatch(pattern, c->name, 0) && fnmatch(pattern, theme(c), 0))
+			continue;
+		if (n - done == JOBS)
+			finish(&jobs[done++ % JOBS]);
+		start(&jobs[n++ % JOBS], c, control);
+	}
+	while (done < n)
+		finish(&jobs[done++ % JOBS]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct test_case *c;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 3 && strcmp(argv[1], "peer") == 0)
 		return be_peer(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "list") == 0) {
@@ -267,11 +318,5 @@ int main(int argc, char **argv)
 	here = argv[4];
 	there = argv[5];
 	family = strchr(here, ':') ? AF_INET6 : AF_INET;
-	for (c = __start_cases; c < __stop_cases; c++) {
-		if (argc == 7 && fnmatch(argv[6], c->name, 0) && fnmatch(argv[6], theme(c), 0))
-			continue;
-		printf("%s/%s\n", theme(c), c->name);
-		run(c, argv[2]);
-	}
-	return 0;
+	return run(argv[2], argc == 7 ? argv[6] : "*");
 }

@@ -15,8 +15,8 @@
  *     }
  *
  * in any cases_*.c. Each case runs in a process of its own, with a peer process of
- * its own; both are killed with what they have open when the case is over, or
- * takes longer than CASE_SECONDS. What is logged must not depend on time: wait for
+ * its own, beside other cases; the peer ends when the case is over. One that takes
+ * longer than CASE_SECONDS is killed. What is logged must not depend on time: wait for
  * what shall happen with P() or await(); settle() is for what shall not.
  *
  * Every case runs several times: IPv4 and IPv6, joined() connecting and accepting,
@@ -143,6 +143,8 @@ void set_int(int fd, int level, int name, int v);
 
 /* Waits for bits as P() does, without a word; false: in vain. */
 bool await(int fd, short bits);
+/* Writes until that has been impossible for a while; how much. */
+size_t fill(int fd);
 /* What is under way between the two has long arrived. */
 void settle(void);
 /* Calls fn(arg) in a thread, ms later. */
@@ -179,5 +181,6 @@ void peer_set(int level, int name, int v);
 /* peer.c */
 int be_peer(const char *control);
 void peer_begin(const char *control);
+void peer_end(void);
 
 #endif

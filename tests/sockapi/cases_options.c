@@ -1,12 +1,11 @@
-/* sockopts.h - the cases of socket options, see sockcalls.c. */
-#include <time.h>
+/* cases_options.c - socket options: defaults, ranges, what is kept and inherited;
+ * TCP_INFO. */
+#include "sockapi.h"
 
-static bool on_loopback(void)
-{
-	return peer.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
-}
+#include <sys/time.h>
 
-static void option_defaults(void)
+
+CASE(option_defaults)
 {
 	static const int sol[] = {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_REUSEADDR,
 				  SO_REUSEPORT, SO_KEEPALIVE, SO_ACCEPTCONN,
@@ -33,7 +32,7 @@ static void option_defaults(void)
 	close(fd);
 }
 
-static void option_values(void)
+CASE(option_values)
 {
 	static const int values[][3] = {
 		{SOL_SOCKET, SO_REUSEADDR, 5}, {SOL_SOCKET, SO_KEEPALIVE, 1},
@@ -62,17 +61,17 @@ static void option_values(void)
 
 	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		set_get(fd, values[i][0], values[i][1], values[i][2]);
-	T(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, 2));
-	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, 2));
-	T(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, NULL, 4));
-	T(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6));
-	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8));
-	T(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	R(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, 2));
+	R(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, 2));
+	R(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, NULL, 4));
+	R(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6));
+	R(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8));
+	R(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
 	close(fd);
 }
 
 /* The edges of what each may be, and what is read back. */
-static void option_ranges(void)
+CASE(option_ranges)
 {
 	static const struct {
 		int level, name;
@@ -123,7 +122,7 @@ static const int kept[][3] = {
 };
 #define KEPT (sizeof(kept) / sizeof(kept[0]))
 
-static void options_of_a_connection(void)
+CASE(options_of_a_connection)
 {
 	int fd = joined();
 	unsigned i;
@@ -133,44 +132,38 @@ static void options_of_a_connection(void)
 		get_int(fd, IPPROTO_TCP, TCP_MAXSEG);
 	for (i = 0; i < KEPT; i++)
 		set_get(fd, kept[i][0], kept[i][1], kept[i][2]);
-	T(setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &(int){0}, sizeof(int)));
+	R(setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &(int){0}, sizeof(int)));
 	set_get(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 30000);
 	set_get(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 	set_get(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
-	T(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int)));
-	T(tell(fd, "h"));
-	T(read(fd, buf, sizeof(buf)));
+	R(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int)));
+	peer_send("hello");
+	await(fd, POLLIN);
+	R(read(fd, buf, sizeof(buf)));
 	close(fd);
 }
 
 /* What a listener has been told holds for what it accepts. */
-static void options_inherited(void)
+CASE(options_inherited)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET};
 	struct linger l = {.l_onoff = 1, .l_linger = 7};
-	int fd = tcp(0), side = joined(), conn;
-	socklen_t len = sizeof(at);
-	char cmd[3] = "b";
+	int fd = bound(0), conn;
+	socklen_t len = sizeof(l);
 	unsigned i;
 
 	for (i = 0; i < KEPT; i++)
-		setsockopt(fd, kept[i][0], kept[i][1], &kept[i][2], sizeof(int));
+		set_int(fd, kept[i][0], kept[i][1], kept[i][2]);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	bind(fd, (struct sockaddr *)&at, sizeof(at));
-	T(listen(fd, 5));
-	getsockname(fd, (struct sockaddr *)&at, &len);
-	memcpy(cmd + 1, &(uint16_t){ntohs(at.sin_port)}, 2);
-	T(write(side, cmd, 3));
+	R(listen(fd, 5));
+	peer_connect(NULL, port_of(fd));
+	peer_send("back"); /* TCP_DEFER_ACCEPT */
+	await(fd, POLLIN);
 	conn = accept(fd, NULL, NULL);
 	for (i = 0; i < KEPT; i++)
 		get_int(conn, kept[i][0], kept[i][1]);
-	len = sizeof(l);
-	T(getsockopt(conn, SOL_SOCKET, SO_LINGER, &l, &len));
-	printf("    %d %d\n", l.l_onoff, l.l_linger);
-	T(read(conn, buf, sizeof(buf)));
-	close(conn);
-	close(side);
-	close(fd);
+	R(getsockopt(conn, SOL_SOCKET, SO_LINGER, &l, &len));
+	LOG("%d %d", l.l_onoff, l.l_linger);
+	B(conn, 100, 0);
 }
 
 /* Of TCP_INFO, what does not depend on time and chance. */
@@ -180,106 +173,88 @@ static void show_info(int fd)
 	socklen_t len = sizeof(i);
 
 	memset(&i, 0, sizeof(i));
-	T(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len));
-	printf("    %u bytes, state %u, ca %u, retransmits %u, probes %u, backoff %u\n",
+	R(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len));
+	LOG("%u bytes, state %u, ca %u, retransmits %u, probes %u, backoff %u",
 	       (unsigned)len, i.tcpi_state, i.tcpi_ca_state, i.tcpi_retransmits,
 	       i.tcpi_probes, i.tcpi_backoff);
-	printf("    options %u, unacked %u, sacked %u, lost %u, retrans %u, total %u\n",
+	LOG("options %u, unacked %u, sacked %u, lost %u, retrans %u, total %u",
 	       i.tcpi_options, i.tcpi_unacked, i.tcpi_sacked, i.tcpi_lost,
 	       i.tcpi_retrans, i.tcpi_total_retrans);
 	if (on_loopback())
 		i.tcpi_snd_mss = 0;
-	printf("    mss %u, pmtu %u, advmss %u, ssthresh %u, reordering %u\n",
+	LOG("mss %u, pmtu %u, advmss %u, ssthresh %u, reordering %u",
 	       i.tcpi_snd_mss, i.tcpi_pmtu, i.tcpi_advmss, i.tcpi_snd_ssthresh,
 	       i.tcpi_reordering);
-	printf("    bytes: acked %llu, received %llu, sent %llu, again %llu, notsent %u\n",
+	LOG("bytes: acked %llu, received %llu, sent %llu, again %llu, notsent %u",
 	       (unsigned long long)i.tcpi_bytes_acked,
 	       (unsigned long long)i.tcpi_bytes_received,
 	       (unsigned long long)i.tcpi_bytes_sent,
 	       (unsigned long long)i.tcpi_bytes_retrans, i.tcpi_notsent_bytes);
-	printf("    data segments out %u, in %u, out of order %u; dsacks %u; reordered %u\n",
+	LOG("data segments out %u, in %u, out of order %u; dsacks %u; reordered %u",
 	       i.tcpi_data_segs_out, i.tcpi_data_segs_in, i.tcpi_rcv_ooopack,
 	       i.tcpi_dsack_dups, i.tcpi_reord_seen);
-	printf("    max rate %llx; held by the window %d, by the buffer %d\n",
+	LOG("max rate %llx; held by the window %d, by the buffer %d",
 	       (unsigned long long)i.tcpi_max_pacing_rate, i.tcpi_rwnd_limited > 0,
 	       i.tcpi_sndbuf_limited > 0);
 	if (i.tcpi_state != 7 || i.tcpi_bytes_sent)
-		printf("    sent %s ago, received %s ago\n",
+		LOG("sent %s ago, received %s ago",
 		       i.tcpi_last_data_sent >= 400 ? "long" : "a little",
 		       i.tcpi_last_data_recv >= 400 ? "long" : "a little");
 }
 
-static void info(void)
+CASE(info)
 {
 	int fd = tcp(0);
 
 	show_info(fd);
 	close(fd);
 	fd = joined();
-	T(tell(fd, "h"));
-	T(read(fd, buf, sizeof(buf)));
+	peer_send("hello");
+	await(fd, POLLIN);
+	R(read(fd, buf, sizeof(buf)));
 	show_info(fd);
 	usleep(400000);
-	T(tell(fd, "f"));
+	peer_shutdown(SHUT_WR);
+	await(fd, POLLRDHUP);
 	show_info(fd);
 	usleep(400000);
-	T(shutdown(fd, SHUT_WR));
+	R(shutdown(fd, SHUT_WR));
 	settle();
 	show_info(fd);
 	close(fd);
 }
 
-static void info_of_a_listener(void)
+CASE(info_of_a_listener)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET};
-	int fd = tcp(0);
-
-	bind(fd, (struct sockaddr *)&at, sizeof(at));
-	listen(fd, 9);
-	show_info(fd);
-	close(fd);
+	show_info(listener(0));
 }
 
-static void timeouts(void)
+CASE(timeouts)
 {
 	int fd = joined();
 	struct timeval t = {.tv_usec = 20000};
 
-	T(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
-	T(read(fd, buf, 1));
-	close(fd);
-}
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	R(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+	R(read(fd, buf, 1));
 }
 
 /* close() waits for the peer, but not longer than it was told to. */
-static void lingers(void)
+CASE(lingers)
 {
 	struct linger l = {.l_onoff = 1, .l_linger = 10};
-	int fd = joined(), big = 1 << 20;
+	int fd = joined();
 	double began;
 
-	T(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
-	T(tell(fd, "h"));
-	T(read(fd, buf, 5));
+	R(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
 	began = now_s();
-	T(close(fd));
-	printf("    %s\n", now_s() - began < 0.5 ? "at once" : "late");
-	fd = joined();
+	R(close(fd));
+	LOG("%s", now_s() - began < 0.5 ? "at once" : "late");
+	fd = joined(); /* where nobody reads */
 	l.l_linger = 1;
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
-	T(tell(fd, "s"));
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	while (write(fd, buf, sizeof(buf)) > 0)
-		usleep(50);
+	set_int(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+	fill(fd);
 	began = now_s();
-	T(close(fd));
-	printf("    after %.0f s\n", now_s() - began);
+	R(close(fd));
+	LOG("after %.0f s", now_s() - began);
 }

@@ -1,0 +1,39 @@
+/* cases_accept.c - listening and accepting. */
+#include "sockapi.h"
+
+CASE(accepts)
+{
+	int fd = bound(0), conn;
+	struct addr a = {0};
+
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	R(listen(fd, 5));
+	R(listen(fd, 7));
+	P(fd, 0);
+	get_int(fd, SOL_SOCKET, SO_ACCEPTCONN);
+	R(to(fd, peer_listen()));
+	R(read(fd, buf, 1));
+	R(write(fd, "x", 1));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	R(accept(fd, NULL, NULL));
+	peer_connect(NULL, port_of(fd));
+	P(fd, POLLIN);
+	a.len = 6;
+	conn = accept4(fd, &a.sa, &a.len, SOCK_CLOEXEC);
+	LOG("%d, %u bytes: %d", conn >= 0, a.len, a.sa.sa_family);
+	R(fcntl(conn, F_GETFD));
+	R(fcntl(conn, F_GETFL));
+	get_int(conn, IPPROTO_TCP, TCP_NODELAY);
+	get_int(conn, SOL_SOCKET, SO_ACCEPTCONN);
+	peer_send("back");
+	P(conn, POLLIN);
+	B(conn, 100, 0);
+	P(conn, 0);
+	R(accept(conn, NULL, NULL));
+	R(close(conn));
+	R(shutdown(fd, SHUT_WR));
+	R(shutdown(fd, SHUT_RD));
+	R(accept(fd, NULL, NULL));
+	R(shutdown(fd, SHUT_RD));
+	R(listen(fd, 1));
+}
