@@ -1,8 +1,9 @@
 /* trace.c - owns the ladder's layout: one engine_trace() record, one line.
  *
  *     time, [connection], state before -> after, arrow, flags, SEQ, ACK, length,
- *     window, options, note, reason of a drop
+ *     window, options, addresses, note, reason of a drop
  *
+ * The addresses are those of a connection or listener that begins.
  * SEQ and ACK count from the initial sequence number of the side that they
  * belong to, as far as it is known; the window is in bytes, scaling applied.
  * Lines are written piece by piece into the caller's buffer through struct
@@ -10,11 +11,13 @@
  */
 #include "trace.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../engine/addr.h"
 #include "../engine/segment.h"
 
 enum { OPT_END, OPT_NOP, OPT_MSS, OPT_WSCALE, OPT_SACK_OK, OPT_SACK, OPT_TS = 8,
@@ -231,6 +234,41 @@ static void put_number(struct line *l, const struct trace_rec *rec)
 	put(l, "#%-3" PRIu32 " %5u>%-5s ", rec->conn, rec->flow.local.port, peer);
 }
 
+/* a.b.c.d:port, [v6]:port, [fe80::1%device]:port */
+static void put_endpoint(struct line *l, const struct endpoint *e)
+{
+	struct ip_addr wire = addr_wire(&e->addr);
+	uint32_t scope = addr_scope(&e->addr);
+	char text[INET6_ADDRSTRLEN];
+
+	if (addr_is_v4(&wire)) {
+		put(l, "%s", inet_ntop(AF_INET, wire.b + 12, text, sizeof(text)));
+	} else {
+		put(l, "[%s", inet_ntop(AF_INET6, wire.b, text, sizeof(text)));
+		if (scope)
+			put(l, "%%%" PRIu32, scope);
+		put(l, "]");
+	}
+	put(l, ":%u", e->port);
+}
+
+static bool begins(const struct trace_rec *rec)
+{
+	return rec->before != rec->after && rec->after != TCPS_CLOSED &&
+	       (rec->before == TCPS_CLOSED || rec->before == TCPS_LISTEN);
+}
+
+static void put_flow(struct line *l, const struct flow *f)
+{
+	put(l, "  (");
+	put_endpoint(l, &f->local);
+	if (f->remote.port) { /* a listener has none */
+		put(l, " > ");
+		put_endpoint(l, &f->remote);
+	}
+	put(l, ")");
+}
+
 static size_t line_end(struct line *l)
 {
 	while (l->len > 0 && l->buf[l->len - 1] == ' ')
@@ -289,6 +327,8 @@ size_t trace_line(const struct trace_rec *rec, const struct trace_style *style,
 		else
 			put(&l, "%s truncated segment", rec->kind == TRACE_OUT ? "-->" : "<--");
 	}
+	if (begins(rec))
+		put_flow(&l, &rec->flow);
 	if (rec->note) {
 		paint(&l, YELLOW);
 		put(&l, "  (%s)", rec->note);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+
+#include "../../engine/addr.h"
 #include "../../engine/segment.h"
 #include "../../shim/trace.h"
 
@@ -50,6 +53,42 @@ static void know(struct trace_rec *r, uint32_t iss, uint32_t irs)
 	r->iss_known = r->irs_known = true;
 }
 
+static struct ip_addr address(const char *a)
+{
+	struct ip_addr v6 = {.b = {[10] = 0xff, [11] = 0xff}};
+
+	assert_int_equal(strchr(a, ':') ? inet_pton(AF_INET6, a, v6.b)
+					: inet_pton(AF_INET, a, v6.b + 12), 1);
+	return v6;
+}
+
+/* Who talks to whom is said when a connection begins, and only then. */
+static void test_addresses(void **state)
+{
+	struct trace_rec r = record(TRACE_STATE, NULL, TCPS_CLOSED, TCPS_SYN_SENT);
+
+	(void)state;
+	r.flow.local.addr = address("192.0.2.1");
+	r.flow.remote.addr = address("192.0.2.22");
+	assert_string_equal(line(&r, &plain), " 0.012345 CLOSED -> SYN-SENT            "
+					      "(192.0.2.1:40000 > 192.0.2.22:80)\n");
+	r.flow.local.addr = r.flow.remote.addr = address("2001:db8::1");
+	assert_non_null(strstr(line(&r, &plain),
+			       "  ([2001:db8::1]:40000 > [2001:db8::1]:80)\n"));
+	r.flow.local.addr = address("fe80::1");
+	addr_set_scope(&r.flow.local.addr, 70000);
+	assert_non_null(strstr(line(&r, &plain), "  ([fe80::1%70000]:40000 > ["));
+	r.before = r.after;
+	r.after = TCPS_ESTABLISHED;
+	assert_null(strchr(line(&r, &plain), '['));
+	r = record(TRACE_STATE, NULL, TCPS_CLOSED, TCPS_LISTEN);
+	r.flow.remote.port = 0;
+	assert_non_null(strstr(line(&r, &plain), "CLOSED -> LISTEN"));
+	assert_non_null(strstr(text, "  ([::]:40000)\n"));
+	r = record(TRACE_IN, NULL, TCPS_LISTEN, TCPS_SYN_RECEIVED);
+	assert_non_null(strstr(line(&r, &plain), "  ([::]:40000 > [::]:80)\n"));
+}
+
 static void test_syn(void **state)
 {
 	struct segment s = seg(SEG_SYN, 4000000000u, 0, 64240);
@@ -61,7 +100,8 @@ static void test_syn(void **state)
 	r = record(TRACE_OUT, &s, TCPS_CLOSED, TCPS_SYN_SENT);
 	assert_string_equal(line(&r, &plain),
 		" 0.012345 CLOSED -> SYN-SENT          --> SYN                "
-		"0         -      0    64240  mss 1460, sackOK, ts 77 0, wscale 7\n");
+		"0         -      0    64240  mss 1460, sackOK, ts 77 0, wscale 7"
+		"  ([::]:40000 > [::]:80)\n");
 }
 
 /* The peer's SYN,ACK comes while IRS is not known yet; its window counts as it
@@ -313,6 +353,7 @@ static void test_header(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_syn),
 		cmocka_unit_test(test_syn_ack),
 		cmocka_unit_test(test_relative_both_ways),
