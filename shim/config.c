@@ -71,7 +71,7 @@ void config_defaults(struct config *c)
 	c->link.rcvbuf_bytes = 8u << 20;
 	c->link.gso = true;
 	c->linger_ms = 10000;
-	c->ttl = 64;
+	c->ttl = c->hop_limit = 64;
 	c->mtu_discover = IP_PMTUDISC_WANT;
 }
 
@@ -248,11 +248,21 @@ int config_set(struct config *c, enum config_from from, const char *name,
 
 /* ---- where values come from -------------------------------------------------- */
 
-static bool read_sysctl(int dir, const char *name, char *text, size_t size)
+/* Below net: "ipv4/tcp_sack"; "" if there is none. */
+static void sysctl_path(const struct knob *k, char path[64])
 {
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
+	snprintf(path, 64, "%s%s", k->sysctl ? "ipv4/" : k->sysctl6 ? "ipv6/" : "",
+		 k->sysctl ? k->sysctl : k->sysctl6 ? k->sysctl6 : "");
+}
 
+static bool read_sysctl(int dir, const struct knob *k, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	sysctl_path(k, path);
+	fd = *path ? openat(dir, path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return false;
 	n = read(fd, text, size - 1);
@@ -311,7 +321,7 @@ void config_from_sysctl(struct config *c, const char *dir)
 	if (at < 0)
 		return;
 	for (k = knobs; k < knobs + knobs_n; k++)
-		if (k->sysctl && read_sysctl(at, k->sysctl, text, sizeof(text)))
+		if (read_sysctl(at, k, text, sizeof(text)))
 			c->from[k - knobs] = take_sysctl(c, k, text);
 	close(at);
 }
@@ -382,19 +392,23 @@ static const char *value_text(const struct config *c, const struct knob *k,
 }
 
 static const char *from_text(const struct config *c, const struct knob *k,
-			     char buf[64])
+			     char buf[96])
 {
+	char path[64], *slash;
 	size_t n;
 
+	sysctl_path(k, path);
+	while ((slash = strchr(path, '/')))
+		*slash = '.';
 	switch (c->from[k - knobs]) {
 	case FROM_SYSCTL:
-		snprintf(buf, 64, "net.ipv4.%s", k->sysctl);
+		snprintf(buf, 96, "net.%s", path);
 		return buf;
 	case FROM_FALLBACK:
-		snprintf(buf, 64, "built-in, not net.ipv4.%s", k->sysctl);
+		snprintf(buf, 96, "built-in, not net.%s", path);
 		return buf;
 	case FROM_ENV:
-		n = (size_t)snprintf(buf, 64, "MYTCP_%s", k->name);
+		n = (size_t)snprintf(buf, 96, "MYTCP_%s", k->name);
 		while (n--)
 			buf[n] = (char)toupper((unsigned char)buf[n]);
 		return buf;
@@ -430,7 +444,7 @@ void config_show(FILE *out, const struct config *c)
 	static const char *const head[] = {"SETTING", "VALUE", "FROM"};
 	int width[3] = {7, 5, 4};
 	const struct knob *k;
-	char value[24], from[64];
+	char value[24], from[96];
 
 	for (k = knobs; k < knobs + knobs_n; k++) {
 		width[0] = wider(width[0], k->name);

@@ -29,7 +29,8 @@ struct config {
 	struct engine_config engine;
 	struct link_config link;
 	uint32_t linger_ms;     /* at exit, without progress */
-	uint32_t ttl;           /* of packets, where the program has not said */
+	uint32_t ttl, hop_limit; /* of packets, where the program has not said */
+	bool v6only;            /* IPV6_V6ONLY of new sockets */
 	uint32_t mtu_discover;  /* IP_MTU_DISCOVER of new sockets */
 	char trace[4096];       /* "": off, "-": standard error, else a file */
 	uint8_t from[CONFIG_KNOBS_MAX]; /* enum config_from, in the table's order */
@@ -39,8 +40,8 @@ struct config {
 void config_defaults(struct config *c);
 /* Where the kernel has them. They are those of the network namespace of the
  * calling thread. */
-#define CONFIG_SYSCTL_DIR "/proc/sys/net/ipv4"
-/* Takes over every sysctl in dir whose meaning is a knob's, in the knob's unit
+#define CONFIG_SYSCTL_DIR "/proc/sys/net"
+/* Takes over every sysctl below dir whose meaning is a knob's, in the knob's unit
  * and cut to its range. One that is not there, as in a process without /proc,
  * or that is not understood, changes nothing. */
 void config_from_sysctl(struct config *c, const char *dir);

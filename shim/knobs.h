@@ -16,6 +16,7 @@ struct knob {
 	uint64_t min, max;
 	const char *meaning;
 	const char *sysctl;    /* below net.ipv4; NULL: there is none */
+	const char *sysctl6;   /* the same below net.ipv6 */
 	unsigned word;         /* which of its numbers, from 0 */
 	uint64_t (*ours)(uint64_t theirs); /* its number in our unit, if that differs */
 };

@@ -85,6 +85,7 @@ void sock_opts_init(struct sock *s)
 			s->extra[extra++] = tables[t]->rows[i].dflt;
 	s->opts.max_pacing_rate = UINT64_MAX;
 	s->opts.tcp.ip.mtu_discover = (uint8_t)driver_config()->mtu_discover;
+	s->opts.v6only = s->family == AF_INET6 && driver_config()->v6only;
 	s->opts.tcp.ip6.mtu_discover = IPV6_PMTUDISC_WANT;
 }
 

@@ -391,6 +391,8 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 	out->v6only = o->v6only;
 	if (!out->ip.ttl)
 		out->ip.ttl = (uint8_t)st->cfg.ttl;
+	if (!out->ip6.ttl)
+		out->ip6.ttl = (uint8_t)st->cfg.hop_limit;
 	/* To the engine, 0 is no limit. */
 	out->pacing_max_bytes_s = o->max_pacing_rate == UINT64_MAX ? 0 : o->max_pacing_rate;
 }

@@ -34,7 +34,7 @@ register "--show-config" show_config
 manual() {
 	needs_ours
 	ours a --show-config >config
-	for word in $(awk 'NR > 1 { print $1 }' config) $(grep -o 'net\.ipv4\.[a-z0-9_]*' config | sed 's/.*\.//'); do
+	for word in $(awk 'NR > 1 { print $1 }' config) $(grep -o 'net\.ipv[46]\.[a-z0-9_.]*' config | sed 's/.*\.//'); do
 		grep -qw -- "$word" "$ROOT/tools/mytcp.1" || {
 			echo "not in the manual: $word"
 			return 1

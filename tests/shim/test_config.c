@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -227,38 +228,51 @@ static void test_help(void **state)
 
 static char sysctl_dir[] = "/tmp/test_config.XXXXXX";
 
+static const char *sysctl_path(const char *family, const char *name)
+{
+	static char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", sysctl_dir, family, name);
+	return path;
+}
+
 static int make_sysctl_dir(void **state)
 {
 	strcpy(strchr(sysctl_dir, '.'), ".XXXXXX");
 	assert_non_null(mkdtemp(sysctl_dir));
-	return setup(state);
+	return mkdir(sysctl_path("ipv4", ""), 0700) || mkdir(sysctl_path("ipv6", ""), 0700) ||
+	       setup(state);
+}
+
+static int remove_sysctls(const char *family)
+{
+	DIR *d = opendir(sysctl_path(family, ""));
+	struct dirent *e;
+
+	while ((e = readdir(d)))
+		unlink(sysctl_path(family, e->d_name));
+	closedir(d);
+	return rmdir(sysctl_path(family, ""));
 }
 
 static int remove_sysctl_dir(void **state)
 {
-	char file[300];
-	struct dirent *e;
-	DIR *d = opendir(sysctl_dir);
-
 	(void)state;
-	while ((e = readdir(d))) {
-		snprintf(file, sizeof(file), "%s/%s", sysctl_dir, e->d_name);
-		unlink(file);
-	}
-	closedir(d);
-	return rmdir(sysctl_dir);
+	return remove_sysctls("ipv4") || remove_sysctls("ipv6") || rmdir(sysctl_dir);
+}
+
+static void sysctl_of(const char *family, const char *name, const char *text)
+{
+	FILE *f = fopen(sysctl_path(family, name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
 }
 
 static void sysctl(const char *name, const char *text)
 {
-	char file[300];
-	FILE *f;
-
-	snprintf(file, sizeof(file), "%s/%s", sysctl_dir, name);
-	f = fopen(file, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	sysctl_of("ipv4", name, text);
 }
 
 /* The line of a knob, as "NAME VALUE FROM". */
@@ -306,6 +320,7 @@ static void test_sysctl(void **state)
 	sysctl("tcp_rmem", "50 100 200000\n");
 	sysctl("ip_no_pmtu_disc", "1\n");
 	sysctl("ip_default_ttl", "32\n");
+	sysctl_of("ipv6", "bindv6only", "1\n");
 	c.engine.orphan_retries = 1;
 	config_from_sysctl(&c, sysctl_dir);
 	assert_false(c.engine.sack);
@@ -317,6 +332,9 @@ static void test_sysctl(void **state)
 	assert_int_equal(c.engine.orphan_retries, 8);
 	assert_int_equal(c.mtu_discover, IP_PMTUDISC_DONT);
 	assert_int_equal(c.ttl, 32);
+	assert_int_equal(c.hop_limit, 64);
+	assert_true(c.v6only);
+	assert_shown("v6only", "on net.ipv6.bindv6only");
 	assert_int_equal(c.engine.syncookies, 2);
 	assert_false(c.engine.rack);
 	assert_int_equal(c.engine.ecn, 1);
