@@ -17,7 +17,6 @@
 
 #include "driver.h"
 #include "fdtab.h"
-#include "inaddr.h"
 #include "names.h"
 #include "sockcall.h"
 
@@ -141,10 +140,8 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 	struct sockaddr_un sun;
 	socklen_t sun_len;
 	struct name n;
-	int conn;
+	int conn, err;
 
-	if (addr && (!len || (int)*len < 0))
-		return len ? -EINVAL : -EFAULT;
 	for (;;) {
 		if (sock_fd_limit_reached(fd))
 			return -EMFILE;
@@ -159,7 +156,10 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		real()->close(conn);
 	}
 	conn = adopt(s, fd, conn, &n);
-	if (conn >= 0 && addr)
-		inaddr_put(s->family, &n.flow.remote, addr, len);
-	return conn;
+	if (conn < 0 || !addr)
+		return conn;
+	err = sock_put_name(s, fd, &n.flow.remote, addr, len);
+	if (err)
+		sock_close(conn); /* as Linux does: nobody else will get it */
+	return err ? err : conn;
 }

@@ -22,6 +22,7 @@
 #include "fdtab.h"
 #include "inaddr.h"
 #include "sockcall.h"
+#include "usermem.h"
 
 /* What setsockopt() takes for the 425984 bytes that getsockopt() then says. */
 #define PINNED_SNDBUF 212992
@@ -215,40 +216,43 @@ static int start(struct sock *s, int fd, const struct sockaddr *addr, socklen_t 
 int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		 socklen_t len)
 {
-	int err;
+	struct sockaddr_storage to;
+	int err = user_get_addr(fd, addr, len, &to);
 
-	if (len > sizeof(struct sockaddr_storage) ||
-	    len < sizeof(addr->sa_family))
+	if (err)
+		return err;
+	if (len < sizeof(to.ss_family))
 		return -EINVAL;
-	if (!addr)
-		return -EFAULT;
-	if (addr->sa_family == AF_UNSPEC)
+	if (to.ss_family == AF_UNSPEC)
 		return is_idle(s) ? 0 : sock_undo(s, fd);
 	if (atomic_load(&s->connecting)) {
 		err = outcome(s, fd);
 		return err == -EALREADY && !sock_nonblocking(fd)
 			       ? wait_outcome(s, fd) : err;
 	}
-	return start(s, fd, addr, len, sock_nonblocking(fd));
+	return start(s, fd, (struct sockaddr *)&to, len, sock_nonblocking(fd));
 }
 
 int sock_fastopen(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len,
 		  int flags)
 {
 	bool was = s->opts.tcp.fastopen;
-	int err;
+	struct sockaddr_storage to;
+	int err = addr ? user_get_addr(fd, addr, len, &to) : 0;
 
+	if (err)
+		return err;
 	if (!(driver_config()->engine.fastopen & SOCK_FASTOPEN_CLIENT) ||
-	    (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC))
+	    (addr && len >= sizeof(to.ss_family) && to.ss_family == AF_UNSPEC))
 		return -EOPNOTSUPP;
 	if (atomic_load(&s->connecting))
 		return outcome(s, fd);
 	if (atomic_load(&s->state) != SOCK_FRESH)
 		return -EISCONN;
-	if (!addr || len < sizeof(addr->sa_family))
+	if (!addr || len < sizeof(to.ss_family))
 		return -EINVAL;
 	s->opts.tcp.fastopen = true; /* for this connection */
-	err = start(s, fd, addr, len, flags & MSG_DONTWAIT || sock_nonblocking(fd));
+	err = start(s, fd, (struct sockaddr *)&to, len, flags & MSG_DONTWAIT || sock_nonblocking(fd));
 	s->opts.tcp.fastopen = was;
 	return err;
 }

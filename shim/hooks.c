@@ -80,7 +80,7 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 
 	if (!hook_enter(&h, fd))
 		return real()->getsockname(fd, addr.__sockaddr__, len);
-	return hook_leave(&h, sock_getsockname(h.s, addr.__sockaddr__, len));
+	return hook_leave(&h, sock_getsockname(h.s, fd, addr.__sockaddr__, len));
 }
 
 EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
@@ -89,7 +89,7 @@ EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 
 	if (!hook_enter(&h, fd))
 		return real()->getpeername(fd, addr.__sockaddr__, len);
-	return hook_leave(&h, sock_getpeername(h.s, addr.__sockaddr__, len));
+	return hook_leave(&h, sock_getpeername(h.s, fd, addr.__sockaddr__, len));
 }
 
 EXPORT int getsockopt(int fd, int level, int name, void *restrict val,

@@ -21,6 +21,7 @@
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
+#include "usermem.h"
 
 bool sock_is_mine(const struct sock *s)
 {
@@ -193,26 +194,39 @@ int sock_undo(struct sock *s, int fd)
 
 /* ---- names -------------------------------------------------------------- */
 
-int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
+int sock_put_name(const struct sock *s, int fd, const struct endpoint *e,
+		  struct sockaddr *addr, socklen_t *len)
 {
-	return inaddr_put(s->family, &s->local, addr, len);
+	struct sockaddr_storage name = {0};
+	socklen_t size = sizeof(name);
+
+	inaddr_put(s->family, e, (struct sockaddr *)&name, &size);
+	return user_put_addr(fd, &name, size, addr, len);
 }
 
-int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len)
+int sock_getsockname(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return sock_put_name(s, fd, &s->local, addr, len);
+}
+
+int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	if (atomic_load(&s->state) != SOCK_CONNECTED)
 		return -ENOTCONN;
-	return inaddr_put(s->family, &s->remote, addr, len);
+	return sock_put_name(s, fd, &s->remote, addr, len);
 }
 
 /* ---- bind, listen, shutdown --------------------------------------------- */
 
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
+	struct sockaddr_storage to;
 	struct endpoint local;
-	int err;
+	int err = user_get_addr(fd, addr, len, &to);
 
-	err = inaddr_to_bind(s->family, s->opts.v6only, addr, len, &local);
+	if (!err)
+		err = inaddr_to_bind(s->family, s->opts.v6only, (struct sockaddr *)&to, len,
+				     &local);
 	if (!err)
 		err = sock_own(s);
 	if (err)

@@ -45,8 +45,8 @@ enum sock_state {
 };
 
 /* What setsockopt() has set and the driver must know; app. Values that only
- * getsockopt() gives back are kept by sockopt.c in sock.extra. In tcp, a zero
- * means the stack's default (see stack_tcp_opts()). */
+ * getsockopt() gives back are in sock.kept. In tcp, a zero means the stack's
+ * default (see stack_tcp_opts()). */
 struct sock_opts {
 	struct tcp_opts tcp;
 	bool reuseaddr, reuseport, v6only;
@@ -56,7 +56,15 @@ struct sock_opts {
 	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
 };
 
-#define SOCK_EXTRA_MAX 80
+/* Values that setsockopt() was given and only getsockopt() gives back; app,
+ * sockopt.c. */
+#define SOCK_KEPT_MAX 32
+struct sock_kept {
+	uint64_t value[SOCK_KEPT_MAX]; /* the first bytes of each, as they were given */
+	uint16_t level[SOCK_KEPT_MAX], name[SOCK_KEPT_MAX];
+	uint8_t len[SOCK_KEPT_MAX];
+	uint8_t n;
+};
 
 struct sock {
 	atomic_uint refs;     /* 0: free */
@@ -90,7 +98,7 @@ struct sock {
 				 by the driver before it stores state, or under
 				 a command */
 	struct sock_opts opts;
-	int extra[SOCK_EXTRA_MAX]; /* sockopt.c */
+	struct sock_kept kept;
 	struct sockaddr_un name; /* app end's AF_UNIX name, if it has one */
 	socklen_t name_len;
 	struct tcp_status final; /* driver: of the connection that has ended */

@@ -27,8 +27,11 @@ int sock_own(struct sock *s);
 int sock_socket(int domain, int type);
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 int sock_listen(struct sock *s, int fd, int backlog);
-int sock_getsockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
-int sock_getpeername(struct sock *s, struct sockaddr *addr, socklen_t *len);
+int sock_getsockname(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
+int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
+/* e as an address of the family of s, to where the program wants it. */
+int sock_put_name(const struct sock *s, int fd, const struct endpoint *e,
+		  struct sockaddr *addr, socklen_t *len);
 int sock_shutdown(struct sock *s, int fd, int how);
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
 

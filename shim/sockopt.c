@@ -1,10 +1,8 @@
 /* sockopt.c - getsockopt() and setsockopt(): what the rows of the option tables
  * have in common.
  *
- * What is not in a table does not exist (ENOPROTOOPT), as with Linux. Ranges,
- * errors and what is read back are Linux's (net/core/sock.c, tcp.c,
- * ip_sockglue.c). Values without a meaning here are kept in s->extra, at the
- * index that counts through all tables, to be given back.
+ * Ranges, errors and what is read back are Linux's (net/core/sock.c, tcp.c,
+ * ip_sockglue.c), by the tables or, without a row there, by asking the kernel.
  */
 #include "sockopt.h"
 
@@ -13,8 +11,10 @@
 #include <string.h>
 
 #include "driver.h"
-#include "fdtab.h"
+#include "nativeopt.h"
+#include "real.h"
 #include "sockcall.h"
+#include "usermem.h"
 
 static const struct option_table *const tables[] = {
 	&sockopt_socket, &sockopt_tcp, &sockopt_ip,
@@ -39,14 +39,46 @@ const struct engine_config *sockopt_engine_config(void)
 	return &driver_config()->engine;
 }
 
-int sockopt_get_nothing(struct sock *s, int fd, void *val, socklen_t *len)
+/* ---- values that only come back --------------------------------------------- */
+
+/* Its place, or the first free one. */
+static unsigned kept_at(const struct sock_kept *k, int level, int name)
 {
-	(void)s;
-	(void)fd;
-	(void)val;
-	*len = 0;
+	unsigned i;
+
+	for (i = 0; i < k->n; i++)
+		if (k->level[i] == level && k->name[i] == name)
+			break;
+	return i;
+}
+
+static int keep(struct sock_kept *k, int level, int name, const void *val,
+		socklen_t len)
+{
+	unsigned i = kept_at(k, level, name);
+
+	if (i == SOCK_KEPT_MAX || level > UINT16_MAX || name > UINT16_MAX)
+		return -ENOBUFS;
+	if (len > sizeof(k->value[i]))
+		len = sizeof(k->value[i]);
+	k->level[i] = level;
+	k->name[i] = name;
+	k->len[i] = len;
+	memcpy(&k->value[i], val, len);
+	if (i == k->n)
+		k->n++;
 	return 0;
 }
+
+static void forget(struct sock_kept *k, int level, int name)
+{
+	unsigned i = kept_at(k, level, name);
+
+	if (i < k->n)
+		k->len[i] = 0;
+}
+
+/* ---- the tables ----------------------------------------------------------------- */
 
 /* AF_INET sockets know nothing of IPv6; the others know both. */
 static bool is_known_level(const struct sock *s, int level)
@@ -55,11 +87,9 @@ static bool is_known_level(const struct sock *s, int level)
 	       (level == SOL_IPV6 && s->family == AF_INET6);
 }
 
-/* *extra: its place, should it be kept there. */
-static const struct option *find(const struct sock *s, int level, int name,
-				 size_t *extra)
+static const struct option *find(const struct sock *s, int level, int name)
 {
-	size_t t, i, before = 0;
+	size_t t, i;
 
 	if (!is_known_level(s, level))
 		return NULL;
@@ -67,22 +97,16 @@ static const struct option *find(const struct sock *s, int level, int name,
 		for (i = 0; i < tables[t]->n; i++) {
 			const struct option *o = &tables[t]->rows[i];
 
-			*extra = before + i;
 			if (o->level == level && o->name == name)
 				return o;
 		}
-		before += tables[t]->n;
 	}
 	return NULL;
 }
 
 void sock_opts_init(struct sock *s)
 {
-	size_t t, i, extra = 0;
-
-	for (t = 0; t < TABLES; t++)
-		for (i = 0; i < tables[t]->n && extra < SOCK_EXTRA_MAX; i++)
-			s->extra[extra++] = tables[t]->rows[i].dflt;
+	s->kept.n = 0;
 	s->opts.max_pacing_rate = UINT64_MAX;
 	s->opts.tcp.ip.mtu_discover = (uint8_t)driver_config()->mtu_discover;
 	s->opts.v6only = s->family == AF_INET6 && driver_config()->v6only;
@@ -92,39 +116,35 @@ void sock_opts_init(struct sock *s)
 /* Linux clones the listener, but for what belongs to its queue, or to packets. */
 void sock_opts_inherit(struct sock *s, const struct sock *listener)
 {
-	size_t extra;
-
 	s->opts = listener->opts;
 	s->opts.tcp.defer_accept_s = 0;
-	memcpy(s->extra, listener->extra, sizeof(s->extra));
-	if (find(s, SOL_SOCKET, SO_PRIORITY, &extra))
-		s->extra[extra] = 0;
+	s->kept = listener->kept;
+	forget(&s->kept, SOL_SOCKET, SO_PRIORITY);
 }
 
-static int load(const struct sock *s, const struct option *o, size_t extra)
+static int load(const struct sock *s, const struct option *o)
 {
 	const char *at = (const char *)&s->opts + o->at;
-	int v = 0;
+	unsigned i = kept_at(&s->kept, o->level, o->name);
+	int v = o->dflt;
 
-	if (!o->size)
-		return s->extra[extra];
 	if (o->size == sizeof(v))
 		memcpy(&v, at, sizeof(v));
-	else
+	else if (o->size)
 		v = *(const uint8_t *)at; /* bool is one too */
+	else if (i < s->kept.n && s->kept.len[i])
+		memcpy(&v, &s->kept.value[i], sizeof(v));
 	if (!v && o->configured)
 		memcpy(&v, (const char *)sockopt_engine_config() + o->configured, sizeof(v));
 	return v;
 }
 
-static int store(struct sock *s, const struct option *o, size_t extra, int v)
+static int store(struct sock *s, const struct option *o, int v)
 {
 	char *at = (char *)&s->opts + o->at;
 
-	if (!o->size) {
-		s->extra[extra] = v;
-		return 0;
-	}
+	if (!o->size)
+		return keep(&s->kept, o->level, o->name, &v, sizeof(v));
 	if (o->size == sizeof(v))
 		memcpy(at, &v, sizeof(v));
 	else
@@ -132,56 +152,98 @@ static int store(struct sock *s, const struct option *o, size_t extra, int v)
 	return sockopt_changed(s);
 }
 
+/* ---- the two calls --------------------------------------------------------------- */
+
+static struct native_option native_option(const struct sock *s, int level, int name)
+{
+	unsigned i = kept_at(&s->kept, level, name);
+	struct native_option o = {.family = s->family, .level = level, .name = name};
+
+	if (i < s->kept.n) {
+		o.kept = &s->kept.value[i];
+		o.kept_len = s->kept.len[i];
+	}
+	return o;
+}
+
 int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 		    socklen_t *len)
 {
-	size_t extra;
-	const struct option *o = find(s, level, name, &extra);
+	const struct native_option native = native_option(s, level, name);
+	const struct option *o = find(s, level, name);
+	int err;
 
-	if (!val || !len)
-		return -EFAULT;
+	if (!o || o->kind == OPT_REFUSED || (o->kind == OPT_OWN && !o->get))
+		return native_getsockopt(&native, val, len);
+	if (o->kind == OPT_NATIVE)
+		return real()->getsockopt(fd, level, name, val, len) == 0 ? 0 : -errno;
+	err = user_readable(fd, len, sizeof(*len));
+	if (err)
+		return err;
 	if ((int)*len < 0)
 		return -EINVAL;
-	if (!o)
-		return is_known_level(s, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
-	switch (o->kind) {
-	case OPT_NATIVE:
-		return real()->getsockopt(fd, level, name, val, len) == 0 ? 0 : -errno;
-	case OPT_OWN:
-		return o->get ? o->get(s, fd, val, len) : -ENOPROTOOPT;
-	case OPT_BYTE:
-		return optval_put_byte(load(s, o, extra), val, len);
-	default:
-		return optval_put_int(load(s, o, extra), val, len);
-	}
+	if (o->kind == OPT_OWN)
+		return o->get(s, fd, val, len);
+	if (o->kind == OPT_BYTE)
+		return optval_put_byte(fd, load(s, o), val, len);
+	return optval_put_int(fd, load(s, o), val, len);
 }
 
-int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
-		    socklen_t len)
+static int set_native(struct sock *s, int level, int name, const void *val,
+		      socklen_t len)
 {
-	size_t extra;
-	const struct option *o = find(s, level, name, &extra);
-	int v, err;
+	const struct native_option native = native_option(s, level, name);
+	int err = native_setsockopt(&native, val, len);
 
-	if (!o || o->kind == OPT_CONST || (o->kind == OPT_OWN && !o->set))
-		return -ENOPROTOOPT;
-	if ((int)len < 0)
-		return -EINVAL;
-	if (!val && len)
-		return -EFAULT;
-	if (o->kind == OPT_OWN)
-		return o->set(s, fd, val, len);
-	if (o->kind == OPT_NATIVE) {
-		atomic_store(&s->timeouts, true);
-		return real()->setsockopt(fd, level, name, val, len) == 0 ? 0 : -errno;
-	}
-	if (o->kind == OPT_BYTE)
-		v = optval_get_byte(val, len);
-	else if ((err = optval_get_int(val, len, &v)) != 0)
+	return err ? err : keep(&s->kept, level, name, val, len);
+}
+
+/* To switch off what is not there is no request. */
+static int refuse(const struct sock *s, const struct option *o, const void *val,
+		  socklen_t len)
+{
+	const struct native_option native = native_option(s, o->level, o->name);
+	int first = 0, err = native_setsockopt(&native, val, len);
+
+	if (err)
+		return err;
+	memcpy(&first, val, len < sizeof(first) ? len : sizeof(first));
+	return first ? -o->dflt : 0;
+}
+
+static int set_int(struct sock *s, int fd, const struct option *o, const void *val,
+		   socklen_t len)
+{
+	int v, err = o->kind == OPT_BYTE ? optval_get_byte(fd, val, len, &v)
+					 : optval_get_int(fd, val, len, &v);
+
+	if (err)
 		return err;
 	if (o->kind == OPT_BOOL)
 		v = v != 0;
 	else if (v < o->min || v > o->max)
 		return -EINVAL;
-	return store(s, o, extra, o->adjust ? o->adjust(v) : v);
+	return store(s, o, o->adjust ? o->adjust(v) : v);
+}
+
+int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
+		    socklen_t len)
+{
+	const struct option *o = find(s, level, name);
+
+	if ((int)len < 0)
+		return -EINVAL;
+	if (!o || o->kind == OPT_CONST || (o->kind == OPT_OWN && !o->set))
+		return set_native(s, level, name, val, len);
+	switch (o->kind) {
+	case OPT_REFUSED:
+		return refuse(s, o, val, len);
+	case OPT_OWN:
+		return o->set(s, fd, val, len);
+	case OPT_NATIVE:
+		atomic_store(&s->timeouts, true);
+		return real()->setsockopt(fd, level, name, val, len) == 0 ? 0 : -errno;
+	default:
+		return set_int(s, fd, o, val, len);
+	}
 }

@@ -1,5 +1,7 @@
 /* sockopt.h - what a socket option is: one row of a table per option, one table
- * per level. Private to the sockopt_*.c files and sockopt.c, which reads them.
+ * per level. An option without a row has no meaning here: what is set is kept, and
+ * a socket of the kernel's TCP says what may be set and what is read back
+ * (nativeopt.h). Private to the sockopt_*.c files and sockopt.c, which reads them.
  */
 #ifndef MYTCP_SOCKOPT_H
 #define MYTCP_SOCKOPT_H
@@ -18,18 +20,20 @@ enum opt_kind {
 	OPT_BYTE,   /* as OPT_INT; one byte will do, as with all of IPPROTO_IP */
 	OPT_CONST,  /* can only be asked for */
 	OPT_NATIVE, /* the kernel's, on the app end */
-	OPT_OWN,    /* by get and set; one that is NULL: ENOPROTOOPT */
+	OPT_OWN,    /* by get and set; NULL: as an option that has no row */
+	OPT_REFUSED, /* has a meaning that we do not give it: -dflt where the kernel
+			would take it */
 };
 
 /* Where a value is: in s->opts at an offset, which the driver must know, or in
- * s->extra. Where the engine takes 0 for "as configured", that is what
+ * s->kept. Where the engine takes 0 for "as configured", that is what
  * getsockopt() shows of it: the uint32_t at an offset in engine_config. */
 struct option {
 	int level, name;
 	enum opt_kind kind;
 	int min, max, dflt;
 	size_t at;
-	uint8_t size;         /* of the member at at; 0: it is in s->extra */
+	uint8_t size;         /* of the member at at; 0: it is in s->kept */
 	size_t configured;    /* 0: 0 is shown as 0 */
 	int (*adjust)(int v); /* OPT_INT: what is kept of a value, if not itself */
 	int (*get)(struct sock *s, int fd, void *val, socklen_t *len);
@@ -50,10 +54,9 @@ struct option {
 	 OPT_MEMBER(m), .configured = offsetof(struct engine_config, cfg)}
 #define BOOL(lvl, nm, def) {.level = lvl, .name = nm, .kind = OPT_BOOL, .dflt = def}
 #define BOOL_OF(lvl, nm, m) {.level = lvl, .name = nm, .kind = OPT_BOOL, OPT_MEMBER(m)}
-#define BYTE(nm, lo, hi, def) \
-	{.level = SOL_IP, .name = nm, .kind = OPT_BYTE, .min = lo, .max = hi, .dflt = def}
 #define CONST(lvl, nm, def) {.level = lvl, .name = nm, .kind = OPT_CONST, .dflt = def}
 #define NATIVE(nm) {.level = SOL_SOCKET, .name = nm, .kind = OPT_NATIVE}
+#define REFUSED(lvl, nm, err) {.level = lvl, .name = nm, .kind = OPT_REFUSED, .dflt = err}
 #define OWN(lvl, nm, g, s) \
 	{.level = lvl, .name = nm, .kind = OPT_OWN, .get = g, .set = s}
 
@@ -78,8 +81,5 @@ static inline int sockopt_clamp(int v, int min, int max)
 {
 	return v < min ? min : v > max ? max : v;
 }
-
-/* For options that are there and say nothing. */
-int sockopt_get_nothing(struct sock *s, int fd, void *val, socklen_t *len);
 
 #endif

@@ -7,17 +7,22 @@
 #include "driver.h"
 #include "sockcall.h"
 
+#ifndef IP_PROTOCOL
+#define IP_PROTOCOL 52
+#endif
+
 static int get_tos(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_byte(s->opts.tcp.ip.tos, val, len);
+	return optval_put_byte(fd, s->opts.tcp.ip.tos, val, len);
 }
 
 static int set_tos(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	(void)fd;
-	/* The ECN bits are TCP's. */
-	s->opts.tcp.ip.tos = optval_get_byte(val, len) & ~3;
+	int v, err = optval_get_byte(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.tcp.ip.tos = v & ~3; /* the ECN bits are TCP's */
 	return sockopt_changed(s);
 }
 
@@ -25,15 +30,15 @@ static int get_ttl(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	uint8_t own = s->opts.tcp.ip.ttl;
 
-	(void)fd;
-	return optval_put_byte(own ? own : (int)driver_config()->ttl, val, len);
+	return optval_put_byte(fd, own ? own : (int)driver_config()->ttl, val, len);
 }
 
 static int set_ttl(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v = optval_get_byte(val, len);
+	int v, err = optval_get_byte(fd, val, len, &v);
 
-	(void)fd;
+	if (err)
+		return err;
 	if (len < 1 || (v != -1 && (v < 1 || v > 255)))
 		return -EINVAL;
 	s->opts.tcp.ip.ttl = v == -1 ? 0 : v;
@@ -45,24 +50,27 @@ static int get_mtu(struct sock *s, int fd, void *val, socklen_t *len)
 	struct tcp_status st;
 	int err;
 
-	(void)fd;
 	if (atomic_load(&s->state) != SOCK_CONNECTED)
 		return -ENOTCONN;
 	err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
-	return err ? err : optval_put_int((int)st.path_mtu, val, len);
+	return err ? err : optval_put_int(fd, (int)st.path_mtu, val, len);
+}
+
+/* Linux shows a field that is the protocol with raw sockets only. */
+static int get_protocol(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, s->local.port, val, len);
 }
 
 static int get_v6only(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_int(s->opts.v6only, val, len);
+	return optval_put_int(fd, s->opts.v6only, val, len);
 }
 
 static int set_v6only(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err || s->local.port)
 		return -EINVAL;
 	s->opts.v6only = v != 0;
@@ -90,14 +98,12 @@ static const struct option rows[] = {
 	OWN(SOL_IP, IP_TOS, get_tos, set_tos),
 	OWN(SOL_IP, IP_TTL, get_ttl, set_ttl),
 	OWN(SOL_IP, IP_MTU, get_mtu, NULL),
-	OWN(SOL_IP, IP_OPTIONS, sockopt_get_nothing, NULL),
+	OWN(SOL_IP, IP_PROTOCOL, get_protocol, NULL),
+	REFUSED(SOL_IP, IP_OPTIONS, EOPNOTSUPP),
+	REFUSED(SOL_IP, IP_IPSEC_POLICY, EOPNOTSUPP),
+	REFUSED(SOL_IP, IP_XFRM_POLICY, EOPNOTSUPP),
 	{.level = SOL_IP, .name = IP_MTU_DISCOVER, .kind = OPT_BYTE, .min = 0, .max = 5,
 	 OPT_MEMBER(tcp.ip.mtu_discover)},
-	BYTE(IP_RECVERR, INT32_MIN, INT32_MAX, 0),
-	BYTE(IP_RECVTTL, INT32_MIN, INT32_MAX, 0),
-	BYTE(IP_RECVTOS, INT32_MIN, INT32_MAX, 0),
-	BYTE(IP_PKTINFO, INT32_MIN, INT32_MAX, 0),
-	BYTE(IP_BIND_ADDRESS_NO_PORT, INT32_MIN, INT32_MAX, 0),
 
 	OWN(SOL_IPV6, IPV6_V6ONLY, get_v6only, set_v6only),
 	OWN(SOL_IPV6, IPV6_MTU, get_mtu, NULL),

@@ -26,17 +26,15 @@ static int get_maxseg(struct sock *s, int fd, void *val, socklen_t *len)
 	struct tcp_status st;
 	int mss = s->opts.tcp.mss_max_bytes;
 
-	(void)fd;
 	if (sockopt_status(s, &st))
 		mss = (int)st.snd_mss;
-	return optval_put_int(mss ? mss : MSS_FRESH, val, len);
+	return optval_put_int(fd, mss ? mss : MSS_FRESH, val, len);
 }
 
 static int set_maxseg(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	if (v && (v < 88 || v > 32767)) /* TCP_MIN_MSS, MAX_TCP_WINDOW */
@@ -80,13 +78,12 @@ static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
 	int err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
 	uint8_t info[TCPINFO_BYTES];
 
-	(void)fd;
 	if (err && err != -ENOTCONN)
 		return err;
 	if (err)
 		st = unused_status(s);
 	tcpinfo_fill(&st, s->opts.max_pacing_rate, clock_us(), info);
-	return optval_put(info, sizeof(info), val, len);
+	return optval_put(fd, info, sizeof(info), val, len);
 }
 
 /* What it runs on, or what was chosen for it. */
@@ -96,24 +93,22 @@ static int get_congestion(struct sock *s, int fd, void *val, socklen_t *len)
 	char name[CC_NAME_MAX] = "";
 	struct tcp_status st;
 
-	(void)fd;
 	if (sockopt_status(s, &st))
 		cc = st.cc;
 	else if (s->opts.tcp.cc)
 		cc = s->opts.tcp.cc->name;
 	memcpy(name, cc, strnlen(cc, sizeof(name) - 1));
-	return optval_put(name, sizeof(name), val, len);
+	return optval_put(fd, name, sizeof(name), val, len);
 }
 
 static int set_congestion(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	char name[CC_NAME_MAX] = "";
+	char name[CC_NAME_MAX];
 	const struct cc_ops *ops;
+	int err = len < 1 ? -EINVAL : optval_get_name(fd, val, len, name, sizeof(name));
 
-	(void)fd;
-	if (len < 1)
-		return -EINVAL;
-	memcpy(name, val, len < sizeof(name) ? len : sizeof(name) - 1);
+	if (err)
+		return err;
 	ops = cc_find(sockopt_engine_config(), name);
 	if (!ops)
 		return -ENOENT;
@@ -121,12 +116,14 @@ static int set_congestion(struct sock *s, int fd, const void *val, socklen_t len
 	return sockopt_changed(s);
 }
 
+/* As without the modules. */
 static int set_unknown_ulp(struct sock *s, int fd, const void *val, socklen_t len)
 {
+	char name[16];
+	int err = len < 1 ? -EINVAL : optval_get_name(fd, val, len, name, sizeof(name));
+
 	(void)s;
-	(void)fd;
-	(void)val;
-	return len < 1 ? -EINVAL : -ENOENT;
+	return err ? err : -ENOENT;
 }
 
 /* ---- acknowledgments, windows --------------------------------------------- */
@@ -136,16 +133,14 @@ static int get_quickack(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	struct tcp_status st;
 
-	(void)fd;
-	return optval_put_int(sockopt_status(s, &st) ? st.quickack : !s->opts.tcp.pingpong,
+	return optval_put_int(fd, sockopt_status(s, &st) ? st.quickack : !s->opts.tcp.pingpong,
 			      val, len);
 }
 
 static int set_quickack(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	s->opts.tcp.pingpong = !v;
@@ -158,9 +153,8 @@ static int set_quickack(struct sock *s, int fd, const void *val, socklen_t len)
 
 static int set_window_clamp(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	if (!v && !is_unused(s))
@@ -171,23 +165,20 @@ static int set_window_clamp(struct sock *s, int fd, const void *val, socklen_t l
 
 static int get_window_clamp(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_int((int)s->opts.tcp.window_clamp_bytes, val, len);
+	return optval_put_int(fd, (int)s->opts.tcp.window_clamp_bytes, val, len);
 }
 
 /* ---- Fast Open, RFC 7413 ------------------------------------------------------ */
 
 static int get_fastopen_connect(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_int(s->opts.tcp.fastopen, val, len);
+	return optval_put_int(fd, s->opts.tcp.fastopen, val, len);
 }
 
 static int set_fastopen_connect(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	if (v < 0 || v > 1)
@@ -202,15 +193,13 @@ static int set_fastopen_connect(struct sock *s, int fd, const void *val, socklen
 
 static int get_fastopen(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_int(s->opts.tcp.fastopen_queue, val, len);
+	return optval_put_int(fd, s->opts.tcp.fastopen_queue, val, len);
 }
 
 static int set_fastopen(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	if (v < 0 || (!is_unused(s) && atomic_load(&s->state) != SOCK_LISTENING))
@@ -227,16 +216,14 @@ static int get_linger2(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	int own = s->opts.tcp.fin_timeout_s;
 
-	(void)fd;
-	return optval_put_int(own ? own : (int)(sockopt_engine_config()->fin_timeout_ms / 1000),
+	return optval_put_int(fd, own ? own : (int)(sockopt_engine_config()->fin_timeout_ms / 1000),
 			      val, len);
 }
 
 static int set_linger2(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	s->opts.tcp.fin_timeout_s = sockopt_clamp(v, -1, FIN_TIMEOUT_MAX_S);
@@ -263,15 +250,13 @@ static int retransmission_times(int v)
 
 static int get_defer_accept(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	(void)fd;
-	return optval_put_int((int)s->opts.tcp.defer_accept_s, val, len);
+	return optval_put_int(fd, (int)s->opts.tcp.defer_accept_s, val, len);
 }
 
 static int set_defer_accept(struct sock *s, int fd, const void *val, socklen_t len)
 {
-	int v, err = optval_get_int(val, len, &v);
+	int v, err = optval_get_int(fd, val, len, &v);
 
-	(void)fd;
 	if (err)
 		return err;
 	s->opts.tcp.defer_accept_s = retransmission_times(v);
@@ -287,8 +272,7 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_MAXSEG, get_maxseg, set_maxseg),
 	OWN(IPPROTO_TCP, TCP_INFO, get_info, NULL),
 	OWN(IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion),
-	OWN(IPPROTO_TCP, TCP_ULP, sockopt_get_nothing, set_unknown_ulp),
-	OWN(IPPROTO_TCP, TCP_CC_INFO, sockopt_get_nothing, NULL),
+	OWN(IPPROTO_TCP, TCP_ULP, NULL, set_unknown_ulp),
 	INT_OR(IPPROTO_TCP, TCP_KEEPIDLE, 1, 32767, tcp.keepalive_idle_s, keepalive_idle_s),
 	INT_OR(IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767, tcp.keepalive_interval_s,
 	       keepalive_interval_s),
@@ -301,8 +285,10 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
 	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
 	INT_OF(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, tcp.notsent_lowat_bytes),
-	INT(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 0),
-	INT(IPPROTO_TCP, TCP_THIN_DUPACK, 0, 1, 0),
+	REFUSED(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),
+	REFUSED(IPPROTO_TCP, TCP_MD5SIG_EXT, ENOPROTOOPT),
+	REFUSED(IPPROTO_TCP, TCP_REPAIR, EPERM),
+	REFUSED(IPPROTO_TCP, TCP_FASTOPEN_KEY, EOPNOTSUPP),
 };
 
 const struct option_table sockopt_tcp = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -240,6 +240,66 @@ static void on_a_connection(void **state)
 	close(fake.engine_end);
 }
 
+/* What means nothing here: the kernel's own TCP says what may be set and read. */
+static void options_without_a_meaning(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), dup = socket(AF_INET, SOCK_STREAM, 0);
+	uint8_t byte = 5;
+	socklen_t len = 1;
+
+	(void)state;
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_BROADCAST), 0);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_BROADCAST, 7), 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_BROADCAST), 1);
+	assert_int_equal(get_int(dup, SOL_SOCKET, SO_BROADCAST), 0);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_BROADCAST, 0), 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_BROADCAST), 0);
+	assert_fails(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &byte, 1), EINVAL);
+	assert_int_equal(setsockopt(fd, SOL_IP, IP_RECVTTL, &byte, 1), 0);
+	assert_int_equal(getsockopt(fd, SOL_IP, IP_RECVTTL, &byte, &len), 0);
+	assert_int_equal(byte, 1);
+	assert_fails(set_int(fd, SOL_IP, IP_MULTICAST_TTL, 5), EINVAL);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1), 0);
+	assert_fails(set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 0), EPERM);
+	assert_fails(set_int(fd, IPPROTO_UDP, 1, 1), ENOPROTOOPT);
+	close(dup);
+	close(fd);
+}
+
+/* What would change the protocol in a way that it does not know is not taken. */
+static void refused_options(void **state)
+{
+	uint8_t options[4] = {1, 1, 1, 0};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_fails(setsockopt(fd, SOL_IP, IP_OPTIONS, options, 4), EOPNOTSUPP);
+	options[0] = 2;
+	assert_fails(setsockopt(fd, SOL_IP, IP_OPTIONS, options, 4), EINVAL);
+	assert_int_equal(setsockopt(fd, SOL_IP, IP_OPTIONS, NULL, 0), 0);
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_REPAIR, 0), 0);
+	assert_fails(set_int(fd, IPPROTO_TCP, TCP_REPAIR, 1), EPERM);
+	close(fd);
+}
+
+/* The kernel takes as much as the host allows, and says what it took. */
+static void sizes_of_buffers(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), pair = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(set_int(pair, SOL_SOCKET, SO_RCVBUF, INT32_MAX), 0);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_RCVBUF, INT32_MAX), 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_RCVBUF),
+			 get_int(pair, SOL_SOCKET, SO_RCVBUF));
+	assert_int_equal(set_int(pair, SOL_SOCKET, SO_SNDBUF, 1), 0);
+	assert_int_equal(set_int(fd, SOL_SOCKET, SO_SNDBUF, 1), 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDBUF),
+			 get_int(pair, SOL_SOCKET, SO_SNDBUF));
+	close(pair);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +310,9 @@ int main(void)
 		TEST(pacing_rates),
 		TEST(tcp_info_is_cut_to_what_is_asked_for),
 		TEST(on_a_connection),
+		TEST(options_without_a_meaning),
+		TEST(refused_options),
+		TEST(sizes_of_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
