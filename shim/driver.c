@@ -30,6 +30,7 @@
 #include "config.h"
 #include "conn.h"
 #include "listener.h"
+#include "privs.h"
 #include "mem.h"
 #include "real.h"
 #include "stack.h"
@@ -46,6 +47,7 @@ static struct {
 	atomic_uint rung;     /* futex: counts the calls of ring() */
 	atomic_bool bell_ends;
 	atomic_bool complained;
+	bool prepared; /* cfg is what driver_before_drop() found */
 	pid_t pid;
 	pthread_t thread;
 	uint8_t id[16];
@@ -123,16 +125,18 @@ static void *bell_main(void *arg)
 	return NULL;
 }
 
-/* An fd table of our own, with none of the program's files. The numbers of the
- * standard streams are taken by something that takes no data, so that libc's
- * last words do not go into a socket of ours; with a trace on standard error,
- * that stays. */
-static int own_fds(struct stack *st)
+/* An fd table of our own, with none of the program's files but spare, the set of
+ * privs.h, if that is not -1. The numbers of the standard streams are taken by
+ * something that takes no data, so that libc's last words do not go into a socket of
+ * ours; with a trace on standard error, that stays. */
+static int own_fds(const struct stack *st, int spare)
 {
 	bool keep_stderr = strcmp(st->cfg.trace, "-") == 0;
+	unsigned end = spare < 3 ? 3 : spare;
 	int sink, fd;
 
-	if (close_range(3, ~0U, CLOSE_RANGE_UNSHARE) != 0)
+	if (close_range(end + (spare >= 3), ~0U, CLOSE_RANGE_UNSHARE) != 0 ||
+	    (end > 3 && close_range(3, end - 1, 0) != 0))
 		return -errno;
 	sink = epoll_create1(EPOLL_CLOEXEC);
 	if (sink < 0)
@@ -142,7 +146,7 @@ static int own_fds(struct stack *st)
 			dup3(sink, fd, O_CLOEXEC);
 	if (sink > STDERR_FILENO)
 		close(sink);
-	return ladder_open(&st->ladder, st->cfg.trace);
+	return 0;
 }
 
 static void refuse_commands(void)
@@ -158,14 +162,16 @@ static void refuse_commands(void)
 static void *driver_main(void *arg)
 {
 	struct stack *st = driver.stack;
+	int err, spare = atomic_load(&privs_fd);
 	pthread_t bell = 0;
-	int err;
 
 	(void)arg;
 	real_only = true;
-	err = own_fds(st);
+	err = own_fds(st, spare);
 	if (!err)
 		err = stack_open(st);
+	if (spare >= 3)
+		close(spare);
 	if (!err)
 		err = spawn(&bell, BELL_STACK_BYTES, bell_main);
 	pthread_setname_np(pthread_self(), "mytcp"); /* the bell has its own */
@@ -184,17 +190,25 @@ static void *driver_main(void *arg)
 
 /* ---- start ------------------------------------------------------------------------ */
 
+/* Settings stay as they were when the program could still see where they are. */
+static int load_settings(struct config *cfg, char *why, size_t why_size)
+{
+	int err = 0;
+
+	if (!driver.prepared)
+		err = config_load(cfg, environ, why, why_size);
+	cfg->engine.trace = *cfg->trace != '\0';
+	return err;
+}
+
 static int configure(struct config *cfg)
 {
 	char why[256];
-	int err;
 
-	err = config_load(cfg, environ, why, sizeof(why));
-	if (err) {
+	if (load_settings(cfg, why, sizeof(why)) != 0) {
 		complain("mytcp: %s\n", why);
 		return -EINVAL;
 	}
-	cfg->engine.trace = *cfg->trace != '\0';
 	if (getrandom(cfg->engine.seed, sizeof(cfg->engine.seed), 0) < 0 ||
 	    getrandom(driver.id, sizeof(driver.id), 0) < 0)
 		return -errno;
@@ -259,22 +273,36 @@ static int start(void)
 	return err;
 }
 
-int driver_start(void)
+/* Waits for whoever is starting the driver. True: it is STARTING, and the caller is to
+ * say end_start(); else it is RUNNING. */
+static bool begin_start(void)
 {
-	int saved = errno, err;
 	unsigned seen;
 
 	for (;;) {
 		seen = NONE;
 		if (atomic_compare_exchange_strong(&driver.state, &seen, STARTING))
-			break;
+			return true;
 		if (seen == RUNNING)
-			return driver.pid == getpid() ? 0 : -ESRCH;
+			return false;
 		futex_wait(&driver.state, STARTING);
 	}
-	err = start();
-	atomic_store(&driver.state, err ? NONE : RUNNING);
+}
+
+static void end_start(bool running)
+{
+	atomic_store(&driver.state, running ? RUNNING : NONE);
 	futex_wake_all(&driver.state);
+}
+
+int driver_start(void)
+{
+	int saved = errno, err;
+
+	if (!begin_start())
+		return driver.pid == getpid() ? 0 : -ESRCH;
+	err = start();
+	end_start(!err);
 	errno = saved;
 	return err;
 }
@@ -409,6 +437,23 @@ static void run_status(struct stack *st, struct command *c)
 	struct call *k = (struct call *)c;
 
 	command_done(c, stack_status(st, k->s, k->status));
+}
+
+static void run_before_drop(struct stack *st, struct command *c)
+{
+	link_before_drop(st->link);
+	command_done(c, 0);
+}
+
+bool driver_before_drop(void)
+{
+	char why[256];
+
+	if (!begin_start())
+		return call(&(struct call){.on = true}, run_before_drop) == 0;
+	driver.prepared = load_settings(&driver.cfg, why, sizeof(why)) == 0;
+	end_start(false);
+	return driver.prepared;
 }
 
 int driver_bind(struct sock *s, const struct endpoint *local)

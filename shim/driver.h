@@ -25,6 +25,11 @@ bool driver_is_mine(void);
 /* In the child of a fork: forget the parent's driver. */
 void driver_forget(void);
 
+/* Before the program loses privileges, or its view of the file system: what the driver
+ * will need of either, it takes now. False: there can be no driver (a setting is
+ * wrong; that is said when it is to start). */
+bool driver_before_drop(void);
+
 /* What the driver of this process was started with, or its parent's. */
 const struct config *driver_config(void);
 

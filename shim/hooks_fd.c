@@ -10,10 +10,14 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "privs.h"
+
 EXPORT int close(int fd)
 {
 	int saved = errno;
 
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
 	if (!fdtab_peek(fd))
 		return real()->close(fd);
 	return hook_result(saved, sock_close(fd));
@@ -34,16 +38,24 @@ static int dup_done(int fd, int newfd)
 
 EXPORT int dup(int fd)
 {
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
 	return dup_done(fd, real()->dup(fd));
 }
 
 EXPORT int dup2(int fd, int newfd)
 {
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
+	privs_make_way(newfd);
 	return dup_done(fd, real()->dup2(fd, newfd));
 }
 
 EXPORT int dup3(int fd, int newfd, int flags)
 {
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
+	privs_make_way(newfd);
 	return dup_done(fd, real()->dup3(fd, newfd, flags));
 }
 
@@ -61,6 +73,10 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
+	if (is_dup(cmd))
+		privs_make_way((int)(intptr_t)arg);
 	r = real()->fcntl(fd, cmd, arg);
 	return is_dup(cmd) ? dup_done(fd, r) : r;
 }
@@ -74,6 +90,10 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (privs_hides(fd))
+		return hook_fail(-EBADF);
+	if (is_dup(cmd))
+		privs_make_way((int)(intptr_t)arg);
 	r = real()->fcntl64(fd, cmd, arg);
 	return is_dup(cmd) ? dup_done(fd, r) : r;
 }
@@ -82,12 +102,13 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	if (!real_only && first <= last && !(flags & CLOSE_RANGE_CLOEXEC))
 		sock_close_range(first, last);
-	return real()->close_range(first, last, flags);
+	return privs_close_range(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
 	if (!real_only)
 		sock_close_range(first < 0 ? 0 : first, ~0u);
-	real()->closefrom(first);
+	/* libc's falls back to /proc before Linux 5.9, which we do not know. */
+	privs_close_range(first < 0 ? 0 : first, ~0u, 0);
 }

@@ -14,21 +14,23 @@
 
 #define WRITE_PATIENCE_MS 200
 
-int ladder_open(struct ladder *l, const char *to)
+int ladder_file(const char *to)
+{
+	int fd;
+
+	if (strcmp(to, "-") == 0)
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		fd = open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	return fd < 0 ? -errno : fd;
+}
+
+void ladder_open(struct ladder *l, int fd)
 {
 	const char *no_color = getenv("NO_COLOR");
 
-	l->fd = -1;
-	if (!*to)
-		return 0;
-	if (strcmp(to, "-") == 0)
-		l->fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	else
-		l->fd = open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (l->fd < 0)
-		return -errno;
-	l->style.color = isatty(l->fd) && !(no_color && *no_color);
-	return 0;
+	l->fd = fd;
+	l->style.color = isatty(fd) && !(no_color && *no_color);
 }
 
 static void flush(struct ladder *l)

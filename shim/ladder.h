@@ -13,10 +13,12 @@ struct ladder {
 	char buf[16 * TRACE_LINE_MAX];
 };
 
-/* to: as in struct config: "" is off, "-" standard error, else a file that is
- * created, or continued. Called while fd 2 is still the program's. 0 or a
+/* to: as in struct config, but not "": "-" is standard error, called while fd 2 is
+ * still the program's, else a file that is created, or continued. An fd or a
  * negative errno. */
-int ladder_open(struct ladder *l, const char *to);
+int ladder_file(const char *to);
+/* Lines go to fd, which is the ladder's from now on. */
+void ladder_open(struct ladder *l, int fd);
 /* Writes what the engine has recorded. */
 void ladder_print(struct ladder *l, struct engine *e);
 void ladder_close(struct ladder *l);

@@ -34,6 +34,7 @@ static size_t wire_len(uint8_t kind)
 	switch (kind) {
 	case NAME_DRIVER:
 	case NAME_CONTROL:
+	case NAME_SPARE:
 		return offsetof(struct wire_name, sock_id);
 	case NAME_APP:
 		return offsetof(struct wire_name, local);

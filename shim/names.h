@@ -19,13 +19,14 @@
 enum name_kind {
 	NAME_DRIVER = 'd',  /* the driver's private listener, for app ends */
 	NAME_CONTROL = 'c', /* its other one, for requests of other processes */
+	NAME_SPARE = 's',   /* held by the stack that uses a spare set, see privs.h */
 	NAME_APP = 'a',     /* app end that is bound, listens or connects */
 	NAME_ENGINE = 'e',  /* engine end of a passive connection */
 };
 
 struct name {
 	enum name_kind kind;
-	uint8_t stack[16];
+	uint8_t stack[16]; /* NAME_SPARE: the set's own 16 bytes */
 	uint64_t sock_id;  /* NAME_APP, NAME_ENGINE */
 	struct flow flow;  /* NAME_ENGINE only */
 };

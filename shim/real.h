@@ -15,6 +15,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct __user_cap_header_struct;
+struct __user_cap_data_struct;
+
 /* The calls in their own types; real.c looks each up by its member's name. */
 struct real_calls {
 	__typeof__(socket) *socket;
@@ -61,6 +64,15 @@ struct real_calls {
 	ssize_t (*sendfile64)(int out, int in, off64_t *off, size_t n);
 	ssize_t (*splice)(int in, off64_t *off_in, int out, off64_t *off_out,
 			  size_t n, unsigned flags);
+
+	int (*setuid)(uid_t uid);
+	int (*seteuid)(uid_t uid);
+	int (*setreuid)(uid_t ruid, uid_t euid);
+	int (*setresuid)(uid_t ruid, uid_t euid, uid_t suid);
+	int (*capset)(struct __user_cap_header_struct *header,
+		      const struct __user_cap_data_struct *data);
+	int (*prctl)(int option, ...);
+	int (*chroot)(const char *path);
 
 	FILE *(*fdopen)(int fd, const char *mode);
 	__attribute__((noreturn)) void (*_exit)(int status);

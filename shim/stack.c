@@ -20,6 +20,7 @@
 #include "conn.h"
 #include "linger.h"
 #include "listener.h"
+#include "privs.h"
 
 #define RECV_BATCH 64
 #define RECV_ROUNDS 8
@@ -279,7 +280,7 @@ struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
 	st->cfg = *cfg;
 	memcpy(st->id, id, sizeof(st->id));
 	st->commands = commands;
-	st->visitors.fd = st->pairs_fd = st->ladder.fd = -1;
+	st->claim_fd = st->visitors.fd = st->pairs_fd = st->ladder.fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
 	st->now_us = clock_us();
 	return st;
@@ -310,13 +311,32 @@ static int watch_visitors(struct stack *st)
 	return epoll_ctl(st->pairs_fd, EPOLL_CTL_ADD, st->visitors.fd, &ev) ? -errno : 0;
 }
 
+/* With sockets of its own, or else those that were left by one with more privileges. */
+static int open_link(struct stack *st)
+{
+	int err = link_open(&st->link, &st->cfg.link), trace = -1;
+	struct privs_set spare;
+
+	if (err == -EPERM && privs_claim(&spare) == 0) {
+		st->claim_fd = spare.claim;
+		trace = spare.trace;
+		err = link_open_with(&st->link, &st->cfg.link, &spare.sockets);
+	}
+	if (!err && *st->cfg.trace && trace < 0)
+		trace = ladder_file(st->cfg.trace);
+	if (!err && *st->cfg.trace) {
+		ladder_open(&st->ladder, trace);
+		err = trace < 0 ? trace : 0;
+	}
+	return err;
+}
+
 int stack_open(struct stack *st)
 {
 	struct sockaddr_un name;
 	socklen_t len = stack_name(st, NAME_DRIVER, 0, NULL, &name);
-	int err;
+	int err = open_link(st);
 
-	err = link_open(&st->link, &st->cfg.link);
 	if (err)
 		return err;
 	/* The buffer counts the kernel's overhead too; half of it is data. */
@@ -367,6 +387,8 @@ void stack_free(struct stack *st)
 	if (st->link)
 		link_close(st->link);
 	ladder_close(&st->ladder);
+	if (st->claim_fd >= 0)
+		close(st->claim_fd);
 	free(st);
 }
 

@@ -61,6 +61,7 @@ struct stack {
 	struct ladder ladder;
 	struct ports ports;
 	struct visitors visitors;
+	int claim_fd; /* on the spare set that the link is made of, or -1 */
 	int pairs_fd; /* epoll set of all engine ends, edge-triggered; its data point
 			 to the conn, or for the visitors' listener nowhere */
 

@@ -38,6 +38,12 @@ int driver_start(void)
 	return 0;
 }
 
+bool driver_before_drop(void)
+{
+	fake.drops++;
+	return !fake.start_err;
+}
+
 bool driver_is_mine(void)
 {
 	return fake.mine;
