@@ -73,6 +73,7 @@ struct real_calls {
 		      const struct __user_cap_data_struct *data);
 	int (*prctl)(int option, ...);
 	int (*chroot)(const char *path);
+	long (*syscall)(long number, ...);
 
 	FILE *(*fdopen)(int fd, const char *mode);
 	__attribute__((noreturn)) void (*_exit)(int status);

@@ -5,6 +5,7 @@
 #include "hooked.h"
 
 #include "../../shim/hooks_priv.c"
+#include "../../shim/hooks_syscall.c"
 
 #include <sched.h>
 #include <stdio.h>
@@ -115,6 +116,22 @@ static void lose_root(void)
 	CHECK(chroot("/") == 0 && privs_fd >= 0);
 }
 
+static void lose_by_number(void)
+{
+	CHECK(syscall(SYS_getpid) == getpid() && syscall(SYS_setuid, 0) == 0);
+	CHECK(syscall(SYS_setresuid, -1, 0, -1) == 0 && syscall(SYS_unshare, CLONE_FS) == 0);
+	CHECK(fake.drops == 0);
+	CHECK(syscall(SYS_chroot, "/") == 0 && fake.drops == 1);
+	CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 && errno == EFAULT);
+	CHECK(fake.drops == 2);
+	CHECK(syscall(SYS_prctl, PR_SET_SECCOMP, 99, 0) == -1 && fake.drops == 3);
+	CHECK(syscall(SYS_setreuid, -1, NOBODY) == 0 && fake.drops == 4);
+	CHECK(syscall(SYS_setreuid, -1, 0) == 0);
+	CHECK(syscall(SYS_capset, NULL, NULL) == -1 && fake.drops == 5);
+	CHECK(syscall(SYS_unshare, CLONE_NEWUSER) == 0 && fake.drops == 6);
+	CHECK(privs_fd >= 0);
+}
+
 static void lose_nothing_without_privileges(void)
 {
 	fake.start_err = -EINVAL; /* a wrong setting */
@@ -131,6 +148,7 @@ static void each_way_to_lose_privileges(void **state)
 	in_child(lose_real_uid);
 	in_child(lose_caps);
 	in_child(lose_root);
+	in_child(lose_by_number);
 	in_child(lose_nothing_without_privileges);
 }
 
@@ -153,6 +171,8 @@ static void vfork_child_leaves_all_alone(void **state)
 
 /* ---- seccomp -------------------------------------------------------------- */
 
+static bool by_number;
+
 static void strict_child(void)
 {
 	int p[2];
@@ -160,7 +180,10 @@ static void strict_child(void)
 
 	CHECK(pipe(p) == 0);
 	CHECK(prctl(PR_SET_SECCOMP, 99, 0) == -1 && errno == EINVAL && !real_only);
-	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0);
+	if (by_number)
+		CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL) == 0);
+	else
+		CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0);
 	if (write(p[1], "x", 1) == 1 && read(p[0], &c, 1) == 1 && c == 'x')
 		syscall(SYS_exit, 0); /* exit_group(2) would be death */
 	syscall(SYS_exit, 1);
@@ -169,6 +192,8 @@ static void strict_child(void)
 static void strict_mode_leaves_read_and_write(void **state)
 {
 	(void)state;
+	in_child(strict_child);
+	by_number = true;
 	in_child(strict_child);
 }
 
@@ -337,7 +362,7 @@ static void lost_behind_our_back(void)
 
 	CHECK(seteuid(NOBODY) == 0);
 	fd = privs_fd;
-	CHECK(syscall(SYS_close, fd) == 0 && syscall(SYS_dup2, null, fd) == fd);
+	CHECK(real()->close(fd) == 0 && real()->dup2(null, fd) == fd);
 	CHECK(fcntl(fd, F_GETFD) == 0 && privs_fd == -1);
 	CHECK(claim(&set) == -EPERM);
 	CHECK(seteuid(0) == 0 && seteuid(NOBODY) == 0);

@@ -1,0 +1,58 @@
+/* hooks_syscall.c - syscall(2): the calls that other hooks take over, made by their
+ * numbers. Owns nothing.
+ */
+#include "hooks.h"
+
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "privs.h"
+
+#define STAYS ((uid_t)-1)
+
+/* As hooks_priv.c does, except that these calls are for the calling thread alone. */
+static void before_drop(long number, const long a[6])
+{
+	switch (number) {
+	case SYS_setuid:
+		privs_before_uids(a[0], a[0], a[0]);
+		break;
+	case SYS_setreuid:
+		privs_before_uids(a[0], a[1], STAYS);
+		break;
+	case SYS_setresuid:
+		privs_before_uids(a[0], a[1], a[2]);
+		break;
+	case SYS_chroot:
+	case SYS_capset:
+	case SYS_seccomp:
+		privs_before_drop();
+		break;
+	case SYS_unshare:
+		if (a[0] & CLONE_NEWUSER)
+			privs_before_drop();
+		break;
+	}
+}
+
+EXPORT long syscall(long number, ...)
+{
+	long a[6];
+	va_list ap;
+	int i;
+
+	va_start(ap, number);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_prctl)
+		return prctl(a[0], a[1], a[2], a[3], a[4]);
+	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_STRICT && !a[1] && !a[2])
+		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	before_drop(number, a);
+	return real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
