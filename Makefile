@@ -40,6 +40,7 @@ help:
 	@echo 'make check            build and run every test [SANITIZE=address,undefined]'
 	@echo 'make unit             only the unit tests'
 	@echo 'make live [T=name]    only the tests with real programs'
+	@echo 'make apps             a matrix of real programs, the table of README.md [APP=regex RUNS=3 UPDATE=1]'
 	@echo 'make sim SEEDS=n      more of the simulator; SEED=n replays one run'
 	@echo 'make sim-report       algorithms on simulated paths: table, plots [UPDATE=1]'
 	@echo 'make rfc              the requirements of RFC 9293, each with its tests'
@@ -160,6 +161,14 @@ rfc: tests
 
 live: all $(LIVE_HELP) $(SOCKAPI)
 	BUILD=$(BUILD) tests/live/run $(T)
+
+# Most of an hour for all of it, each cell three times.
+APP ?=
+RUNS ?= 3
+.PHONY: apps
+apps: all
+	tools/deps build apps
+	BUILD=$(BUILD) tests/apps/run --app '$(APP)' --runs $(RUNS) --jobs $(JOBS) $(if $(UPDATE),--update)
 
 # The fuzz targets and the engine under clang's libFuzzer, always sanitized.
 FUZZ := $(call bins,$(wildcard tests/fuzz/*.c))

@@ -1,4 +1,4 @@
-"""aecho.py server PORT
+"""aecho.py server PORT [ADDRESS]
 aecho.py client ADDRESS PORT CLIENTS BYTES - each client writes random bytes,
 half-closes, and wants the same bytes back, then the end."""
 import asyncio
@@ -13,8 +13,8 @@ async def serve(reader, writer):
     writer.close()
 
 
-async def server(port):
-    async with await asyncio.start_server(serve, "0.0.0.0", port) as s:
+async def server(port, address="0.0.0.0"):
+    async with await asyncio.start_server(serve, address, port) as s:
         await s.serve_forever()
 
 
@@ -37,6 +37,6 @@ async def clients(address, port, count, size):
 
 
 if sys.argv[1] == "server":
-    asyncio.run(server(int(sys.argv[2])))
+    asyncio.run(server(int(sys.argv[2]), *sys.argv[3:]))
 else:
     asyncio.run(clients(sys.argv[2], *map(int, sys.argv[3:])))
