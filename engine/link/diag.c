@@ -15,11 +15,11 @@ struct diag_request {
 	struct inet_diag_req_v2 r;
 };
 
-static struct diag_request diag_request(void)
+static struct diag_request diag_request(int family)
 {
 	struct diag_request q = {
 		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY},
-		.r = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP,
+		.r = {.sdiag_family = family_af(family), .sdiag_protocol = IPPROTO_TCP,
 		      .idiag_states = UINT32_MAX},
 	};
 
@@ -33,21 +33,33 @@ static uint64_t diag_cookie(const struct inet_diag_msg *d)
 	return (uint64_t)d->id.idiag_cookie[1] << 32 | d->id.idiag_cookie[0];
 }
 
+static void diag_address(__be32 to[4], const struct ip_addr *a)
+{
+	struct ip_addr wire = addr_wire(a);
+
+	if (addr_is_v4(a))
+		to[0] = addr_v4(a);
+	else
+		memcpy(to, wire.b, sizeof(wire));
+}
+
 int link_kernel_owns(struct link *l, const struct flow *f)
 {
-	struct diag_request q = diag_request();
+	int err, family = addr_family(&f->local.addr);
+	struct diag_request q = diag_request(family);
 	union netlink_answer answer;
 	struct inet_diag_msg d;
-	int err;
 
-	if (!addr_is_v4(&f->local.addr) || !addr_is_v4(&f->remote.addr))
+	if (family != addr_family(&f->remote.addr))
 		return -EAFNOSUPPORT;
-	q.r.id.idiag_src[0] = addr_v4(&f->local.addr);
-	q.r.id.idiag_dst[0] = addr_v4(&f->remote.addr);
+	diag_address(q.r.id.idiag_src, &f->local.addr);
+	diag_address(q.r.id.idiag_dst, &f->remote.addr);
 	q.r.id.idiag_sport = htons(f->local.port);
 	q.r.id.idiag_dport = htons(f->remote.port);
 	/* Sockets bound to a device are found for that device only. */
 	q.r.id.idiag_if = link_arrived_on(l, f);
+	if (!q.r.id.idiag_if)
+		q.r.id.idiag_if = addr_scope(&f->remote.addr);
 	err = netlink_ask(&l->diag, &q.h, &answer);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
@@ -58,30 +70,58 @@ int link_kernel_owns(struct link *l, const struct flow *f)
 	return d.idiag_state != TCPS_LISTEN || !guard_has_cookie(l, diag_cookie(&d));
 }
 
-/* Looks for a listener in use; arg is the struct endpoint that wants the port. */
+struct wanted {
+	struct endpoint local;
+	bool v6only;
+};
+
+static struct ip_addr diag_local(const struct inet_diag_msg *d)
+{
+	return d->idiag_family == AF_INET ? addr_from_v4(d->id.idiag_src)
+					  : addr_from_v6(d->id.idiag_src, d->id.idiag_if);
+}
+
+/* Does a socket at a take what comes to b? "::" is both families', unless it says
+ * that it is not. */
+static bool covers(const struct ip_addr *a, bool v6only, const struct ip_addr *b)
+{
+	if (!addr_is_any(a))
+		return addr_eq(a, b);
+	return addr_is_v4(a) == addr_is_v4(b) || (!addr_is_v4(a) && !v6only);
+}
+
+/* Looks for a listener in use; arg is the struct wanted. */
 static int diag_is_live(const struct nlmsghdr *h, void *arg)
 {
-	const struct endpoint *local = arg;
+	const struct wanted *w = arg;
+	const uint8_t *v6only;
 	struct inet_diag_msg d;
-	in_addr_t theirs, ours = addr_v4(&local->addr);
+	struct ip_addr theirs;
 
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(d)))
 		return 0;
 	memcpy(&d, NLMSG_DATA(h), sizeof(d));
-	theirs = d.id.idiag_src[0];
-	if (ntohs(d.id.idiag_sport) != local->port || d.idiag_state != TCPS_LISTEN)
+	if (ntohs(d.id.idiag_sport) != w->local.port || d.idiag_state != TCPS_LISTEN)
 		return 0;
-	if (theirs != INADDR_ANY && ours != INADDR_ANY && theirs != ours)
+	theirs = diag_local(&d);
+	v6only = netlink_attr(h, sizeof(d), INET_DIAG_SKV6ONLY, sizeof(*v6only));
+	if (!covers(&theirs, v6only && *v6only, &w->local.addr) &&
+	    !covers(&w->local.addr, w->v6only, &theirs))
 		return 0;
 	return d.idiag_wqueue != GUARD_BACKLOG_LINGER;
 }
 
-int diag_live_listener(struct link *l, const struct endpoint *local)
+int diag_live_listener(struct link *l, const struct endpoint *local, bool v6only)
 {
-	struct diag_request q = diag_request();
-	struct endpoint wanted = *local;
+	struct wanted wanted = {*local, v6only};
+	int found = 0;
 
-	q.r.idiag_states = 1 << TCPS_LISTEN;
-	q.r.id.idiag_sport = htons(local->port);
-	return netlink_dump(&l->diag, &q.h, diag_is_live, &wanted);
+	for (int i = 0; i < FAMILIES && found == 0; i++) {
+		struct diag_request q = diag_request(i);
+
+		q.r.idiag_states = 1 << TCPS_LISTEN;
+		q.r.id.idiag_sport = htons(local->port);
+		found = netlink_dump(&l->diag, &q.h, diag_is_live, &wanted);
+	}
+	return found;
 }

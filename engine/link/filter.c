@@ -1,6 +1,7 @@
-/* filter.c - the set of guarded ports, and the raw socket's BPF filter for it.
+/* filter.c - the sets of guarded ports, one for each family, and the BPF filters of
+ * the raw sockets for them.
  *
- * The raw socket gets a copy of all TCP that arrives; the filter drops what is
+ * A raw socket gets a copy of all TCP that arrives; the filter drops what is
  * not for a port of ours before it costs buffer space. ports->count is the
  * truth and decides in the end. The filter in force accepts a superset of it:
  * never fewer ports, and not more than a bounded number of stale ones, because
@@ -20,6 +21,7 @@
 #define MAP_WORDS (65536 / 64)
 
 struct ports {
+	int fd, family;          /* of the raw socket; fd -1: there is none */
 	uint16_t count[65536];   /* guards that listen on the port */
 	uint64_t map[MAP_WORDS]; /* bit set: count is not zero */
 	unsigned n;              /* ports in the map */
@@ -52,11 +54,11 @@ static void ports_collect(struct ports *p)
 	p->stale = 0;
 }
 
-/* A raw IPv4 socket's filter sees the IP header at offset 0. As the kernel's
- * TCP does, it takes only what was addressed to this host on the link layer. */
-static int ports_attach(struct link *l)
+/* A raw IPv4 socket's filter sees the IP header at offset 0, one of IPv6 what comes
+ * after all headers. As the kernel's TCP does, it takes only what was addressed to
+ * this host on the link layer. */
+static int ports_attach(const struct ports *p)
 {
-	const struct ports *p = l->ports;
 	struct sock_filter f[EXACT_MAX + 8];
 	struct sock_fprog prog = {.filter = f};
 	unsigned n = 0;
@@ -70,7 +72,9 @@ static int ports_attach(struct link *l)
 						      SKF_AD_OFF + SKF_AD_PKTTYPE);
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST,
 						      0, tests + 2);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0);
+		f[n++] = p->family == V4
+			? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0)
+			: (struct sock_filter)BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0);
 		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2);
 		for (unsigned i = 0; i < p->exact_n; i++)
 			f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
@@ -85,19 +89,20 @@ static int ports_attach(struct link *l)
 		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 	}
 	prog.len = n;
-	if (setsockopt(l->sockets.fd[SOCKET_RAW], SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
+	if (p->fd >= 0 &&
+	    setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
 		return -errno;
 	return 0;
 }
 
-static int ports_rebuild(struct link *l)
+static int ports_rebuild(struct ports *p)
 {
 	int err;
 
-	ports_collect(l->ports);
-	err = ports_attach(l);
+	ports_collect(p);
+	err = ports_attach(p);
 	if (err < 0) /* unknown: as if it passed nothing, so the next one tries again */
-		l->ports->exact_n = l->ports->lo = l->ports->hi = 0;
+		p->exact_n = p->lo = p->hi = 0;
 	return err;
 }
 
@@ -113,21 +118,31 @@ static bool ports_filter_passes(const struct ports *p, uint16_t port)
 
 int ports_open(struct link *l)
 {
-	l->ports = calloc(1, sizeof(*l->ports));
-	if (!l->ports)
-		return -ENOMEM;
-	return ports_attach(l);
+	for (int i = 0; i < FAMILIES; i++) {
+		struct ports *p = calloc(1, sizeof(*p));
+		int err;
+
+		if (!p)
+			return -ENOMEM;
+		l->ports[i] = p;
+		p->family = i;
+		p->fd = raw_fd(l, i);
+		err = ports_attach(p);
+		if (err < 0)
+			return err;
+	}
+	return 0;
 }
 
 void ports_close(struct link *l)
 {
-	free(l->ports);
-	l->ports = NULL;
+	for (int i = 0; i < FAMILIES; i++)
+		free(l->ports[i]);
 }
 
-int ports_add(struct link *l, uint16_t port)
+int ports_add(struct link *l, int family, uint16_t port)
 {
-	struct ports *p = l->ports;
+	struct ports *p = l->ports[family];
 	int err;
 
 	if (p->count[port]++)
@@ -136,15 +151,15 @@ int ports_add(struct link *l, uint16_t port)
 	p->n++;
 	if (ports_filter_passes(p, port))
 		return 0;
-	err = ports_rebuild(l);
+	err = ports_rebuild(p);
 	if (err < 0)
-		ports_del(l, port);
+		ports_del(l, family, port);
 	return err;
 }
 
-void ports_del(struct link *l, uint16_t port)
+void ports_del(struct link *l, int family, uint16_t port)
 {
-	struct ports *p = l->ports;
+	struct ports *p = l->ports[family];
 
 	if (--p->count[port])
 		return;
@@ -153,10 +168,10 @@ void ports_del(struct link *l, uint16_t port)
 	p->stale++;
 	/* Should this fail, the old filter passes more than needed. */
 	if (p->n == 0 || p->stale > STALE_MAX + p->n)
-		ports_rebuild(l);
+		ports_rebuild(p);
 }
 
-bool ports_has(const struct link *l, uint16_t port)
+bool ports_has(const struct link *l, int family, uint16_t port)
 {
-	return l->ports->count[port] != 0;
+	return l->ports[family]->count[port] != 0;
 }

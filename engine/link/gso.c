@@ -36,7 +36,6 @@
 
 #define GSO_ROUTES_N 256
 #define NEIGHBOUR_WAIT_MS 20
-#define GSO_PAYLOAD_MAX (IP4_TOTAL_MAX - IP4_HDR_BYTES - TCP_HDR_MAX)
 #define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | \
 		    NUD_PERMANENT | NUD_NOARP)
 
@@ -57,7 +56,6 @@ struct gso_route {
 struct gso {
 	struct link_sockets *sockets;
 	bool refused; /* the system gives us no packet socket */
-	struct netlink route;
 	uint64_t conntrack_until_ms; /* 0: look again */
 	bool conntrack;              /* in use, or nobody can tell */
 	struct gso_route routes[GSO_ROUTES_N];
@@ -78,14 +76,13 @@ int gso_open(struct link *l)
 		return -ENOMEM;
 	l->gso = g;
 	g->sockets = &l->sockets;
-	return netlink_open(&g->route, NETLINK_ROUTE);
+	return 0;
 }
 
 void gso_close(struct link *l)
 {
 	if (!l->gso)
 		return;
-	netlink_close(&l->gso->route);
 	free(l->gso);
 	l->gso = NULL;
 }
@@ -94,44 +91,32 @@ void gso_close(struct link *l)
 
 /* Finds the device, and the next hop's address in *hop, for packets from src
  * to dst. -EOPNOTSUPP where the route is more than that. */
-static int ask_route(struct gso *g, const struct ip_addr *src,
-		     const struct ip_addr *dst, uint32_t *ifindex, in_addr_t *hop)
+static int ask_route(struct link *l, const struct ip_addr *src,
+		     const struct ip_addr *dst, uint32_t *ifindex, struct ip_addr *hop)
 {
-	struct {
-		struct nlmsghdr h;
-		struct rtmsg rt;
-		char attrs[2 * RTA_SPACE(sizeof(in_addr_t))];
-	} q = {
-		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.rt)), .nlmsg_type = RTM_GETROUTE},
-		.rt = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_src_len = 32},
-	};
 	union netlink_answer answer;
 	const struct nlmsghdr *h = &answer.msg;
-	const struct rtmsg *rt;
+	const struct rtmsg *rt = NLMSG_DATA(h);
 	const void *a;
-	int err;
+	int err = route_ask(l, src, dst, &answer);
 
-	netlink_add(&q.h, RTA_DST, dst->b + 12, 4);
-	netlink_add(&q.h, RTA_SRC, src->b + 12, 4);
-	err = netlink_ask(&g->route, &q.h, &answer);
 	if (err < 0)
 		return err;
-	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*rt)))
-		return -EBADMSG;
-	rt = NLMSG_DATA(h);
 	a = netlink_attr(h, sizeof(*rt), RTA_OIF, sizeof(*ifindex));
 	if (rt->rtm_type != RTN_UNICAST || !a || netlink_attr(h, sizeof(*rt), RTA_VIA, 0) ||
 	    netlink_attr(h, sizeof(*rt), RTA_ENCAP, 0))
 		return -EOPNOTSUPP;
 	memcpy(ifindex, a, sizeof(*ifindex));
-	a = netlink_attr(h, sizeof(*rt), RTA_GATEWAY, sizeof(*hop));
-	memcpy(hop, a ? a : dst->b + 12, sizeof(*hop));
+	*hop = addr_wire(dst);
+	a = netlink_attr(h, sizeof(*rt), RTA_GATEWAY, addr_is_v4(dst) ? 4 : 16);
+	if (a)
+		*hop = addr_is_v4(dst) ? addr_from_v4(a) : addr_from_v6(a, 0);
 	return 0;
 }
 
 /* Learns dev->ifindex's MTU, and the head of its frames but for the
  * destination. -EOPNOTSUPP if frames cannot simply be given to it. */
-static int ask_device(struct gso *g, struct gso_device *dev)
+static int ask_device(struct link *l, int family, struct gso_device *dev)
 {
 	struct {
 		struct nlmsghdr h;
@@ -144,7 +129,7 @@ static int ask_device(struct gso *g, struct gso_device *dev)
 	const struct nlmsghdr *h = &answer.msg;
 	const struct ifinfomsg *i;
 	const void *mtu, *own;
-	int err = netlink_ask(&g->route, &q.h, &answer);
+	int err = netlink_ask(&l->route, &q.h, &answer);
 
 	if (err < 0)
 		return err;
@@ -161,21 +146,21 @@ static int ask_device(struct gso *g, struct gso_device *dev)
 	if (i->ifi_type != ARPHRD_ETHER || !own)
 		return -EOPNOTSUPP;
 	dev->eth_len_bytes = sizeof(dev->eth);
-	dev->eth.ether_type = htons(ETHERTYPE_IP);
+	dev->eth.ether_type = htons(family == V4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
 	memcpy(dev->eth.ether_shost, own, ETH_ALEN);
 	return 0;
 }
 
 /* Fills in the link address of a next hop, if the kernel has one to use. */
-static int ask_neighbour(struct gso *g, in_addr_t hop, struct gso_device *dev)
+static int ask_neighbour(struct link *l, const struct ip_addr *hop, struct gso_device *dev)
 {
 	struct {
 		struct nlmsghdr h;
 		struct ndmsg nd;
-		char attrs[RTA_SPACE(sizeof(in_addr_t))];
+		char attrs[RTA_SPACE(sizeof(*hop))];
 	} q = {
 		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.nd)), .nlmsg_type = RTM_GETNEIGH},
-		.nd = {.ndm_family = AF_INET, .ndm_ifindex = dev->ifindex},
+		.nd = {.ndm_family = family_af(addr_family(hop)), .ndm_ifindex = dev->ifindex},
 	};
 	union netlink_answer answer;
 	const struct nlmsghdr *h = &answer.msg;
@@ -183,8 +168,11 @@ static int ask_neighbour(struct gso *g, in_addr_t hop, struct gso_device *dev)
 	const void *lladdr;
 	int err;
 
-	netlink_add(&q.h, NDA_DST, &hop, sizeof(hop));
-	err = netlink_ask(&g->route, &q.h, &answer);
+	if (addr_is_v4(hop))
+		netlink_add(&q.h, NDA_DST, hop->b + 12, 4);
+	else
+		netlink_add(&q.h, NDA_DST, hop->b, 16);
+	err = netlink_ask(&l->route, &q.h, &answer);
 	if (err < 0)
 		return err;
 	if (h->nlmsg_type != RTM_NEWNEIGH || h->nlmsg_len < NLMSG_LENGTH(sizeof(*nd)))
@@ -197,15 +185,16 @@ static int ask_neighbour(struct gso *g, in_addr_t hop, struct gso_device *dev)
 	return 0;
 }
 
-static void gso_renew(struct gso *g, struct gso_route *r, const struct ip_addr *src,
+static void gso_renew(struct link *l, struct gso_route *r, const struct ip_addr *src,
 		      const struct ip_addr *dst, uint64_t now_ms)
 {
-	in_addr_t hop = 0;
+	struct ip_addr hop;
 
 	*r = (struct gso_route){.src = *src, .dst = *dst, .until_ms = now_ms + CACHE_TTL_MS};
-	if (ask_route(g, src, dst, &r->dev.ifindex, &hop) < 0 || ask_device(g, &r->dev) < 0)
+	if (ask_route(l, src, dst, &r->dev.ifindex, &hop) < 0 ||
+	    ask_device(l, addr_family(dst), &r->dev) < 0)
 		return;
-	r->usable = !r->dev.eth_len_bytes || ask_neighbour(g, hop, &r->dev) == 0;
+	r->usable = !r->dev.eth_len_bytes || ask_neighbour(l, &hop, &r->dev) == 0;
 	if (!r->usable) /* the kernel is about to ask, see above */
 		r->until_ms = now_ms + NEIGHBOUR_WAIT_MS;
 }
@@ -247,17 +236,23 @@ int gso_fd(const struct link *l)
 	return l->sockets.fd[SOCKET_PACKET];
 }
 
+/* With either family: what IPv4's length can say. */
+static uint32_t payload_max(const struct ip_addr *dst)
+{
+	return IP_TOTAL_MAX - (addr_is_v4(dst) ? IP4_HDR_BYTES : IP6_HDR_BYTES) - TCP_HDR_MAX;
+}
+
 uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
 		       const struct ip_addr *dst)
 {
 	struct gso_device dev = {0};
-	in_addr_t hop;
+	struct ip_addr hop;
 
 	if (!l->gso || l->gso->refused || conntrack_in_use(l->gso, clock_ms()) ||
-	    ask_route(l->gso, src, dst, &dev.ifindex, &hop) < 0 ||
-	    ask_device(l->gso, &dev) < 0)
+	    ask_route(l, src, dst, &dev.ifindex, &hop) < 0 ||
+	    ask_device(l, addr_family(dst), &dev) < 0)
 		return 0;
-	return GSO_PAYLOAD_MAX;
+	return payload_max(dst);
 }
 
 struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
@@ -269,7 +264,7 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 	/* CWR stays on the first segment alone (RFC 3168 6.1.2), or as a bit of
 	 * ACE on all (RFC 9768 3.3.4): kernels do not agree about which. Packets
 	 * that may be cut need identifications that nobody gives them here. */
-	if (!g || pkt->payload_len_bytes > GSO_PAYLOAD_MAX ||
+	if (!g || pkt->payload_len_bytes > payload_max(&pkt->dst) ||
 	    pkt->hdr[13] & SEG_CWR || pkt->may_fragment)
 		return NULL;
 	now_ms = clock_ms();
@@ -278,12 +273,13 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 	r = &g->routes[addr_pair_hash(&pkt->src, &pkt->dst, GSO_ROUTES_N)];
 	if (r->until_ms <= now_ms || !addr_eq(&r->src, &pkt->src) ||
 	    !addr_eq(&r->dst, &pkt->dst)) {
-		gso_renew(g, r, &pkt->src, &pkt->dst, now_ms);
+		gso_renew(l, r, &pkt->src, &pkt->dst, now_ms);
 		return NULL;
 	}
 	/* Too large for the device: the raw socket says so, this one would not. */
 	if (!r->usable ||
-	    0u + IP4_HDR_BYTES + pkt->hdr_len_bytes + pkt->mss_bytes > r->dev.mtu_bytes)
+	    0u + (addr_is_v4(&pkt->dst) ? IP4_HDR_BYTES : IP6_HDR_BYTES) + pkt->hdr_len_bytes +
+	    pkt->mss_bytes > r->dev.mtu_bytes)
 		return NULL;
 	return packet_ready(g) ? r : NULL;
 }
@@ -294,11 +290,12 @@ int gso_send(struct link *l, struct gso_route *r, const struct engine_pkt_out *p
 {
 	size_t tcp_len = pkt->hdr_len_bytes + pkt->payload_len_bytes;
 	uint16_t sum = segment_pseudo_sum(&pkt->src, &pkt->dst, tcp_len);
-	uint8_t ip[IP4_HDR_BYTES], tcp[TCP_HDR_MAX];
-	size_t ip_end = r->dev.eth_len_bytes + sizeof(ip);
+	uint8_t ip[IP_HDR_MAX], tcp[TCP_HDR_MAX];
+	size_t ip_len = ip_header(ip, l, pkt, tcp_len), ip_end = r->dev.eth_len_bytes + ip_len;
+	bool v4 = addr_is_v4(&pkt->dst);
 	struct virtio_net_hdr v = {
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_type = v4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6,
 		.hdr_len = ip_end + pkt->hdr_len_bytes,
 		.gso_size = pkt->mss_bytes,
 		.csum_start = ip_end,
@@ -306,19 +303,18 @@ int gso_send(struct link *l, struct gso_route *r, const struct engine_pkt_out *p
 	};
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETHERTYPE_IP),
+		.sll_protocol = htons(v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6),
 		.sll_ifindex = r->dev.ifindex,
 	};
 	struct iovec iov[6] = {
 		{&v, sizeof(v)}, {&r->dev.eth, r->dev.eth_len_bytes},
-		{ip, sizeof(ip)}, {tcp, pkt->hdr_len_bytes},
+		{ip, ip_len}, {tcp, pkt->hdr_len_bytes},
 	};
 	struct msghdr m = {
 		.msg_name = &to, .msg_namelen = sizeof(to),
 		.msg_iov = iov, .msg_iovlen = 4 + pkt->payload_iovs,
 	};
 
-	ip4_header(ip, l, pkt, tcp_len);
 	memcpy(tcp, pkt->hdr, pkt->hdr_len_bytes);
 	tcp[16] = sum >> 8;
 	tcp[17] = sum;

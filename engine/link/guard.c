@@ -13,8 +13,7 @@
  * A guard that lingers for connections of a closed listener differs from one
  * in use by its backlog, which sock_diag shows to other processes.
  *
- * A guard of IPv6 alone holds its port and does not listen: what comes there is
- * the kernel's to refuse.
+ * A guard at "::" without GUARD_V6ONLY is the kernel's for both families.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -29,9 +28,9 @@
 struct guard {
 	struct link *link;
 	struct guard *next, **pprev;
-	int fd, family;
+	int fd;
 	unsigned flags;
-	bool port_given; /* not chosen by the kernel */
+	bool hears[FAMILIES]; /* whose packets come to it */
 	bool listening, lingers;
 	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
 	struct endpoint local;
@@ -51,32 +50,52 @@ static int drop_by_filter(int fd)
 			  sizeof(prog)) < 0 ? -errno : 0;
 }
 
-static int drop_by_signature(int fd, int family)
+/* From all addresses of the family of any; a socket of IPv6 wants IPv4's mapped. */
+static int sign_all(int fd, const struct ip_addr *any, bool v6_socket)
 {
 	struct tcp_md5sig all = {
-		.tcpm_addr.ss_family = family,
 		.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX,
 		.tcpm_prefixlen = 0,
 		.tcpm_keylen = 16,
 	};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 
+	all.tcpm_addr.ss_family = AF_INET;
+	if (v6_socket) {
+		memcpy(&v6.sin6_addr, any->b, sizeof(any->b));
+		memcpy(&all.tcpm_addr, &v6, sizeof(v6));
+	}
 	if (getrandom(all.tcpm_key, all.tcpm_keylen, 0) != all.tcpm_keylen)
 		return -errno;
 	return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &all,
 			  sizeof(all)) < 0 ? -errno : 0;
 }
 
+static int drop_by_signature(const struct guard *g)
+{
+	static const struct ip_addr any[FAMILIES] = {
+		[V4] = {.b = {[10] = 0xff, [11] = 0xff}},
+	};
+	bool v6_socket = !addr_is_v4(&g->local.addr);
+	int err = 0;
+
+	for (int i = 0; i < FAMILIES && !err; i++)
+		if (g->hears[i])
+			err = sign_all(g->fd, &any[i], v6_socket);
+	return err;
+}
+
 static int guard_configure(const struct guard *g, uint32_t ifindex)
 {
-	int device = ifindex, err = drop_by_filter(g->fd);
+	int device = ifindex, err = drop_by_filter(g->fd), v6only = !g->hears[V4];
 
-	if (err == -EPERM && drop_by_signature(g->fd, g->family) == 0)
+	if (g->hears[V6] &&
+	    setsockopt(g->fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0)
+		return -errno;
+	if (err == -EPERM && drop_by_signature(g) == 0)
 		err = 0;
 	if (err)
 		return err;
-	if (g->family == AF_INET6 && setsockopt(g->fd, IPPROTO_IPV6, IPV6_V6ONLY,
-						&(int){1}, sizeof(int)) < 0)
-		return -errno;
 	if (ifindex && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
 				  sizeof(device)) < 0)
 		return -errno;
@@ -92,37 +111,31 @@ static int guard_configure(const struct guard *g, uint32_t ifindex)
  * SO_REUSEPORT on; so has the new one until it listens. */
 static int guard_bind(struct guard *g, const struct endpoint *local)
 {
-	struct sockaddr_in sa = addr_sockaddr(&local->addr, local->port);
-	struct sockaddr_in6 any = {.sin6_family = AF_INET6,
-				   .sin6_port = htons(local->port)};
+	union sockaddr_ip sa;
+	socklen_t len = addr_sockaddr(&local->addr, local->port, &sa);
 	int err;
 
-	if (g->family == AF_INET6)
-		return bind(g->fd, (struct sockaddr *)&any, sizeof(any)) < 0
-			       ? -errno : 0;
-	if (bind(g->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+	if (bind(g->fd, &sa.sa, len) == 0)
 		return 0;
 	err = -errno;
 	if (err != -EADDRINUSE || local->port == 0 ||
 	    (g->flags & (GUARD_REUSEADDR | GUARD_REUSEPORT)) != GUARD_REUSEADDR ||
-	    diag_live_listener(g->link, local) != 0)
+	    diag_live_listener(g->link, local, !g->hears[V4]) != 0)
 		return err;
 	err = set_flag(g->fd, SO_REUSEPORT, 1);
-	if (!err && bind(g->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+	if (!err && bind(g->fd, &sa.sa, len) < 0)
 		err = -errno;
 	return err;
 }
 
-static int guard_learn(struct guard *g, const struct endpoint *local)
+static int guard_learn(struct guard *g)
 {
-	struct sockaddr_in6 sa = {0};
+	union sockaddr_ip sa;
 	socklen_t len = sizeof(sa);
 
-	if (getsockname(g->fd, (struct sockaddr *)&sa, &len) < 0)
+	if (getsockname(g->fd, &sa.sa, &len) < 0)
 		return -errno;
-	g->port_given = local->port != 0;
-	g->local.addr = local->addr;
-	g->local.port = ntohs(sa.sin6_port); /* where sin_port is, too */
+	g->local.port = ntohs(addr_is_v4(&g->local.addr) ? sa.v4.sin_port : sa.v6.sin6_port);
 	len = sizeof(g->cookie);
 	if (getsockopt(g->fd, SOL_SOCKET, SO_COOKIE, &g->cookie, &len) < 0)
 		return -errno;
@@ -132,29 +145,27 @@ static int guard_learn(struct guard *g, const struct endpoint *local)
 int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	       unsigned flags, struct guard **out)
 {
-	struct guard *g;
+	struct guard *g = calloc(1, sizeof(*g));
 	int err;
 
-	if (!addr_is_v4(&local->addr) &&
-	    !(flags & GUARD_V6ONLY && addr_is_any(&local->addr)))
-		return -EAFNOSUPPORT;
-	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
 	g->link = l;
 	g->flags = flags;
-	g->family = addr_is_v4(&local->addr) ? AF_INET : AF_INET6;
+	g->local = *local;
+	g->hears[V6] = !addr_is_v4(&local->addr);
+	g->hears[V4] = !g->hears[V6] || (addr_is_any(&local->addr) && !(flags & GUARD_V6ONLY));
 	g->next = l->guards;
 	g->pprev = &l->guards;
 	if (g->next)
 		g->next->pprev = &g->next;
 	l->guards = g;
-	g->fd = socket(g->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g->fd = socket(family_af(addr_family(&local->addr)), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = g->fd < 0 ? -errno : guard_configure(g, ifindex);
 	if (!err)
 		err = guard_bind(g, local);
 	if (!err)
-		err = guard_learn(g, local);
+		err = guard_learn(g);
 	if (err) {
 		guard_close(g);
 		return err;
@@ -163,23 +174,23 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	return 0;
 }
 
-/* Takes the port as a listener does, which SO_REUSEADDR does not let others
- * share, and leaves the segments to the kernel, which refuses them.
- * A port that the kernel chose would be lost by that; nobody shares it yet. */
-static int guard_listen_v6(struct guard *g)
+static int hear(struct guard *g)
 {
-	if (g->port_given && (listen(g->fd, GUARD_BACKLOG) < 0 ||
-			      shutdown(g->fd, SHUT_RD) < 0))
-		return -errno;
-	return set_flag(g->fd, SO_REUSEADDR, 0);
+	int err = 0;
+
+	for (int i = 0; i < FAMILIES && !err; i++) {
+		if (g->hears[i])
+			err = ports_add(g->link, i, g->local.port);
+		if (err && i == V6 && g->hears[V4])
+			ports_del(g->link, V4, g->local.port);
+	}
+	return err;
 }
 
 int guard_listen(struct guard *g)
 {
 	int err;
 
-	if (g->family == AF_INET6)
-		return guard_listen_v6(g);
 	if (g->listening && !g->lingers)
 		return 0;
 	if (listen(g->fd, GUARD_BACKLOG) < 0)
@@ -189,7 +200,7 @@ int guard_listen(struct guard *g)
 	g->lingers = false;
 	if (g->listening)
 		return 0;
-	err = ports_add(g->link, g->local.port);
+	err = hear(g);
 	g->listening = err == 0;
 	return err;
 }
@@ -211,8 +222,9 @@ void guard_close(struct guard *g)
 {
 	if (!g)
 		return;
-	if (g->listening)
-		ports_del(g->link, g->local.port);
+	for (int i = 0; i < FAMILIES; i++)
+		if (g->listening && g->hears[i])
+			ports_del(g->link, i, g->local.port);
 	if (g->fd >= 0)
 		close(g->fd);
 	*g->pprev = g->next;

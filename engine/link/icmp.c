@@ -1,12 +1,15 @@
-/* icmp.c - ICMP errors about our segments (RFC 792, RFC 1122 3.2.2).
+/* icmp.c - ICMP errors about our segments (RFC 792, RFC 1122 3.2.2), and those of
+ * ICMPv6 together with icmp6.c.
  *
- * The raw ICMP socket's filter passes errors only. The kernel has not looked at
+ * The filters of the raw ICMP sockets pass errors only. The kernel has not looked at
  * what arrives here: the checksum and every length are checked.
  * A message counts if it quotes the first eight bytes of TCP or more (ports and
  * sequence number), sent from the address that the message came to and from a
  * guarded port; whether the sequence number is in flight, the engine decides.
  */
 #include <errno.h>
+#include <netinet/in.h> /* before what of Linux's would replace it */
+
 #include <linux/icmp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,8 +18,6 @@
 
 /* Errors are at most 576 bytes long (RFC 1812 4.3.2.3), most hosts keep to it. */
 #define ICMP_MSG_MAX 2048
-#define ICMP_HDR_BYTES 8
-#define QUOTED_TCP_BYTES 8
 #define ICMP_ROUNDS_MAX 64
 
 /* icmp_err_convert[] in Linux's net/ipv4/icmp.c; 0: not known. */
@@ -69,7 +70,7 @@ static size_t ip4_hdr_len(const uint8_t *ip, size_t len_bytes)
 	return hdr_len < IP4_HDR_BYTES || hdr_len > len_bytes ? 0 : hdr_len;
 }
 
-static bool icmp_parse(const struct link *l, const uint8_t *ip, size_t len,
+static bool icmp4_parse(const struct link *l, const uint8_t *ip, size_t len,
 		       struct engine_icmp *msg)
 {
 	size_t hdr_len = ip4_hdr_len(ip, len);
@@ -93,25 +94,65 @@ static bool icmp_parse(const struct link *l, const uint8_t *ip, size_t len,
 		msg->mtu_bytes = get_be16(icmp + 6);
 		msg->pkt_bytes = get_be16(quoted + 2);
 	}
-	return ports_has(l, msg->flow.local.port);
+	return ports_has(l, V4, msg->flow.local.port);
+}
+
+/* Reads a message into buf; its length or a negative errno. *to: the address that
+ * it came to, for ICMPv6. */
+static ssize_t icmp_read(struct link *l, int family, uint8_t *buf, struct in6_pktinfo *to)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(*to))];
+	} ctl;
+	struct iovec iov = {buf, ICMP_MSG_MAX};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.room,
+			   .msg_controllen = sizeof(ctl.room)};
+	ssize_t len = recvmsg(icmp_fd(l, family), &m, MSG_DONTWAIT | MSG_TRUNC);
+	struct cmsghdr *c;
+
+	if (len < 0)
+		return -errno;
+	c = CMSG_FIRSTHDR(&m);
+	*to = (struct in6_pktinfo){.ipi6_ifindex = 0};
+	if (c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+		memcpy(to, CMSG_DATA(c), sizeof(*to));
+	return len;
+}
+
+static int icmp_recv(struct link *l, int family, struct engine_icmp *msgs, int n)
+{
+	uint8_t buf[ICMP_MSG_MAX];
+	struct in6_pktinfo to;
+	int out = 0;
+
+	for (int round = 0; out < n && round < ICMP_ROUNDS_MAX; round++) {
+		ssize_t len = icmp_read(l, family, buf, &to);
+
+		if (len == -EINTR)
+			continue;
+		if (len < 0)
+			return out || len == -EAGAIN ? out : (int)len;
+		if (len > ICMP_MSG_MAX)
+			l->stats.truncated++;
+		else
+			out += family == V4 ? icmp4_parse(l, buf, len, &msgs[out])
+					    : icmp6_parse(l, buf, len, &to, &msgs[out]);
+	}
+	return out;
 }
 
 int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n)
 {
-	uint8_t buf[ICMP_MSG_MAX];
-	int out = tx_take_too_big(l, msgs, n);
+	int out = tx_take_too_big(l, msgs, n), err = 0;
 
-	for (int round = 0; out < n && round < ICMP_ROUNDS_MAX; round++) {
-		ssize_t len = recv(l->sockets.fd[SOCKET_ICMP], buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
+	for (int i = 0; i < FAMILIES && out < n; i++) {
+		int got = icmp_fd(l, i) < 0 ? 0 : icmp_recv(l, i, msgs + out, n - out);
 
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			return out || errno == EAGAIN ? out : -errno;
-		if (len > ICMP_MSG_MAX)
-			l->stats.truncated++;
+		if (got < 0)
+			err = got;
 		else
-			out += icmp_parse(l, buf, len, &msgs[out]);
+			out += got;
 	}
-	return out;
+	return out ? out : err;
 }

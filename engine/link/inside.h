@@ -1,9 +1,12 @@
 /* inside.h - what the files of the link share. Nobody else includes it.
  *
- * Who owns what: link.c the sockets and the receive buffers, send.c the
- * batch of packets under way, gso.c where bursts go, filter.c the set of
+ * Who owns what: link.c the sockets, recv.c the receive buffers, send.c the
+ * batches of packets under way, gso.c where bursts go, filter.c the sets of
  * guarded ports, guard.c the list of guards, route.c the cache of paths,
  * netlink.c the mechanics of asking the kernel.
+ *
+ * What exists once for each family of addresses is in an array of FAMILIES. A
+ * kernel without IPv6 has no sockets for it; a link there speaks IPv4 alone.
  */
 #ifndef MYTCP_LINK_INSIDE_H
 #define MYTCP_LINK_INSIDE_H
@@ -19,8 +22,12 @@
 #include "sockets.h"
 
 #define IP4_HDR_BYTES 20
-#define IP4_TOTAL_MAX 65535
+#define IP6_HDR_BYTES 40
+#define IP_HDR_MAX IP6_HDR_BYTES
+#define IP_TOTAL_MAX 65535
 #define CACHE_TTL_MS 1000
+
+enum { V4, V6, FAMILIES };
 
 struct rx;
 struct tx;
@@ -67,15 +74,28 @@ struct link {
 	struct link_stats stats;
 	uint32_t rcvbuf_bytes;
 	struct link_sockets sockets;
-	uint8_t default_ttl;
+	uint8_t default_ttl[FAMILIES];
+	bool flow_labels;      /* net.ipv6.auto_flowlabels */
+	uint8_t label_key[16];
 	struct rx *rx;
 	struct tx *tx;
 	struct gso *gso;     /* NULL: not wanted or not possible here */
-	struct ports *ports;
+	struct ports *ports[FAMILIES];
 	struct routes *routes;
-	struct netlink diag; /* NETLINK_SOCK_DIAG */
+	struct netlink diag, route; /* NETLINK_SOCK_DIAG, NETLINK_ROUTE */
 	struct guard *guards;
 };
+
+/* -1: there is no IPv6. */
+static inline int raw_fd(const struct link *l, int family)
+{
+	return l->sockets.fd[family == V4 ? SOCKET_RAW : SOCKET_RAW6];
+}
+
+static inline int icmp_fd(const struct link *l, int family)
+{
+	return l->sockets.fd[family == V4 ? SOCKET_ICMP : SOCKET_ICMP6];
+}
 
 static inline uint64_t clock_ms(void)
 {
@@ -104,26 +124,63 @@ static inline in_addr_t addr_v4(const struct ip_addr *a)
 	return v4;
 }
 
-static inline struct sockaddr_in addr_sockaddr(const struct ip_addr *a,
-					       uint16_t port)
+static inline int addr_family(const struct ip_addr *a)
 {
-	return (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = addr_v4(a),
-	};
+	return addr_is_v4(a) ? V4 : V6;
+}
+
+static inline int family_af(int family)
+{
+	return family == V4 ? AF_INET : AF_INET6;
+}
+
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78 /* linux/in6.h, which does not go with netinet/in.h */
+#endif
+
+union sockaddr_ip {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* The socket address of a, of a's family; returns its length. */
+static inline socklen_t addr_sockaddr(const struct ip_addr *a, uint16_t port,
+				      union sockaddr_ip *to)
+{
+	struct ip_addr wire = addr_wire(a);
+
+	*to = (union sockaddr_ip){0};
+	if (addr_is_v4(a)) {
+		to->v4.sin_family = AF_INET;
+		to->v4.sin_port = htons(port);
+		to->v4.sin_addr.s_addr = addr_v4(a);
+		return sizeof(to->v4);
+	}
+	to->v6.sin6_family = AF_INET6;
+	to->v6.sin6_port = htons(port);
+	memcpy(&to->v6.sin6_addr, wire.b, sizeof(wire));
+	to->v6.sin6_scope_id = addr_scope(a);
+	return sizeof(to->v6);
 }
 
 /* Of n slots in a cache. */
 static inline unsigned addr_pair_hash(const struct ip_addr *a,
 				      const struct ip_addr *b, unsigned n)
 {
-	uint32_t h = get_be32(a->b + 12) * 0x9e3779b1u ^ get_be32(b->b + 12);
+	uint32_t h = 0;
 
-	return (h * 0x85ebca6bu >> 16) % n;
+	for (int i = 0; i < 16; i += 4)
+		h = ((h ^ get_be32(a->b + i)) * 0x9e3779b1u ^ get_be32(b->b + i)) *
+		    0x85ebca6bu;
+	return (h >> 16) % n;
 }
 
-/* Of the raw socket: the device by which the packet of this flow arrived, if
+/* ---- recv.c ------------------------------------------------------------- */
+
+int rx_open(struct link *l);
+void rx_close(struct link *l);
+/* Of the raw sockets: the device by which the packet of this flow arrived, if
  * it is one of those that link_recv() returned last; else 0. */
 uint32_t link_arrived_on(const struct link *l, const struct flow *f);
 
@@ -134,11 +191,11 @@ void tx_close(struct link *l);
 /* Takes what link_recv_icmp() is to say of segments that were too large for
  * their device; up to n. */
 int tx_take_too_big(struct link *l, struct engine_icmp *msgs, int n);
-/* Writes an IPv4 header for len_bytes of TCP behind it, checksum in place. The
- * identification is zero (RFC 6864 4.1); if the packet may be cut, the kernel puts
- * another one there (raw(7)). */
-void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
-		const struct engine_pkt_out *pkt, size_t len_bytes);
+/* Writes an IP header for len_bytes of TCP behind it; returns its length. IPv4: the
+ * checksum is in place; the identification is zero (RFC 6864 4.1), and if the packet
+ * may be cut, the kernel puts another one there (raw(7)). */
+size_t ip_header(uint8_t ip[IP_HDR_MAX], const struct link *l,
+		 const struct engine_pkt_out *pkt, size_t len_bytes);
 
 /* ---- gso.c -------------------------------------------------------------- */
 
@@ -163,9 +220,9 @@ void gso_new_connection(struct link *l);
 int ports_open(struct link *l);
 void ports_close(struct link *l);
 /* A guard listens on port, or ceases to; several may share a port. */
-int ports_add(struct link *l, uint16_t port);
-void ports_del(struct link *l, uint16_t port);
-bool ports_has(const struct link *l, uint16_t port);
+int ports_add(struct link *l, int family, uint16_t port);
+void ports_del(struct link *l, int family, uint16_t port);
+bool ports_has(const struct link *l, int family, uint16_t port);
 
 /* ---- route.c ------------------------------------------------------------ */
 
@@ -174,19 +231,34 @@ void routes_close(struct link *l);
 /* The path from src to dst, at most CACHE_TTL_MS old. */
 int route_path(struct link *l, const struct ip_addr *src,
 	       const struct ip_addr *dst, struct tcp_path *path);
+/* Does the kernel take packets to this address for its own (RTN_LOCAL)? */
+bool route_is_local(struct link *l, const struct ip_addr *dst);
+/* Asks for the route of packets to dst, from src unless that is NULL. Returns 0,
+ * and the answer to RTM_GETROUTE is in *a; or a negative errno. */
+int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *dst,
+	      union netlink_answer *a);
 /* The path between these two has changed: route_path() asks again. */
 void route_forget(struct link *l, const struct ip_addr *src,
 		  const struct ip_addr *dst);
 
-/* ---- guard.c, diag.c -------------------------------------------- */
+/* ---- guard.c, diag.c, icmp.c -------------------------------------------- */
 
 /* Is the kernel socket with this cookie (SO_COOKIE) one of our guards? */
 bool guard_has_cookie(const struct link *l, uint64_t cookie);
 /* Does a socket other than a lingering guard listen on the port of local, at
- * an address that overlaps? 1, 0 or a negative errno. */
-int diag_live_listener(struct link *l, const struct endpoint *local);
+ * an address that overlaps? "::" is there for IPv4 too unless v6only. 1, 0 or a
+ * negative errno. */
+int diag_live_listener(struct link *l, const struct endpoint *local, bool v6only);
 /* The backlogs by which sock_diag tells a guard in use from one that lingers. */
 #define GUARD_BACKLOG 1
 #define GUARD_BACKLOG_LINGER 0
+
+/* Is the message of len bytes at icmp, which came to the address in *to, about a
+ * segment from a guarded port? */
+bool icmp6_parse(const struct link *l, const uint8_t *icmp, size_t len,
+		 const struct in6_pktinfo *to, struct engine_icmp *msg);
+/* The eight bytes of ICMP, and of a quoted segment. */
+#define ICMP_HDR_BYTES 8
+#define QUOTED_TCP_BYTES 8
 
 #endif

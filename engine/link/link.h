@@ -10,6 +10,10 @@
  * ports pass. Bursts leave through a packet socket with GSO where that is
  * possible (see gso.c), else cut into single segments through the raw socket.
  *
+ * On a kernel without IPv6 all that concerns it fails with -EAFNOSUPPORT; IPv4 goes
+ * on. Link-local addresses carry their device (addr_scope() in addr.h), those that
+ * come in as well as those that go out.
+ *
  * The link belongs to one thread and to the network namespace in which that
  * thread opened it. Nothing here blocks, but for link_send(): it waits up to
  * 20 ms for a full socket buffer. Functions return 0 or a count, or a negative
@@ -33,7 +37,8 @@ struct link_stats {
 	uint64_t pkts_out;    /* IP packets sent; a burst by GSO counts as one */
 	uint64_t gso_out;     /* of these: bursts by GSO */
 	uint64_t truncated;   /* in: longer than a buffer, or lengths that lie */
-	uint64_t not_local;   /* in: to a broadcast or multicast address */
+	uint64_t not_local;   /* in: to a broadcast or multicast address; or IPv6
+				 addresses that no packet should have */
 	uint64_t no_route;    /* in: SYN to whose sender no route leads */
 	uint64_t send_errors; /* out: lost here */
 };
@@ -60,7 +65,8 @@ int link_fds(const struct link *l, int fds[LINK_FDS_MAX]);
 uint32_t link_rcvbuf_bytes(const struct link *l);
 
 /* Takes up to n packets whose destination is one of this host's own addresses
- * (not broadcast, not multicast) and a guarded port. They point into the link's
+ * (not broadcast, not multicast, nor a SYN to an anycast one) and a guarded port. IPv6
+ * extension headers are not seen here; fragments are put together. They point into the link's
  * buffers, valid until the next call. path is filled in for a SYN. Returns 0
  * when nothing waits. */
 int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
@@ -69,17 +75,19 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
  * link_send() has returned an error). */
 int link_recv_icmp(struct link *l, struct engine_icmp *msgs, int n);
 
-/* Sends n packets, cutting bursts and filling in checksums. A packet that
+/* Sends n packets, cutting bursts and filling in checksums. Order is kept among those
+ * of one family. IPv6 flows get a label (RFC 6437). A packet that
  * cannot be sent is counted and lost, as in any network; the errno of the last
  * such loss is returned as a negative value, 0 when all left. */
 int link_send(struct link *l, const struct engine_pkt_out *pkts, int n);
 
 /* Route, source address and MTU towards dst. *src is filled in when it is
- * "any". ifindex: the device the socket is bound to, or 0. dst may be "any":
- * that is this host itself, and the connection goes to the address in *src.
+ * "any", of whichever family. ifindex: the device the socket is bound to, or 0. dst
+ * may be "any": that is this host itself, and the connection goes to the address in
+ * *src ("::": to ::1, as in Linux, whatever the source).
  * -ENETUNREACH (broadcast and multicast too), -EHOSTUNREACH, -EACCES (a
- * "prohibit" route), -EINVAL, -EADDRNOTAVAIL ... as connect(2) on a TCP socket
- * gives; -EAFNOSUPPORT for IPv6. */
+ * "prohibit" route), -EINVAL (link-local without a device), -EADDRNOTAVAIL ... as
+ * connect(2) on a TCP socket gives; -EAFNOSUPPORT for two families. */
 int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
 	       struct ip_addr *src, struct tcp_path *path);
 
@@ -97,21 +105,20 @@ struct guard;
 enum {
 	GUARD_REUSEADDR = 1 << 0,
 	GUARD_REUSEPORT = 1 << 1,
-	GUARD_V6ONLY = 1 << 2,
+	GUARD_V6ONLY = 1 << 2, /* a guard at "::" is there for IPv6 alone */
 };
 
 /* Binds a kernel TCP socket to local (port 0: the kernel chooses), with a
  * filter that drops all. ifindex: SO_BINDTODEVICE's device, 0 for none.
+ * At "::" it is there for both families, unless GUARD_V6ONLY.
  * With GUARD_REUSEADDR guards that linger, whichever process has them, are not
  * in the way. Errors are bind(2)'s: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
- * -EMFILE ... With GUARD_V6ONLY local is "::" and the guard holds the port in IPv6
- * without keeping the kernel quiet there; every other IPv6 address, or a kernel
- * without IPv6: -EAFNOSUPPORT. */
+ * -EMFILE ..., and -EAFNOSUPPORT on a kernel without IPv6. */
 int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	       unsigned flags, struct guard **out);
 /* listen(2), so that the kernel keeps quiet; packets to the port begin to
  * arrive at link_recv(). -EADDRINUSE. Calling it again only ends what
- * guard_linger() began. With GUARD_V6ONLY it makes only the port as taken as a listener's. */
+ * guard_linger() began. */
 int guard_listen(struct guard *g);
 /* Address and port as bound. */
 const struct endpoint *guard_local(const struct guard *g);

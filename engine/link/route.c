@@ -1,7 +1,9 @@
 /* route.c - the kernel's answer to "which way to this peer".
  *
  * A UDP socket that is connected, and sends nothing, gets route, source address
- * and MTU by the same lookups as a TCP socket would. Owns a cache of paths for
+ * and MTU by the same lookups as a TCP socket would. IPv6 lets it be bound to an
+ * address only if a device has it; local is all that a route says so of (ip-route(8):
+ * "local"), so that is asked, and the socket is bound in any case. Owns a cache of paths for
  * the SYNs that arrive: direct-mapped, ROUTES_N entries, each at most
  * CACHE_TTL_MS old; failures are not kept.
  */
@@ -35,16 +37,16 @@ void routes_close(struct link *l)
 
 /* Where UDP says EACCES for a broadcast address without SO_BROADCAST, TCP says
  * ENETUNREACH; an administrator's "prohibit" route is EACCES to both. */
-static int udp_connect(int fd, const struct sockaddr_in *to)
+static int udp_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	int on = 1;
 
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0)
+	if (connect(fd, to, len) == 0)
 		return 0;
 	if (errno != EACCES)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0 &&
-	    connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0)
+	    connect(fd, to, len) == 0)
 		return -ENETUNREACH;
 	return -errno;
 }
@@ -53,38 +55,88 @@ static int udp_connect(int fd, const struct sockaddr_in *to)
 static int udp_route(int fd, const struct ip_addr *dst, uint32_t ifindex,
 		     struct ip_addr *src, uint32_t *mtu_bytes)
 {
-	struct sockaddr_in from = addr_sockaddr(src, 0), to = addr_sockaddr(dst, PORT_DISCARD);
-	int device = ifindex, mtu = 0, err;
-	socklen_t len = sizeof(from);
+	union sockaddr_ip from, to;
+	socklen_t from_len = addr_sockaddr(src, 0, &from);
+	socklen_t to_len = addr_sockaddr(dst, PORT_DISCARD, &to), len = sizeof(int);
+	int device = ifindex, mtu = 0, on = 1, err;
+	bool v4 = addr_is_v4(dst);
 
 	if (ifindex &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, sizeof(device)) < 0)
 		return -errno;
-	if (!addr_is_any(src) && bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+	if (!v4 && setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)) < 0)
 		return -errno;
-	err = udp_connect(fd, &to);
+	if (!addr_is_any(src) && bind(fd, &from.sa, from_len) < 0)
+		return -errno;
+	err = udp_connect(fd, &to.sa, to_len);
 	if (err < 0)
 		return err;
-	if (getsockname(fd, (struct sockaddr *)&from, &len) < 0)
+	from_len = sizeof(from);
+	if (getsockname(fd, &from.sa, &from_len) < 0 ||
+	    getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu,
+		       &len) < 0)
 		return -errno;
-	len = sizeof(mtu);
-	if (getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) < 0)
-		return -errno;
-	*src = addr_from_v4(&from.sin_addr);
+	*src = v4 ? addr_from_v4(&from.v4.sin_addr)
+		  : addr_from_v6(&from.v6.sin6_addr, from.v6.sin6_scope_id);
 	*mtu_bytes = mtu;
 	return 0;
+}
+
+int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *dst,
+	      union netlink_answer *a)
+{
+	bool v4 = addr_is_v4(dst);
+	uint8_t skip = v4 ? 12 : 0, len = 16 - skip;
+	struct {
+		struct nlmsghdr h;
+		struct rtmsg rt;
+		char attrs[2 * RTA_SPACE(16) + RTA_SPACE(sizeof(uint32_t))];
+	} q = {
+		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.rt)), .nlmsg_type = RTM_GETROUTE},
+		.rt = {.rtm_family = family_af(addr_family(dst)), .rtm_dst_len = 8 * len,
+		       .rtm_src_len = src ? 8 * len : 0},
+	};
+	struct ip_addr to = addr_wire(dst), from;
+	uint32_t scope = addr_scope(dst);
+	int err;
+
+	netlink_add(&q.h, RTA_DST, to.b + skip, len);
+	if (src) {
+		from = addr_wire(src);
+		netlink_add(&q.h, RTA_SRC, from.b + skip, len);
+		scope = scope ? scope : addr_scope(src);
+	}
+	if (scope)
+		netlink_add(&q.h, RTA_OIF, &scope, sizeof(scope));
+	err = netlink_ask(&l->route, &q.h, a);
+	if (err < 0)
+		return err;
+	if (a->msg.nlmsg_type != RTM_NEWROUTE ||
+	    a->msg.nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)))
+		return -EBADMSG;
+	return 0;
+}
+
+bool route_is_local(struct link *l, const struct ip_addr *dst)
+{
+	union netlink_answer answer;
+	const struct rtmsg *rt = NLMSG_DATA(&answer.msg);
+
+	return route_ask(l, NULL, dst, &answer) == 0 && rt->rtm_type == RTN_LOCAL;
 }
 
 int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
 	       struct ip_addr *src, struct tcp_path *path)
 {
-	int fd, err;
+	int fd, err, family = addr_family(dst);
 
-	if (!addr_is_v4(dst) || (!addr_is_v4(src) && !addr_is_any(src)))
+	if (!addr_is_any(src) && addr_family(src) != family)
 		return -EAFNOSUPPORT;
-	if (IN_MULTICAST(ntohl(addr_v4(dst))))
+	if (family == V4 ? IN_MULTICAST(ntohl(addr_v4(dst))) : dst->b[0] == 0xff)
 		return -ENETUNREACH;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (family == V6 && !addr_is_any(src) && !route_is_local(l, src))
+		return -EADDRNOTAVAIL;
+	fd = socket(family_af(family), SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	*path = (struct tcp_path){0};

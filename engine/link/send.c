@@ -1,19 +1,26 @@
-/* send.c - sends segments through the raw socket, bursts cut into pieces.
+/* send.c - sends segments through the raw sockets, bursts cut into pieces.
  *
- * Owns a batch of up to TX_BATCH packets that go out by one sendmmsg(2). The
- * batch is empty between two calls of link_send(). Order is kept: a burst that
- * leaves by the packet socket waits until the batch has gone.
+ * Owns a batch for each family, of up to TX_BATCH packets that go out by one
+ * sendmmsg(2). They are empty between two calls of link_send(). Order is kept
+ * within a family: a burst that leaves by the packet socket waits until the batch
+ * has gone.
  *
  * A segment that is too large for the device by now is reported as a router would
  * report it, through link_recv_icmp().
  *
- * The IP header is ours (IP_HDRINCL). The source address is given in IP_PKTINFO
- * too, because the kernel chooses the route by that one and not by the header.
+ * The IP header is ours (IP_HDRINCL, IPV6_HDRINCL). The source address is given in
+ * a control message too, because the kernel chooses the route by that one and not
+ * by the header.
+ *
+ * Each flow of IPv6 has a label (RFC 6437 3): a keyed hash, so that nobody can tell
+ * one flow's from another's. It is in the upper half of the numbers, which Linux
+ * keeps for labels that nobody has asked for (net.ipv6.flowlabel_state_ranges).
  */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "../random.h"
 #include "../segment.h"
 #include "inside.h"
 
@@ -22,48 +29,61 @@
 #define TX_WAIT_MS 20
 #define IP4_DF 0x40
 #define TOO_BIG_MAX 16
+#define LABEL_MASK 0x7ffff
+#define LABEL_UPPER_HALF 0x80000
 
 struct tx_slot {
-	uint8_t hdr[IP4_HDR_BYTES + TCP_HDR_MAX];
+	uint8_t hdr[IP_HDR_MAX + TCP_HDR_MAX];
 	struct iovec iov[3];
-	struct sockaddr_in to;
+	union sockaddr_ip to;
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} ctl;
 };
 
-struct tx {
+struct tx_batch {
+	int fd; /* -1: not to be had */
+	int n;
 	struct mmsghdr msgs[TX_BATCH];
 	struct tx_slot slots[TX_BATCH];
-	int n;
+};
+
+struct tx {
+	struct tx_batch batch[FAMILIES];
 	int wait_left_ms; /* of this link_send() */
 	int err;          /* last loss of this link_send(), negative errno */
 	struct engine_icmp too_big[TOO_BIG_MAX]; /* refused for their size */
 	int too_big_n;
 };
 
-int tx_open(struct link *l)
+static void batch_open(struct tx_batch *b, int fd, int family)
 {
-	struct tx *tx = calloc(1, sizeof(*tx));
+	size_t info_len = family == V4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo);
 
-	if (!tx)
-		return -ENOMEM;
-	l->tx = tx;
+	b->fd = fd;
 	for (int i = 0; i < TX_BATCH; i++) {
-		struct tx_slot *s = &tx->slots[i];
-		struct msghdr *m = &tx->msgs[i].msg_hdr;
+		struct tx_slot *s = &b->slots[i];
+		struct msghdr *m = &b->msgs[i].msg_hdr;
 		struct cmsghdr *c = &s->ctl.align;
 
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+		c->cmsg_level = family == V4 ? IPPROTO_IP : IPPROTO_IPV6;
+		c->cmsg_type = family == V4 ? IP_PKTINFO : IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(info_len);
 		m->msg_name = &s->to;
-		m->msg_namelen = sizeof(s->to);
 		m->msg_iov = s->iov;
 		m->msg_control = s->ctl.room;
-		m->msg_controllen = sizeof(s->ctl.room);
+		m->msg_controllen = CMSG_SPACE(info_len);
 	}
+}
+
+int tx_open(struct link *l)
+{
+	l->tx = calloc(1, sizeof(*l->tx));
+	if (!l->tx)
+		return -ENOMEM;
+	for (int i = 0; i < FAMILIES; i++)
+		batch_open(&l->tx->batch[i], raw_fd(l, i), i);
 	return 0;
 }
 
@@ -83,8 +103,8 @@ static uint16_t ip4_checksum(const uint8_t ip[IP4_HDR_BYTES])
 	return ~sum;
 }
 
-void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
-		const struct engine_pkt_out *pkt, size_t len_bytes)
+static void ip4_header(uint8_t *ip, const struct link *l,
+		       const struct engine_pkt_out *pkt, size_t len_bytes)
 {
 	size_t total = IP4_HDR_BYTES + len_bytes;
 	uint16_t sum;
@@ -95,13 +115,55 @@ void ip4_header(uint8_t ip[IP4_HDR_BYTES], const struct link *l,
 	ip[2] = total >> 8;
 	ip[3] = total;
 	ip[6] = pkt->may_fragment ? 0 : IP4_DF;
-	ip[8] = pkt->ttl ? pkt->ttl : l->default_ttl;
+	ip[8] = pkt->ttl ? pkt->ttl : l->default_ttl[V4];
 	ip[9] = IPPROTO_TCP;
 	memcpy(ip + 12, pkt->src.b + 12, 4);
 	memcpy(ip + 16, pkt->dst.b + 12, 4);
 	sum = ip4_checksum(ip);
 	ip[10] = sum >> 8;
 	ip[11] = sum;
+}
+
+static uint32_t flow_label(const struct link *l, const struct engine_pkt_out *pkt)
+{
+	uint8_t flow[36];
+
+	if (!l->flow_labels)
+		return 0;
+	memcpy(flow, pkt->src.b, 16);
+	memcpy(flow + 16, pkt->dst.b, 16);
+	memcpy(flow + 32, pkt->hdr, 4); /* ports */
+	return LABEL_UPPER_HALF | (siphash(l->label_key, flow, sizeof(flow)) & LABEL_MASK);
+}
+
+/* RFC 8200 3. */
+static void ip6_header(uint8_t *ip, const struct link *l,
+		       const struct engine_pkt_out *pkt, size_t len_bytes)
+{
+	struct ip_addr src = addr_wire(&pkt->src), dst = addr_wire(&pkt->dst);
+	uint32_t label = flow_label(l, pkt);
+
+	ip[0] = 6 << 4 | pkt->tos >> 4;
+	ip[1] = (uint8_t)(pkt->tos << 4) | label >> 16;
+	ip[2] = label >> 8;
+	ip[3] = label;
+	ip[4] = len_bytes >> 8;
+	ip[5] = len_bytes;
+	ip[6] = IPPROTO_TCP;
+	ip[7] = pkt->ttl ? pkt->ttl : l->default_ttl[V6];
+	memcpy(ip + 8, src.b, 16);
+	memcpy(ip + 24, dst.b, 16);
+}
+
+size_t ip_header(uint8_t ip[IP_HDR_MAX], const struct link *l,
+		 const struct engine_pkt_out *pkt, size_t len_bytes)
+{
+	if (addr_is_v4(&pkt->src)) {
+		ip4_header(ip, l, pkt, len_bytes);
+		return IP4_HDR_BYTES;
+	}
+	ip6_header(ip, l, pkt, len_bytes);
+	return IP6_HDR_BYTES;
 }
 
 static void tx_lost(struct link *l, int err)
@@ -112,18 +174,25 @@ static void tx_lost(struct link *l, int err)
 
 static void tx_too_big(struct link *l, const struct tx_slot *s)
 {
-	const uint8_t *ip = s->hdr, *tcp = ip + IP4_HDR_BYTES;
+	bool v4 = s->hdr[0] >> 4 == 4;
+	const uint8_t *ip = s->hdr, *tcp = ip + (v4 ? IP4_HDR_BYTES : IP6_HDR_BYTES);
+	struct in6_pktinfo info;
 	struct engine_icmp *msg;
 
 	if (l->tx->too_big_n == TOO_BIG_MAX)
 		return; /* they will be sent, and refused, again */
+	memcpy(&info, CMSG_DATA(&s->ctl.align), sizeof(info));
 	msg = &l->tx->too_big[l->tx->too_big_n++];
 	*msg = (struct engine_icmp){
-		.flow.local = {addr_from_v4(ip + 12), get_be16(tcp)},
-		.flow.remote = {addr_from_v4(ip + 16), get_be16(tcp + 2)},
+		.flow.local = {v4 ? addr_from_v4(ip + 12)
+				  : addr_from_v6(ip + 8, info.ipi6_ifindex),
+			       get_be16(tcp)},
+		.flow.remote = {v4 ? addr_from_v4(ip + 16)
+				   : addr_from_v6(ip + 24, info.ipi6_ifindex),
+				get_be16(tcp + 2)},
 		.seq = get_be32(tcp + 4),
 		.err = EMSGSIZE,
-		.pkt_bytes = get_be16(ip + 2),
+		.pkt_bytes = v4 ? get_be16(ip + 2) : IP6_HDR_BYTES + get_be16(ip + 4),
 		.local = true,
 	};
 }
@@ -163,25 +232,46 @@ static bool tx_wait(struct link *l, int fd)
 
 /* Empties the batch. A packet that the kernel refuses is lost, the next ones
  * are tried all the same. */
-static void tx_flush(struct link *l)
+static void tx_flush(struct link *l, struct tx_batch *b)
 {
-	struct tx *tx = l->tx;
 	int i = 0;
 
-	while (i < tx->n) {
-		int sent = sendmmsg(l->sockets.fd[SOCKET_RAW], tx->msgs + i, tx->n - i, MSG_DONTWAIT);
+	while (i < b->n) {
+		int sent = sendmmsg(b->fd, b->msgs + i, b->n - i, MSG_DONTWAIT);
 
 		if (sent > 0) {
 			l->stats.pkts_out += sent;
 			i += sent;
-		} else if (errno == EAGAIN ? !tx_wait(l, l->sockets.fd[SOCKET_RAW]) : errno != EINTR) {
+		} else if (errno == EAGAIN ? !tx_wait(l, b->fd) : errno != EINTR) {
 			tx_lost(l, -errno);
 			if (l->tx->err == -EMSGSIZE)
-				tx_too_big(l, &tx->slots[i]);
+				tx_too_big(l, &b->slots[i]);
 			i++;
 		}
 	}
-	tx->n = 0;
+	b->n = 0;
+}
+
+/* Where to, and from which address. */
+static void slot_address(struct tx_slot *s, struct msghdr *m,
+			 const struct engine_pkt_out *pkt)
+{
+	uint32_t scope = addr_scope(&pkt->dst);
+
+	m->msg_namelen = addr_sockaddr(&pkt->dst, 0, &s->to);
+	if (addr_is_v4(&pkt->src)) {
+		struct in_pktinfo info = {.ipi_spec_dst.s_addr = addr_v4(&pkt->src)};
+
+		memcpy(CMSG_DATA(&s->ctl.align), &info, sizeof(info));
+	} else {
+		struct ip_addr src = addr_wire(&pkt->src);
+		struct in6_pktinfo info = {
+			.ipi6_ifindex = scope ? scope : addr_scope(&pkt->src),
+		};
+
+		memcpy(&info.ipi6_addr, src.b, sizeof(src));
+		memcpy(CMSG_DATA(&s->ctl.align), &info, sizeof(info));
+	}
 }
 
 /* Puts one wire segment into the batch: the piece of pkt that starts at off.
@@ -189,9 +279,11 @@ static void tx_flush(struct link *l)
 static uint32_t tx_segment(struct link *l, const struct engine_pkt_out *pkt,
 			   uint32_t off)
 {
-	struct tx_slot *s = &l->tx->slots[l->tx->n];
-	struct in_pktinfo info = {.ipi_spec_dst.s_addr = addr_v4(&pkt->src)};
-	uint8_t *tcp = s->hdr + IP4_HDR_BYTES;
+	struct tx_batch *b = &l->tx->batch[addr_family(&pkt->src)];
+	struct msghdr *m = &b->msgs[b->n].msg_hdr;
+	struct tx_slot *s = &b->slots[b->n];
+	size_t ip_len = addr_is_v4(&pkt->src) ? IP4_HDR_BYTES : IP6_HDR_BYTES;
+	uint8_t *tcp = s->hdr + ip_len;
 	uint32_t len = pkt->payload_len_bytes;
 	int iovs = pkt->payload_iovs;
 	uint16_t sum;
@@ -205,13 +297,12 @@ static uint32_t tx_segment(struct link *l, const struct engine_pkt_out *pkt,
 	sum = segment_checksum(&pkt->src, &pkt->dst, tcp, pkt->hdr_len_bytes, s->iov + 1, iovs);
 	tcp[16] = sum >> 8;
 	tcp[17] = sum;
-	ip4_header(s->hdr, l, pkt, pkt->hdr_len_bytes + len);
-	s->iov[0] = (struct iovec){s->hdr, IP4_HDR_BYTES + pkt->hdr_len_bytes};
-	s->to = addr_sockaddr(&pkt->dst, 0);
-	memcpy(CMSG_DATA(&s->ctl.align), &info, sizeof(info));
-	l->tx->msgs[l->tx->n].msg_hdr.msg_iovlen = 1 + iovs;
-	if (++l->tx->n == TX_BATCH)
-		tx_flush(l);
+	ip_header(s->hdr, l, pkt, pkt->hdr_len_bytes + len);
+	s->iov[0] = (struct iovec){s->hdr, ip_len + pkt->hdr_len_bytes};
+	slot_address(s, m, pkt);
+	m->msg_iovlen = 1 + iovs;
+	if (++b->n == TX_BATCH)
+		tx_flush(l, b);
 	return off + len;
 }
 
@@ -232,7 +323,7 @@ static bool tx_whole(struct link *l, const struct engine_pkt_out *pkt)
 
 	if (!r)
 		return false;
-	tx_flush(l);
+	tx_flush(l, &l->tx->batch[addr_family(&pkt->src)]);
 	do
 		err = gso_send(l, r, pkt);
 	while (err == -EAGAIN && tx_wait(l, gso_fd(l)));
@@ -244,9 +335,11 @@ static bool tx_whole(struct link *l, const struct engine_pkt_out *pkt)
 	return err == 0;
 }
 
-static int tx_check(const struct engine_pkt_out *pkt)
+static int tx_check(const struct link *l, const struct engine_pkt_out *pkt)
 {
-	if (!addr_is_v4(&pkt->src) || !addr_is_v4(&pkt->dst))
+	int family = addr_family(&pkt->src);
+
+	if (raw_fd(l, family) < 0 || family != addr_family(&pkt->dst))
 		return -EAFNOSUPPORT;
 	if (segment_is_burst(pkt) && pkt->mss_bytes == 0)
 		return -EINVAL;
@@ -258,7 +351,7 @@ int link_send(struct link *l, const struct engine_pkt_out *pkts, int n)
 	l->tx->err = 0;
 	l->tx->wait_left_ms = TX_WAIT_MS;
 	for (int i = 0; i < n; i++) {
-		int err = tx_check(&pkts[i]);
+		int err = tx_check(l, &pkts[i]);
 
 		if (err < 0)
 			tx_lost(l, err);
@@ -267,6 +360,7 @@ int link_send(struct link *l, const struct engine_pkt_out *pkts, int n)
 		if (pkts[i].hdr[13] & SEG_SYN)
 			gso_new_connection(l);
 	}
-	tx_flush(l);
+	for (int i = 0; i < FAMILIES; i++)
+		tx_flush(l, &l->tx->batch[i]);
 	return l->tx->err;
 }

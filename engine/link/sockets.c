@@ -5,16 +5,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h> /* before what of Linux's would replace it */
+
 #include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/if_packet.h>
-#include <netinet/in.h>
+#include <netinet/icmp6.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "link.h"
 
 #define SNDBUF_BYTES (4 << 20)
+
+struct option {
+	int name, value;
+};
 
 static int set_int(int fd, int level, int option, int value)
 {
@@ -37,24 +43,35 @@ static int open_socket(int *fd, int family, int protocol)
 /* raw(7): IP_HDRINCL, so that DF, TTL and TOS are the engine's and a segment
  * too large for the device is refused instead of fragmented. IP_PMTUDISC_PROBE:
  * the engine keeps the path MTU; the kernel, which believes any ICMP message
- * that quotes TCP, would refuse what the engine knows to pass. Nothing is to
- * arrive before filter.c says what. */
-static int open_raw(int *fd, const struct link_config *cfg)
+ * that quotes TCP, would refuse what the engine knows to pass. */
+static const struct option raw4_options[] = {
+	{IP_HDRINCL, 1}, {IP_MTU_DISCOVER, IP_PMTUDISC_PROBE}, {IP_PKTINFO, 1}, {0, 0},
+};
+
+/* ipv6(7), RFC 3542: the same. The kernel takes the headers off what arrives, and tells
+ * of the first one in control messages. IPV6_FREEBIND: a connection outlives its
+ * address, and a prefix may be local without any address (RTN_LOCAL). */
+static const struct option raw6_options[] = {
+	{IPV6_HDRINCL, 1}, {IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE},
+	{IPV6_RECVPKTINFO, 1}, {IPV6_RECVTCLASS, 1}, {IPV6_FREEBIND, 1}, {0, 0},
+};
+
+/* Nothing is to arrive before filter.c says what. */
+static int open_raw(int *fd, int family, const struct link_config *cfg)
 {
 	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog prog = {.len = 1, .filter = &drop_all};
 	int bytes = cfg->rcvbuf_bytes > INT32_MAX ? INT32_MAX : (int)cfg->rcvbuf_bytes;
-	int err = open_socket(fd, AF_INET, IPPROTO_TCP);
+	bool v4 = family == AF_INET;
+	const struct option *o = v4 ? raw4_options : raw6_options;
+	int err = open_socket(fd, family, IPPROTO_TCP);
 
 	if (err)
 		return err;
 	if (setsockopt(*fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
 		return -errno;
-	err = set_int(*fd, IPPROTO_IP, IP_HDRINCL, 1);
-	if (!err)
-		err = set_int(*fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-	if (!err)
-		err = set_int(*fd, IPPROTO_IP, IP_PKTINFO, 1);
+	for (; o->name && !err; o++)
+		err = set_int(*fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, o->name, o->value);
 	if (!err)
 		err = set_buffer(*fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF_BYTES);
 	return err ? err : set_buffer(*fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes);
@@ -73,18 +90,47 @@ static int open_icmp(int *fd)
 	return setsockopt(*fd, SOL_RAW, ICMP_FILTER, &f, sizeof(f)) < 0 ? -errno : 0;
 }
 
+/* Each message is to tell the address that it came to. */
+static int open_icmp6(int *fd)
+{
+	struct icmp6_filter f;
+	int err = open_socket(fd, AF_INET6, IPPROTO_ICMPV6);
+
+	if (err)
+		return err;
+	ICMP6_FILTER_SETBLOCKALL(&f);
+	ICMP6_FILTER_SETPASS(ICMP6_DST_UNREACH, &f);
+	ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &f);
+	ICMP6_FILTER_SETPASS(ICMP6_TIME_EXCEEDED, &f);
+	ICMP6_FILTER_SETPASS(ICMP6_PARAM_PROB, &f);
+	if (setsockopt(*fd, IPPROTO_ICMPV6, ICMP6_FILTER, &f, sizeof(f)) < 0)
+		return -errno;
+	return set_int(*fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+static int open_v6(struct link_sockets *s, const struct link_config *cfg)
+{
+	int err = open_raw(&s->fd[SOCKET_RAW6], AF_INET6, cfg);
+
+	if (err == -EAFNOSUPPORT)
+		return 0;
+	return err ? err : open_icmp6(&s->fd[SOCKET_ICMP6]);
+}
+
 int link_sockets_open(struct link_sockets *s, const struct link_config *cfg)
 {
 	int err;
 
 	for (int i = 0; i < SOCKET_KINDS; i++)
 		s->fd[i] = -1;
-	err = open_raw(&s->fd[SOCKET_RAW], cfg);
+	err = open_raw(&s->fd[SOCKET_RAW], AF_INET, cfg);
 	if (!err)
 		err = open_icmp(&s->fd[SOCKET_ICMP]);
+	if (!err)
+		err = open_v6(s, cfg);
 	if (err)
 		link_sockets_close(s);
-	else if (cfg->gso)
+	else
 		s->fd[SOCKET_SYSCTL] = open("/proc/sys/net",
 					    O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return err;

@@ -14,6 +14,8 @@ struct link_config;
 enum link_socket {
 	SOCKET_RAW,    /* IPPROTO_TCP, IP_HDRINCL; its filter drops everything */
 	SOCKET_ICMP,   /* ICMP errors only */
+	SOCKET_RAW6,   /* the same of IPv6: both or none */
+	SOCKET_ICMP6,
 	SOCKET_PACKET, /* with PACKET_VNET_HDR; never receives */
 	SOCKET_SYSCTL, /* the directory /proc/sys/net, O_PATH */
 	SOCKET_KINDS
@@ -26,7 +28,7 @@ struct link_sockets {
 /* Opens all of them, close-on-exec, but for SOCKET_PACKET, which is left to
  * link_sockets_packet(). No allocation and no lock: may be called in a signal
  * handler. 0, or a negative errno and nothing is open: -EPERM without CAP_NET_RAW.
- * SOCKET_SYSCTL may be missing. */
+ * SOCKET_SYSCTL may be missing; those of IPv6 are where the kernel has none. */
 int link_sockets_open(struct link_sockets *s, const struct link_config *cfg);
 /* Opens SOCKET_PACKET, if it is not. It is for GSO only, and closing it waits for
  * an RCU grace period of some 10 ms, which not everybody should pay for. */

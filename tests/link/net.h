@@ -16,7 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <setjmp.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,8 +32,24 @@
 
 #define A_IP "10.77.0.1"
 #define B_IP "10.77.0.2"
+#define A_IP6 "fd77::1"
+#define B_IP6 "fd77::2"
+#define A_LINK "fe80::a" /* link-local */
+#define B_LINK "fe80::b"
 
-/* Two namespaces joined by a veth pair, va with A_IP and vb with B_IP. */
+/* The addresses that a test uses, and what differs besides; what cmocka calls
+ * *state. */
+struct ip_kind {
+	bool v6;
+	const char *lo, *any, *a, *b;
+	size_t hdr_bytes;
+};
+static __attribute__((unused)) struct ip_kind ip4 = {false, "127.0.0.1", "0.0.0.0", A_IP, B_IP, 20};
+static __attribute__((unused)) struct ip_kind ip6 = {true, "::1", "::", A_IP6, B_IP6, 40};
+#define IP4_AND_IP6(f) \
+	{#f ", IPv4", f, NULL, NULL, &ip4}, {#f ", IPv6", f, NULL, NULL, &ip6}
+
+/* Two namespaces joined by a veth pair, va with A_IP, A_IP6 and A_LINK, and vb. */
 struct net {
 	int a, b;
 };
@@ -55,7 +73,8 @@ static inline int ns_new(void)
 	assert_return_code(unshare(CLONE_NEWNET), errno);
 	fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_return_code(fd, errno);
-	sh("ip link set lo up");
+	sh("ip link set lo up;"
+	   "echo 1 > /proc/sys/net/ipv6/conf/default/addr_gen_mode"); /* none */
 	return fd;
 }
 
@@ -78,9 +97,11 @@ static inline struct net net_new(void)
 	n.b = ns_new();
 	n.a = ns_new();
 	sh("ip link add va type veth peer name vb netns /proc/%d/fd/%d", getpid(), n.b);
-	sh("ip addr add " A_IP "/24 dev va && ip link set va up");
+	sh("ip addr add " A_IP "/24 dev va; ip addr add " A_IP6 "/64 dev va nodad;"
+	   "ip addr add " A_LINK "/64 dev va nodad; ip link set va up");
 	ns_enter(n.b);
-	sh("ip addr add " B_IP "/24 dev vb && ip link set vb up");
+	sh("ip addr add " B_IP "/24 dev vb; ip addr add " B_IP6 "/64 dev vb nodad;"
+	   "ip addr add " B_LINK "/64 dev vb nodad; ip link set vb up");
 	await_up("vb");
 	ns_enter(n.a);
 	await_up("va");
@@ -93,17 +114,41 @@ static inline void net_free(struct net *n)
 	close(n->b);
 }
 
+/* Link-local ones with their device: "fe80::a%va". */
 static inline struct ip_addr addr(const char *text)
 {
+	const char *dev = strchr(text, '%');
+	char host[INET6_ADDRSTRLEN];
+	struct in6_addr v6;
 	struct in_addr v4;
 
-	assert_int_equal(inet_pton(AF_INET, text, &v4), 1);
-	return addr_from_v4(&v4);
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return addr_from_v4(&v4);
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(text, "%"), text);
+	assert_int_equal(inet_pton(AF_INET6, host, &v6), 1);
+	return addr_from_v6(&v6, dev ? if_nametoindex(dev + 1) : 0);
 }
 
 static inline struct endpoint ep(const char *text, uint16_t port)
 {
 	return (struct endpoint){addr(text), port};
+}
+
+/* Of either family; its length. */
+static inline socklen_t sockaddr_any(const char *text, uint16_t port,
+				     struct sockaddr_storage *to)
+{
+	struct ip_addr a = addr(text), wire = addr_wire(&a);
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port),
+				  .sin6_scope_id = addr_scope(&a)};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	socklen_t len = addr_is_v4(&a) ? sizeof(v4) : sizeof(v6);
+
+	memcpy(&v4.sin_addr, a.b + 12, 4);
+	memcpy(&v6.sin6_addr, wire.b, 16);
+	memset(to, 0, sizeof(*to));
+	memcpy(to, addr_is_v4(&a) ? (void *)&v4 : (void *)&v6, len);
+	return len;
 }
 
 static inline struct sockaddr_in sockaddr(const char *text, uint16_t port)
@@ -142,7 +187,8 @@ static inline struct engine_pkt_out segment(const struct endpoint *from,
 {
 	struct segment s = {.sport = from->port, .dport = to->port, .seq = seq,
 			    .flags = flags, .wnd = 65535, .opt.wscale = -1};
-	struct engine_pkt_out p = {.src = from->addr, .dst = to->addr, .mss_bytes = 1460,
+	struct engine_pkt_out p = {.src = from->addr, .dst = to->addr,
+				   .mss_bytes = addr_is_v4(&from->addr) ? 1460 : 1440,
 				   .payload_len_bytes = len};
 
 	p.hdr_len_bytes = segment_build(&s, p.hdr);
@@ -155,28 +201,34 @@ static inline struct engine_pkt_out segment(const struct endpoint *from,
 	return p;
 }
 
+/* Is there something to receive within ms? */
+static inline bool readable(struct link *l, int ms)
+{
+	int fds[LINK_FDS_MAX], n = link_fds(l, fds);
+	struct pollfd p[LINK_FDS_MAX];
+
+	assert_true(n >= 2);
+	for (int i = 0; i < n; i++)
+		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	return poll(p, n, ms) > 0;
+}
+
 /* Waits up to ms for packets. */
 static inline int recv_wait(struct link *l, struct engine_pkt_in *pkts, int n, int ms)
 {
-	int fds[LINK_FDS_MAX];
-	struct pollfd p = {.events = POLLIN};
-
-	assert_true(link_fds(l, fds) >= 1);
-	p.fd = fds[0];
-	if (poll(&p, 1, ms) <= 0)
-		return 0;
-	return link_recv(l, pkts, n);
+	return readable(l, ms) ? link_recv(l, pkts, n) : 0;
 }
 
 /* A kernel socket that listens. */
 static inline int kernel_listen(const char *ip, uint16_t port)
 {
-	struct sockaddr_in sa = sockaddr(ip, port);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	struct sockaddr_storage sa;
+	socklen_t len = sockaddr_any(ip, port, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	assert_return_code(fd, errno);
 	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), errno);
-	assert_return_code(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), errno);
+	assert_return_code(bind(fd, (struct sockaddr *)&sa, len), errno);
 	assert_return_code(listen(fd, 8), errno);
 	return fd;
 }
@@ -184,11 +236,12 @@ static inline int kernel_listen(const char *ip, uint16_t port)
 /* A kernel socket whose connect() has begun; *err is what connect() said. */
 static inline int kernel_connect(const char *ip, uint16_t port, int *err)
 {
-	struct sockaddr_in sa = sockaddr(ip, port);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_storage sa;
+	socklen_t len = sockaddr_any(ip, port, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	assert_return_code(fd, errno);
-	*err = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	*err = connect(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
 	return fd;
 }
 

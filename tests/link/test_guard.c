@@ -48,9 +48,10 @@ static int seen_from(int fd, uint16_t port)
 	int n = 0;
 
 	while (recv(fd, ip, sizeof(ip), MSG_DONTWAIT) > 0) {
-		const uint8_t *tcp = ip + (ip[0] & 15) * 4;
+		bool v6 = ip[0] >> 4 == 6;
+		const uint8_t *tcp = ip + (v6 ? 40 : (ip[0] & 15) * 4);
 
-		n += ip[0] >> 4 == 4 && ip[9] == IPPROTO_TCP && (tcp[0] << 8 | tcp[1]) == port;
+		n += (v6 ? ip[6] : ip[9]) == IPPROTO_TCP && (tcp[0] << 8 | tcp[1]) == port;
 	}
 	return n;
 }
@@ -65,23 +66,23 @@ static int capture(void)
 
 static void guard_keeps_the_kernel_quiet(void **state)
 {
+	const struct ip_kind *ip = *state;
 	int ns = ns_new(), cap = capture(), err, fd, soerr = 0;
 	struct link *l = open_link(true);
-	struct guard *g = open_guard(l, "127.0.0.1", PORT, 0);
+	struct guard *g = open_guard(l, ip->lo, PORT, 0);
 	struct engine_pkt_in in[8];
 	struct segment s;
 	struct pollfd p = {.events = POLLOUT};
 	socklen_t len = sizeof(soerr);
 
-	(void)state;
-	fd = p.fd = kernel_connect("127.0.0.1", PORT, &err);
+	fd = p.fd = kernel_connect(ip->lo, PORT, &err);
 	assert_int_equal(err, -EINPROGRESS);
 	assert_int_equal(recv_wait(l, in, 8, 1000), 1);
 	assert_int_equal(segment_parse(&s, &in[0].src, &in[0].dst, in[0].tcp,
 				       in[0].tcp_len_bytes), DROP_NONE);
 	assert_int_equal(s.flags, SEG_SYN);
 	assert_int_equal(s.dport, PORT);
-	assert_int_equal(in[0].path.mtu_bytes, 65535);
+	assert_int_equal(in[0].path.mtu_bytes, ip->v6 ? 65536 : 65535);
 	assert_int_equal(in[0].path.gso_max_bytes, 0);
 	assert_int_equal(poll(&p, 1, 300), 0);
 	assert_int_equal(seen_from(cap, PORT), 0);
@@ -89,7 +90,7 @@ static void guard_keeps_the_kernel_quiet(void **state)
 
 	/* Without it the kernel does answer, and the capture would show that. */
 	guard_close(g);
-	fd = kernel_connect("127.0.0.1", PORT, &err);
+	fd = kernel_connect(ip->lo, PORT, &err);
 	p.fd = fd;
 	assert_int_equal(poll(&p, 1, 1000), 1);
 	assert_return_code(getsockopt(fd, SOL_SOCKET, SO_ERROR, &soerr, &len), errno);
@@ -101,25 +102,41 @@ static void guard_keeps_the_kernel_quiet(void **state)
 	close(ns);
 }
 
+static int received(struct link *l)
+{
+	struct engine_pkt_in in[32];
+	int n, all = 0;
+
+	while ((n = recv_wait(l, in, 32, 20)) > 0)
+		all += n;
+	return all;
+}
+
+static void send_all_flags(struct link *l, const char *lo)
+{
+	struct endpoint from = ep(lo, 9), to = ep(lo, PORT);
+
+	for (int flags = 0; flags < 256; flags++) {
+		struct engine_pkt_out p = segment(&from, &to, 1, flags, "x", 1);
+
+		assert_int_equal(link_send(l, &p, 1), 0);
+	}
+}
+
 /* Every combination of flags, with the filter and with what takes its place for
  * those who may not attach one. */
 static void guard_answers_nothing(void **state)
 {
-	(void)state;
+	const struct ip_kind *ip = *state;
 	for (int admin = 0; admin < 2; admin++) {
 		int ns = ns_new(), cap = capture();
 		struct link *l = open_link(true);
-		struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", PORT);
 
 		set_cap(CAP_NET_ADMIN, admin);
-		open_guard(l, "127.0.0.1", PORT, 0);
+		open_guard(l, ip->lo, PORT, 0);
 		set_cap(CAP_NET_ADMIN, true);
-		for (int flags = 0; flags < 256; flags++) {
-			struct engine_pkt_out p = segment(&from, &to, 1, flags, "x", 1);
-
-			assert_int_equal(link_send(l, &p, 1), 0);
-		}
-		usleep(20000);
+		send_all_flags(l, ip->lo);
+		assert_int_equal(received(l), 256);
 		assert_int_equal(seen_from(cap, PORT), 0);
 		close(cap);
 		link_close(l);
@@ -127,16 +144,74 @@ static void guard_answers_nothing(void **state)
 	}
 }
 
-static void guard_must_listen_to_receive(void **state)
+/* One guard at "::" keeps the kernel quiet in both families, with IPV6_V6ONLY in its
+ * own only; both do so with the filter and with what takes its place. */
+static void one_guard_for_both_families(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		int ns = ns_new(), cap = capture();
+		struct link *l = open_link(true);
+		unsigned flags = how & 2 ? GUARD_V6ONLY : 0;
+		struct guard *g;
+
+		sh("echo %d > /proc/sys/net/ipv6/bindv6only", how & 1); /* not asked */
+		set_cap(CAP_NET_ADMIN, how & 1);
+		g = open_guard(l, "::", PORT, flags);
+		set_cap(CAP_NET_ADMIN, true);
+		send_all_flags(l, "::1");
+		assert_int_equal(received(l), 256);
+		assert_int_equal(seen_from(cap, PORT), 0);
+		send_all_flags(l, "127.0.0.1");
+		assert_int_equal(received(l), flags ? 0 : 256);
+		assert_int_equal(seen_from(cap, PORT) > 0, flags != 0);
+		guard_close(g);
+		send_all_flags(l, "::1");
+		assert_int_equal(received(l), 0);
+		close(cap);
+		link_close(l);
+		close(ns);
+	}
+}
+
+/* Whose port it is where families meet. */
+static void families_share_the_port_space(void **state)
 {
 	int ns = ns_new();
 	struct link *l = open_link(false);
-	struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", PORT);
+	struct endpoint any4 = ep("0.0.0.0", PORT), any6 = ep("::", PORT);
+	struct guard *g, *h;
+
+	(void)state;
+	g = open_guard(l, "::", PORT, 0);
+	assert_int_equal(guard_open(l, &any4, 0, 0, &h), -EADDRINUSE);
+	assert_int_equal(guard_open(l, &any6, 0, GUARD_V6ONLY, &h), -EADDRINUSE);
+	guard_close(g);
+	g = open_guard(l, "::", PORT, GUARD_V6ONLY);
+	h = open_guard(l, "0.0.0.0", PORT, 0);
+	guard_close(g);
+	assert_int_equal(guard_open(l, &any6, 0, 0, &g), -EADDRINUSE);
+	guard_linger(h);
+	guard_close(h);
+	/* one that lingers makes way for the other family's, if that is asked for */
+	h = open_guard(l, "0.0.0.0", PORT, GUARD_REUSEADDR);
+	assert_int_equal(guard_open(l, &any6, 0, GUARD_REUSEADDR, &g), -EADDRINUSE);
+	guard_linger(h);
+	assert_int_equal(guard_open(l, &any6, 0, GUARD_REUSEADDR, &g), 0);
+	link_close(l);
+	close(ns);
+}
+
+static void guard_must_listen_to_receive(void **state)
+{
+	const struct ip_kind *ip = *state;
+	int ns = ns_new();
+	struct link *l = open_link(false);
+	struct endpoint from = ep(ip->lo, 9), to = ep(ip->lo, PORT);
 	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
 	struct engine_pkt_in in[2];
 	struct guard *g;
 
-	(void)state;
 	assert_int_equal(guard_open(l, &to, 0, 0, &g), 0);
 	assert_int_equal(link_send(l, &syn, 1), 0);
 	assert_int_equal(recv_wait(l, in, 2, 100), 0);
@@ -158,17 +233,16 @@ static int bind_port_80(void *arg)
 
 static void guard_gives_the_errors_of_bind(void **state)
 {
-	int ns = ns_new(), srv = kernel_listen("127.0.0.1", PORT), n;
+	const struct ip_kind *ip = *state;
+	int ns = ns_new(), srv = kernel_listen(ip->lo, PORT), n;
 	struct link *l = open_link(false);
-	struct endpoint taken = ep("127.0.0.1", PORT), alien = ep("192.0.2.77", PORT);
-	struct endpoint any = ep("0.0.0.0", 0), v6 = {.port = PORT};
+	struct endpoint taken = ep(ip->lo, PORT), alien = ep(ip->v6 ? "2001:db8::77" : "192.0.2.77", PORT);
+	struct endpoint any = ep(ip->any, 0);
 	struct guard *g;
 
-	(void)state;
 	assert_int_equal(guard_open(l, &taken, 0, 0, &g), -EADDRINUSE);
 	assert_int_equal(guard_open(l, &taken, 0, GUARD_REUSEADDR, &g), -EADDRINUSE);
 	assert_int_equal(guard_open(l, &alien, 0, 0, &g), -EADDRNOTAVAIL);
-	assert_int_equal(guard_open(l, &v6, 0, 0, &g), -EAFNOSUPPORT);
 	assert_int_equal(without_cap(CAP_NET_BIND_SERVICE, bind_port_80, l), -EACCES);
 
 	/* port 0: the kernel chooses, and holds the port for us */
@@ -189,16 +263,17 @@ static void guard_gives_the_errors_of_bind(void **state)
 /* Two links stand for two processes. */
 static void a_lingering_guard_makes_way(void **state)
 {
+	const struct ip_kind *ip = *state;
 	int ns = ns_new(), fd, on = 1;
 	struct link *old = open_link(false), *new = open_link(false);
-	struct endpoint local = ep("0.0.0.0", PORT), peer = ep("127.0.0.1", 9);
-	struct endpoint here = ep("127.0.0.1", PORT);
+	struct endpoint local = ep(ip->any, PORT), peer = ep(ip->lo, 9);
+	struct endpoint here = ep(ip->lo, PORT);
 	struct engine_pkt_out syn = segment(&peer, &here, 1, SEG_SYN, NULL, 0);
-	struct guard *g = open_guard(old, "0.0.0.0", PORT, GUARD_REUSEADDR), *h, *i;
-	struct sockaddr_in sa = sockaddr("0.0.0.0", PORT);
+	struct guard *g = open_guard(old, ip->any, PORT, GUARD_REUSEADDR), *h, *i;
+	struct sockaddr_storage sa;
+	socklen_t len = sockaddr_any(ip->any, PORT, &sa);
 	struct engine_pkt_in in[2];
 
-	(void)state;
 	assert_int_equal(guard_open(new, &local, 0, GUARD_REUSEADDR, &h), -EADDRINUSE);
 	guard_linger(g);
 	assert_int_equal(guard_open(new, &local, 0, 0, &h), -EADDRINUSE);
@@ -208,9 +283,9 @@ static void a_lingering_guard_makes_way(void **state)
 	assert_int_equal(guard_open(old, &local, 0, GUARD_REUSEADDR, &i), -EADDRINUSE);
 	guard_close(g);
 	assert_int_equal(guard_open(old, &local, 0, GUARD_REUSEADDR, &i), -EADDRINUSE);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
+	fd = socket(sa.ss_family, SOCK_STREAM, 0);
 	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), errno);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), -1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), -1);
 	assert_int_equal(errno, EADDRINUSE);
 	close(fd);
 	assert_int_equal(link_send(new, &syn, 1), 0);
@@ -223,12 +298,12 @@ static void a_lingering_guard_makes_way(void **state)
 
 static void reuseport_shares_a_port(void **state)
 {
+	const struct ip_kind *ip = *state;
 	int ns = ns_new();
 	struct link *l = open_link(false);
-	struct endpoint local = ep("127.0.0.1", PORT);
-	struct guard *g = open_guard(l, "127.0.0.1", PORT, GUARD_REUSEPORT), *h;
+	struct endpoint local = ep(ip->lo, PORT);
+	struct guard *g = open_guard(l, ip->lo, PORT, GUARD_REUSEPORT), *h;
 
-	(void)state;
 	assert_int_equal(guard_open(l, &local, 0, 0, &h), -EADDRINUSE);
 	assert_int_equal(guard_open(l, &local, 0, GUARD_REUSEPORT, &h), 0);
 	assert_int_equal(guard_listen(h), 0);
@@ -239,19 +314,16 @@ static void reuseport_shares_a_port(void **state)
 
 /* ---- the filter ---------------------------------------------------------- */
 
-static void ports_through(struct link *l, unsigned n)
+static void ports_through(struct link *l, const struct ip_kind *ip, unsigned n)
 {
-	struct endpoint from = ep("127.0.0.1", 9), to = ep("127.0.0.1", 0);
+	struct endpoint from = ep(ip->lo, 9), to = ep(ip->lo, 0);
 	struct guard **g = calloc(n, sizeof(*g));
 	struct engine_pkt_in in[32];
-	struct pollfd p = {.events = POLLIN};
-	int fds[LINK_FDS_MAX], got;
 	unsigned total = 0;
+	int got;
 
-	link_fds(l, fds);
-	p.fd = fds[0];
 	for (unsigned i = 0; i < n; i++) /* every other port is ours */
-		g[i] = open_guard(l, "127.0.0.1", 20000 + 2 * i, 0);
+		g[i] = open_guard(l, ip->lo, 20000 + 2 * i, 0);
 	for (unsigned port = 19990; port <= 20010 + 2 * n; port++) {
 		struct engine_pkt_out out;
 		bool ours = port >= 20000 && port < 20000 + 2 * n && port % 2 == 0;
@@ -261,7 +333,7 @@ static void ports_through(struct link *l, unsigned n)
 		assert_int_equal(link_send(l, &out, 1), 0);
 		/* what lies outside the range does not even pass the filter */
 		if (port < 20000 || port > 20000 + 2 * n)
-			assert_int_equal(poll(&p, 1, 0), 0);
+			assert_false(readable(l, 0));
 		got = recv_wait(l, in, 32, 0);
 		assert_int_equal(got, ours);
 		total += got;
@@ -278,7 +350,7 @@ static void ports_through(struct link *l, unsigned n)
 
 		assert_int_equal(link_send(l, &out, 1), 0);
 		assert_int_equal(recv_wait(l, in, 32, 0), i == 0);
-		assert_int_equal(poll(&p, 1, 0), 0);
+		assert_false(readable(l, 0));
 		if (i == 0)
 			guard_close(g[0]);
 	}
@@ -287,14 +359,14 @@ static void ports_through(struct link *l, unsigned n)
 
 static void filter_passes_guarded_ports_only(void **state)
 {
+	const struct ip_kind *ip = *state;
 	int ns = ns_new();
 	struct link *l = open_link(false);
 
-	(void)state;
-	ports_through(l, 1);
-	ports_through(l, 40);
-	ports_through(l, 300);
-	ports_through(l, 32);
+	ports_through(l, ip, 1);
+	ports_through(l, ip, 40);
+	ports_through(l, ip, 300);
+	ports_through(l, ip, 32);
 	assert_int_equal(link_stats(l)->pkts_in, 1 + 40 + 300 + 32 + 4);
 	link_close(l);
 	close(ns);
@@ -304,19 +376,19 @@ static void filter_passes_guarded_ports_only(void **state)
 
 static void kernel_sockets_are_told_from_guards(void **state)
 {
-	int ns = ns_new(), srv = kernel_listen("127.0.0.1", 6000), err, cli, acc;
+	const struct ip_kind *ip = *state;
+	int ns = ns_new(), srv = kernel_listen(ip->lo, 6000), err, cli, acc;
 	struct link *l = open_link(false), *other = open_link(false);
-	struct sockaddr_in sa;
+	struct sockaddr_in6 sa; /* the port is where IPv4 has it */
 	socklen_t len = sizeof(sa);
-	struct flow f = {ep("127.0.0.1", 6000), ep("127.0.0.1", 0)};
+	struct flow f = {ep(ip->lo, 6000), ep(ip->lo, 0)};
 	char c;
 
-	(void)state;
-	cli = kernel_connect("127.0.0.1", 6000, &err);
+	cli = kernel_connect(ip->lo, 6000, &err);
 	acc = accept(srv, NULL, NULL);
 	assert_return_code(acc, errno);
 	assert_return_code(getsockname(cli, (struct sockaddr *)&sa, &len), errno);
-	f.remote.port = ntohs(sa.sin_port);
+	f.remote.port = ntohs(sa.sin6_port);
 	assert_int_equal(link_kernel_owns(l, &f), 1);
 	f = (struct flow){f.remote, f.local};
 	assert_int_equal(link_kernel_owns(l, &f), 1);
@@ -330,13 +402,13 @@ static void kernel_sockets_are_told_from_guards(void **state)
 	close(acc);
 	assert_int_equal(link_kernel_owns(l, &f), 1);
 	/* A listener answers for itself, */
-	f = (struct flow){ep("127.0.0.1", 6000), ep("127.0.0.1", 77)};
+	f = (struct flow){ep(ip->lo, 6000), ep(ip->lo, 77)};
 	assert_int_equal(link_kernel_owns(l, &f), 1);
 	close(srv);
 	assert_int_equal(link_kernel_owns(l, &f), 0);
 	/* and so does another stack's guard; ours is us. */
-	open_guard(l, "0.0.0.0", PORT, 0);
-	open_guard(other, "0.0.0.0", PORT + 1, 0);
+	open_guard(l, ip->any, PORT, 0);
+	open_guard(other, ip->any, PORT + 1, 0);
 	f.local.port = PORT;
 	assert_int_equal(link_kernel_owns(l, &f), 0);
 	assert_int_equal(link_kernel_owns(other, &f), 1);
@@ -350,14 +422,14 @@ static void kernel_sockets_are_told_from_guards(void **state)
 /* A guard beside live connections of the kernel's own at the same port. */
 static void kernel_connections_at_a_guarded_port(void **state)
 {
-	int ns = ns_new(), srv = kernel_listen("127.0.0.1", PORT), err, cli, acc, on = 1;
+	const struct ip_kind *ip = *state;
+	int ns = ns_new(), srv = kernel_listen(ip->lo, PORT), err, cli, acc, on = 1;
 	struct link *l = open_link(false);
 	struct engine_pkt_in in[8];
 	struct flow f;
 	int dev = 1;
 
-	(void)state;
-	cli = kernel_connect("127.0.0.1", PORT, &err);
+	cli = kernel_connect(ip->lo, PORT, &err);
 	acc = accept(srv, NULL, NULL);
 	assert_return_code(acc, errno);
 	/* found by the device on which its segments arrive */
@@ -365,7 +437,7 @@ static void kernel_connections_at_a_guarded_port(void **state)
 			   errno);
 	assert_return_code(setsockopt(acc, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), errno);
 	close(srv);
-	open_guard(l, "127.0.0.1", PORT, GUARD_REUSEADDR);
+	open_guard(l, ip->lo, PORT, GUARD_REUSEADDR);
 	assert_int_equal(write(cli, "x", 1), 1);
 	assert_int_equal(recv_wait(l, in, 8, 1000), 1);
 	f.local = (struct endpoint){in[0].dst, in[0].tcp[2] << 8 | in[0].tcp[3]};
@@ -427,15 +499,17 @@ static void the_receive_buffer_is_read_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(guard_keeps_the_kernel_quiet),
-		cmocka_unit_test(guard_answers_nothing),
-		cmocka_unit_test(guard_must_listen_to_receive),
-		cmocka_unit_test(guard_gives_the_errors_of_bind),
-		cmocka_unit_test(a_lingering_guard_makes_way),
-		cmocka_unit_test(reuseport_shares_a_port),
-		cmocka_unit_test(filter_passes_guarded_ports_only),
-		cmocka_unit_test(kernel_sockets_are_told_from_guards),
-		cmocka_unit_test(kernel_connections_at_a_guarded_port),
+		IP4_AND_IP6(guard_keeps_the_kernel_quiet),
+		IP4_AND_IP6(guard_answers_nothing),
+		cmocka_unit_test(one_guard_for_both_families),
+		cmocka_unit_test(families_share_the_port_space),
+		IP4_AND_IP6(guard_must_listen_to_receive),
+		IP4_AND_IP6(guard_gives_the_errors_of_bind),
+		IP4_AND_IP6(a_lingering_guard_makes_way),
+		IP4_AND_IP6(reuseport_shares_a_port),
+		IP4_AND_IP6(filter_passes_guarded_ports_only),
+		IP4_AND_IP6(kernel_sockets_are_told_from_guards),
+		IP4_AND_IP6(kernel_connections_at_a_guarded_port),
 		cmocka_unit_test(raw_sockets_need_the_capability),
 		cmocka_unit_test(the_receive_buffer_is_read_back),
 	};

@@ -76,25 +76,25 @@ static void ip_options_and_short_segments(void **state)
 
 static void a_syn_brings_its_path(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *a = open_link(true), *b;
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
 	struct engine_pkt_in in[2];
 
-	(void)state;
-	sh("ip addr add 10.66.0.1/32 dev va");
+	sh("ip addr add 10.66.0.1/32 dev va; ip addr add 2001:db8:66::1/128 dev va nodad");
 	ns_enter(n.b);
 	sh("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter;"
 	   "echo 0 > /proc/sys/net/ipv4/conf/vb/rp_filter; ip link set vb mtu 1400");
 	b = open_link(true);
-	open_guard(b, "0.0.0.0", PORT, 0);
+	open_guard(b, ip->any, PORT, 0);
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
 	assert_int_equal(in[0].path.mtu_bytes, 1400);
-	assert_int_equal(in[0].path.gso_max_bytes, 65535 - 20 - 60);
+	assert_int_equal(in[0].path.gso_max_bytes, 65535 - ip->hdr_bytes - 60);
 	/* nobody could answer that one */
-	syn.src = addr("10.66.0.1");
+	syn.src = addr(ip->v6 ? "2001:db8:66::1" : "10.66.0.1");
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 100), 0);
 	assert_int_equal(link_stats(b)->no_route, 1);
@@ -110,7 +110,7 @@ static int icmp_wait(struct link *l, struct engine_icmp *msgs, int n, int ms)
 	int fds[LINK_FDS_MAX];
 	struct pollfd p = {.events = POLLIN};
 
-	assert_int_equal(link_fds(l, fds), 2);
+	assert_int_equal(link_fds(l, fds), 4);
 	p.fd = fds[1];
 	return poll(&p, 1, ms) <= 0 ? 0 : link_recv_icmp(l, msgs, n);
 }
@@ -275,7 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broadcasts_are_ignored),
 		cmocka_unit_test(ip_options_and_short_segments),
-		cmocka_unit_test(a_syn_brings_its_path),
+		IP4_AND_IP6(a_syn_brings_its_path),
 		cmocka_unit_test(routers_complain),
 		cmocka_unit_test(icmp_becomes_errno),
 		cmocka_unit_test(bad_icmp_is_ignored),

@@ -43,17 +43,17 @@ static void handshake(struct link *l, const char *here, const char *there)
 
 static void the_kernel_answers_our_syn(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *l = open_link(true);
-	int near = kernel_listen("0.0.0.0", PORT), far;
+	int near = kernel_listen(ip->any, PORT), far;
 
-	(void)state;
 	ns_enter(n.b);
-	far = kernel_listen("0.0.0.0", PORT);
+	far = kernel_listen(ip->any, PORT);
 	ns_enter(n.a);
-	handshake(l, "127.0.0.1", "127.0.0.1");
-	handshake(l, A_IP, A_IP);
-	handshake(l, A_IP, B_IP);
+	handshake(l, ip->lo, ip->lo);
+	handshake(l, ip->a, ip->a);
+	handshake(l, ip->a, ip->b);
 	close(near);
 	close(far);
 	link_close(l);
@@ -99,16 +99,16 @@ static void tos_ttl_and_df_on_the_wire(void **state)
 
 static void losses_are_counted_and_told(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *l = open_link(false);
 	static const char big[3000];
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT), shut = ep(B_IP, PORT + 1);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT), shut = ep(ip->b, PORT + 1);
 	struct engine_pkt_out p[3];
 	struct engine_icmp msg;
 
-	(void)state;
-	sh("nft 'add table ip t; add chain ip t o { type filter hook output priority 0; };"
-	   "add rule ip t o tcp dport %d drop'", PORT + 1);
+	sh("nft 'add table inet t; add chain inet t o { type filter hook output priority 0; };"
+	   "add rule inet t o tcp dport %d drop'", PORT + 1);
 	p[0] = p[2] = segment(&from, &to, 1, SEG_ACK, "x", 1);
 	p[1] = segment(&from, &shut, 1, SEG_ACK, "x", 1);
 	assert_int_equal(link_send(l, p, 3), -EPERM);
@@ -122,13 +122,13 @@ static void losses_are_counted_and_told(void **state)
 	assert_int_equal(msg.err, EMSGSIZE);
 	assert_int_equal(msg.mtu_bytes, 1500);
 	assert_int_equal(msg.seq, 1);
-	assert_int_equal(msg.pkt_bytes, 3040);
+	assert_int_equal(msg.pkt_bytes, ip->hdr_bytes + 3020);
 	assert_true(msg.local);
 	assert_true(endpoint_eq(&msg.flow.local, &from) && endpoint_eq(&msg.flow.remote, &to));
 	assert_int_equal(link_recv_icmp(l, &msg, 1), 0);
 	p[1].mss_bytes = 0;
 	assert_int_equal(link_send(l, p + 1, 1), -EINVAL);
-	memset(&p[1].src, 1, sizeof(p[1].src));
+	p[1].src = addr(ip->v6 ? A_IP : A_IP6); /* two families */
 	assert_int_equal(link_send(l, p + 1, 1), -EAFNOSUPPORT);
 	assert_int_equal(link_stats(l)->send_errors, 4);
 	assert_int_equal(link_stats(l)->pkts_out, 4);
@@ -137,6 +137,7 @@ static void losses_are_counted_and_told(void **state)
 }
 
 #define BURST 60001
+#define SEG_BYTES 1428
 
 /* Sends a burst from a, receives it at b; returns how many packets it took. */
 static int burst_arrives(struct link *a, struct link *b, const struct endpoint *from,
@@ -151,7 +152,7 @@ static int burst_arrives(struct link *a, struct link *b, const struct endpoint *
 		data[i] = i * 7 + i / 251;
 	memset(got, 0, sizeof(got));
 	p = segment(from, to, 0xfffff000, SEG_ACK | SEG_PSH | SEG_FIN, data, BURST);
-	p.mss_bytes = 1448;
+	p.mss_bytes = SEG_BYTES;
 	assert_int_equal(link_send(a, &p, 1), 0);
 	while (bytes < BURST) {
 		struct engine_pkt_in in[32];
@@ -185,7 +186,7 @@ static int burst_arrives(struct link *a, struct link *b, const struct endpoint *
 static void flagged_bursts(struct link *a, struct link *b, const struct endpoint *from,
 			   const struct endpoint *to)
 {
-	static const char data[10 * 1448];
+	static const char data[10 * SEG_BYTES];
 	uint64_t gso_out = link_stats(a)->gso_out;
 
 	for (int how = 0; how < 3; how++) {
@@ -193,7 +194,7 @@ static void flagged_bursts(struct link *a, struct link *b, const struct endpoint
 		struct engine_pkt_out p = segment(from, to, 1, flags, data, sizeof(data));
 		int got = 0, cwr = 0;
 
-		p.mss_bytes = 1448;
+		p.mss_bytes = SEG_BYTES;
 		p.ace = how == 1;
 		p.may_fragment = how == 2;
 		assert_int_equal(link_send(a, &p, 1), 0);
@@ -213,15 +214,15 @@ static void flagged_bursts(struct link *a, struct link *b, const struct endpoint
 
 static void bursts_arrive_byte_exact(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *cut = open_link(false), *gso = open_link(true), *b;
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
-	int whole = (BURST + 1447) / 1448;
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
+	int whole = (BURST + (SEG_BYTES - 1)) / SEG_BYTES;
 
-	(void)state;
 	ns_enter(n.b);
 	b = open_link(true);
-	open_guard(b, B_IP, PORT, 0);
+	open_guard(b, ip->b, PORT, 0);
 	ns_enter(n.a); /* where the first burst will open the packet socket */
 	assert_int_equal(burst_arrives(cut, b, &from, &to), whole);
 	assert_int_equal(link_stats(cut)->pkts_out, whole);
@@ -258,14 +259,14 @@ static void bursts_arrive_byte_exact(void **state)
 /* A neighbour that nobody knows is asked for by the raw socket's packets. */
 static void no_gso_without_a_neighbour(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *a = open_link(true), *b;
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 
-	(void)state;
 	ns_enter(n.b);
 	b = open_link(true);
-	open_guard(b, B_IP, PORT, 0);
+	open_guard(b, ip->b, PORT, 0);
 	ns_enter(n.a);
 	assert_true(burst_arrives(a, b, &from, &to) > 1);
 	usleep(100000); /* it was unknown when asked for, the next time it is not */
@@ -274,7 +275,7 @@ static void no_gso_without_a_neighbour(void **state)
 	assert_int_equal(burst_arrives(a, b, &from, &to), 1);
 	assert_int_equal(link_stats(a)->gso_out, 1);
 	/* and when it stops answering it is not used for longer than a second */
-	sh("ip neigh replace " B_IP " dev va lladdr 02:00:00:00:00:01 nud none");
+	sh("ip neigh replace %s dev va lladdr 02:00:00:00:00:01 nud none", ip->b);
 	usleep(1100000);
 	assert_true(burst_arrives(a, b, &from, &to) > 1);
 	link_close(a);
@@ -284,18 +285,18 @@ static void no_gso_without_a_neighbour(void **state)
 
 static void conntrack_switches_gso_off(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *a = open_link(true), *b;
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
 	struct ip_addr src = from.addr;
 	struct engine_pkt_in in[2];
 	struct tcp_path path;
 
-	(void)state;
 	ns_enter(n.b);
 	b = open_link(true);
-	open_guard(b, B_IP, PORT, 0);
+	open_guard(b, ip->b, PORT, 0);
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
 	ns_enter(n.a);
@@ -304,8 +305,8 @@ static void conntrack_switches_gso_off(void **state)
 	assert_int_equal(link_route(a, &to.addr, 0, &src, &path), 0);
 	assert_true(path.gso_max_bytes > 60000);
 	/* The SYN makes an entry, which is found at once. */
-	sh("nft 'add table ip t; add chain ip t o { type filter hook output priority 0; };"
-	   "add rule ip t o ct state established counter accept'");
+	sh("nft 'add table inet t; add chain inet t o { type filter hook output priority 0; };"
+	   "add rule inet t o ct state established counter accept'");
 	ns_enter(n.b);
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
@@ -323,14 +324,14 @@ static void conntrack_switches_gso_off(void **state)
  * little and then loses packets instead of the driver's time. */
 static void full_buffers_cost_packets_not_time(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *l[2] = {open_link(false), open_link(true)};
 	static const char data[60000];
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 	struct engine_pkt_out one = segment(&from, &to, 1, SEG_ACK, data, 1);
 	struct engine_pkt_out p[4];
 
-	(void)state;
 	for (int i = 0; i < 4; i++)
 		p[i] = segment(&from, &to, 1, SEG_ACK, data, sizeof(data));
 	assert_int_equal(link_send(l[1], &one, 1), 0);
@@ -361,14 +362,14 @@ static void full_buffers_cost_packets_not_time(void **state)
 
 static void a_burst_dropped_by_the_queue_is_lost(void **state)
 {
+	const struct ip_kind *ip = *state;
 	struct net n = net_new();
 	struct link *l = open_link(true);
 	static const char data[60000];
-	struct endpoint from = ep(A_IP, 9), to = ep(B_IP, PORT);
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 	struct engine_pkt_out p = segment(&from, &to, 1, SEG_ACK, data, sizeof(data));
 	struct engine_pkt_out one = segment(&from, &to, 1, SEG_ACK, data, 1);
 
-	(void)state;
 	assert_int_equal(link_send(l, &one, 1), 0);
 	usleep(50000);
 	assert_int_equal(link_send(l, &p, 1), 0);
@@ -451,14 +452,14 @@ static void route_gives_source_and_mtu(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kernel_answers_our_syn),
+		IP4_AND_IP6(the_kernel_answers_our_syn),
 		cmocka_unit_test(tos_ttl_and_df_on_the_wire),
-		cmocka_unit_test(losses_are_counted_and_told),
-		cmocka_unit_test(bursts_arrive_byte_exact),
-		cmocka_unit_test(no_gso_without_a_neighbour),
-		cmocka_unit_test(conntrack_switches_gso_off),
-		cmocka_unit_test(full_buffers_cost_packets_not_time),
-		cmocka_unit_test(a_burst_dropped_by_the_queue_is_lost),
+		IP4_AND_IP6(losses_are_counted_and_told),
+		IP4_AND_IP6(bursts_arrive_byte_exact),
+		IP4_AND_IP6(no_gso_without_a_neighbour),
+		IP4_AND_IP6(conntrack_switches_gso_off),
+		IP4_AND_IP6(full_buffers_cost_packets_not_time),
+		IP4_AND_IP6(a_burst_dropped_by_the_queue_is_lost),
 		cmocka_unit_test(route_errors_are_those_of_connect),
 		cmocka_unit_test(route_gives_source_and_mtu),
 	};
