@@ -53,18 +53,20 @@ static uid_t peer_uid(int fd)
 										 : (uid_t)-1;
 }
 
+bool sock_peer_is_trusted(int at, int fd)
+{
+	uid_t uid = peer_uid(at);
+
+	return uid != (uid_t)-1 && (uid == 0 || uid == geteuid() || uid == peer_uid(fd));
+}
+
 /* Is the peer of fd, whose name is n, an engine end of the listener's stack? */
 static bool from_driver(const struct sock *listener, int listen_fd, int fd,
 			const struct name *n)
 {
-	uid_t uid;
-
-	if (n->kind != NAME_ENGINE ||
-	    memcmp(n->stack, listener->stack, sizeof(n->stack)) != 0)
-		return false;
-	uid = peer_uid(fd);
-	return uid != (uid_t)-1 &&
-	       (uid == 0 || uid == geteuid() || uid == peer_uid(listen_fd));
+	return n->kind == NAME_ENGINE &&
+	       memcmp(n->stack, listener->stack, sizeof(n->stack)) == 0 &&
+	       sock_peer_is_trusted(fd, listen_fd);
 }
 
 /* The sock of an accepted connection: the driver's own, if the driver is this

@@ -177,6 +177,7 @@ void conn_connect_failed(struct conn *c, int err)
 	c->binding = NULL;
 	atomic_store(&s->err, err);
 	atomic_store(&s->state, SOCK_FAILED);
+	held_look(c->st, s);
 	conn_end(c);
 }
 
@@ -228,12 +229,14 @@ static bool reset_due(const struct conn *c)
 }
 
 /* EPOLLHUP: both directions of the pair are shut. Without a shutdown() of the
- * program that explains it, every copy of the app end is closed. */
+ * program that explains it, every copy of the app end is closed. Where other
+ * processes alone have copies it is taken for a close too: in both directions all is
+ * said, so nobody can see the difference. */
 static bool hup_means_gone(const struct conn *c)
 {
 	bool to_app = c->eof_passed || atomic_load(&c->s->shut_rd);
 
-	return c->process_closed || !to_app || !atomic_load(&c->s->shut_wr);
+	return !atomic_load(&c->s->fds) || !to_app || !atomic_load(&c->s->shut_wr);
 }
 
 /* ---- the app's side ---------------------------------------------------------- */
@@ -512,7 +515,6 @@ void conn_pair_event(struct conn *c, unsigned bits)
 
 void conn_process_closed(struct conn *c)
 {
-	c->process_closed = true;
 	if (!c->over && !c->listener)
 		conn_pair_event(c, pair_bits(c->fd));
 }

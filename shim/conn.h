@@ -39,7 +39,6 @@ struct conn {
 	bool app_gone : 1;      /* nobody holds the app end */
 	bool app_reset : 1;     /* closed with unread data in it */
 	bool app_deaf : 1;      /* SHUT_RD: received data goes nowhere */
-	bool process_closed : 1; /* this process has closed its fds */
 
 	/* TCP's side */
 	bool fin_queued : 1;    /* tcp_shutdown() was called */

@@ -21,6 +21,7 @@
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
+#include "remote.h"
 #include "sockcall.h"
 #include "usermem.h"
 
@@ -44,10 +45,11 @@ void sock_settle_slow(struct sock *s, int fd)
 {
 	int saved = errno;
 
-	if (atomic_load(&s->state) == SOCK_CONNECTING ||
-	    !fdtab_is_current(fd, s) || !atomic_exchange(&s->filled, false))
-		return;
-	sock_pin_sndbuf(fd);
+	if (atomic_load(&s->state) == SOCK_CONNECTING)
+		remote_refresh(s, fd);
+	if (atomic_load(&s->state) != SOCK_CONNECTING && fdtab_is_current(fd, s) &&
+	    atomic_exchange(&s->filled, false))
+		sock_pin_sndbuf(fd);
 	errno = saved;
 }
 
@@ -74,14 +76,12 @@ static int connect_pair(int fd)
 	return err;
 }
 
-/* Makes the connected app end unwritable. */
-static int fill(struct sock *s, int fd)
+int sock_fill(int fd)
 {
 	int small = 1;
 
 	if (real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) != 0)
 		return -errno;
-	atomic_store(&s->filled, true);
 	while (real()->send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
 		;
 	return errno == EAGAIN ? 0 : -errno;
@@ -92,26 +92,31 @@ static int begin(struct sock *s, int fd, const struct endpoint *remote)
 	int err;
 
 	atomic_store(&s->err, 0);
+	if (!sock_is_mine(s))
+		return remote_connect(s, fd, remote);
 	err = sock_name(s, fd);
 	if (!err)
 		err = connect_pair(fd);
 	if (!err)
-		err = fill(s, fd);
+		err = sock_fill(fd);
 	if (err)
 		return err;
+	atomic_store(&s->filled, true);
 	return driver_connect(s, remote);
 }
 
 /* How the attempt ended, which is hereby told. -EALREADY: it has not ended. */
 static int outcome(struct sock *s, int fd)
 {
-	enum sock_state state = atomic_load(&s->state);
 	int err;
 
-	switch (state) {
+	remote_refresh(s, fd);
+	switch (atomic_load(&s->state)) {
 	case SOCK_CONNECTED:
 		sock_settle(s, fd);
 		atomic_store(&s->connecting, false);
+		if (remote_can(s))
+			remote_told(s, fd);
 		return 0;
 	case SOCK_FAILED:
 	case SOCK_CLOSED:
@@ -184,12 +189,13 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 	struct endpoint remote;
 	int err;
 
+	remote_refresh(s, fd);
 	if (atomic_load(&s->state) != SOCK_FRESH)
 		return -EISCONN;
 	err = inaddr_to_connect(s->family, s->opts.v6only, &s->local.addr, addr,
 				len, &remote);
 	if (!err)
-		err = sock_own(s);
+		err = sock_own(s, fd);
 	if (err)
 		return err;
 	if (atomic_exchange(&s->connecting, true))

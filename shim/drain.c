@@ -40,7 +40,7 @@ void drain_start(struct stack *st, struct command *c)
 	}
 	for (l = st->listeners; l; l = next_l) {
 		next_l = l->next;
-		listener_process_closed(l);
+		stack_closed(st, l->s);
 	}
 }
 

@@ -358,6 +358,10 @@ static int call(struct call *c, void (*run)(struct stack *st, struct command *c)
 	sigset_t all, old;
 	int result = -ESRCH;
 
+	if (real_only) { /* the driver itself, for another process (control.c) */
+		run(driver.stack, &c->c);
+		return c->c.result;
+	}
 	if (!driver_is_mine())
 		return -ESRCH;
 	c->c.run = run;
@@ -408,13 +412,9 @@ static void run_closed(struct stack *st, struct command *c)
 	command_done(c, 0);
 }
 
-static void run_abort(struct stack *st, struct command *c)
+static void run_undo(struct stack *st, struct command *c)
 {
-	struct handle *h = ((struct call *)c)->s->driver;
-
-	(void)st;
-	if (h && h->kind == HANDLE_CONN)
-		conn_reset((struct conn *)h);
+	stack_undo(st, ((struct call *)c)->s);
 	command_done(c, 0);
 }
 
@@ -481,9 +481,9 @@ void driver_closed(struct sock *s)
 	call(&(struct call){.s = s}, run_closed);
 }
 
-void driver_abort(struct sock *s)
+void driver_undo(struct sock *s)
 {
-	call(&(struct call){.s = s}, run_abort);
+	call(&(struct call){.s = s}, run_undo);
 }
 
 void driver_set_opts(struct sock *s)

@@ -52,8 +52,9 @@ void driver_accept_kick(struct sock *listener);
 /* The process has closed its last fd of s (after the real close()): an AF_UNIX
  * listener that nobody else holds stops listening. */
 void driver_closed(struct sock *s);
-/* RST now: close() with SO_LINGER and a time of 0. */
-void driver_abort(struct sock *s);
+/* Ends what s is, connection or listener, with RST where TCP has one. What bind()
+ * made stays, or is made again; else s->bound becomes false. */
+void driver_undo(struct sock *s);
 /* s->opts have changed. */
 void driver_set_opts(struct sock *s);
 /* TCP_QUICKACK on a connection. */

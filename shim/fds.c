@@ -17,22 +17,14 @@
 static _Atomic rlim_t asked_soft; /* set by the program since it was raised */
 static atomic_bool asked;
 
-/* s has lost its last fd in this process; before and after the real close(). */
-static void before_last_close(struct sock *s)
-{
-	if (s->opts.linger && s->opts.linger_s == 0 && sock_is_mine(s) &&
-	    atomic_load(&s->state) == SOCK_CONNECTED)
-		driver_abort(s);
-}
-
+/* s has lost its last fd in this process. */
 static void after_last_close(struct sock *s)
 {
 	/* The driver knows nothing of a socket that was never used. */
 	if (atomic_load(&s->state) == SOCK_FRESH && !s->bound)
 		return;
-	if (!sock_is_mine(s) || !driver_is_mine())
-		return;
-	driver_closed(s);
+	if (sock_is_mine(s))
+		driver_closed(s);
 }
 
 /* SO_LINGER; as in Linux, also with O_NONBLOCK, and a signal ends it. */
@@ -82,7 +74,6 @@ static void enter(int fd, struct sock *s)
 	if (!old)
 		return;
 	if (last) {
-		before_last_close(old);
 		after_last_close(old);
 		wait_lingering(old);
 	}
@@ -121,8 +112,6 @@ static int close_fd(int fd, bool wait)
 	if (!fdtab_is_mine())
 		return real()->close(fd) == 0 ? 0 : -errno;
 	s = fdtab_swap(fd, NULL, &last);
-	if (s && last)
-		before_last_close(s);
 	r = real()->close(fd) == 0 ? 0 : -errno;
 	if (s && last)
 		after_last_close(s);

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "remote.h"
 #include "sockcall.h"
 
 int sock_take_err(struct sock *s, int fd, int native)
@@ -18,6 +19,12 @@ int sock_take_err(struct sock *s, int fd, int native)
 	int err = atomic_exchange(&s->err, 0), pair = 0;
 	socklen_t len = sizeof(pair);
 
+	if (!err && remote_can(s)) {
+		err = remote_take_err(s, fd, native);
+		if (err >= 0)
+			return err;
+		err = 0;
+	}
 	if (!err && native)
 		return sock_is_mine(s) ? 0 : native;
 	/* Clears the pair's own, which would come after it. */

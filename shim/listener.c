@@ -2,9 +2,7 @@
  * connections is emptied into the queue of the app's AF_UNIX listener.
  *
  * The kernel's backlog decides how many wait there; one more is kept in limbo,
- * the rest stays in the engine. The app's listener may be held by other
- * processes than ours, and closing it makes no noise at our end. So whether it
- * is still there is asked by trying to bind a socket to its name.
+ * the rest stays in the engine.
  */
 #include "listener.h"
 
@@ -17,6 +15,8 @@
 #include "inaddr.h"
 
 #define BACKLOG_MAX 4096 /* net.core.somaxconn's default */
+#define RETRY_MIN_US 500u
+#define RETRY_MAX_US 20000u
 
 /* Linux takes 0 as 1, and what is negative or huge as the maximum. */
 static int sane_backlog(int backlog)
@@ -54,6 +54,7 @@ static struct listener *new_listener(struct stack *st, struct sock *s)
 		return NULL;
 	l->h.kind = HANDLE_LISTENER;
 	l->st = st;
+	l->wait_us = RETRY_MIN_US;
 	l->s = sock_get(s);
 	l->binding = s->driver;
 	l->opts = s->opts;
@@ -140,10 +141,12 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 
 /* ---- connections -------------------------------------------------------------- */
 
+/* Other processes that accept do not tell us of it. */
 static void block(struct listener *l)
 {
 	l->blocked = true;
-	stack_retry_soon(l->st);
+	l->wait_us = l->wait_us < RETRY_MAX_US / 2 ? l->wait_us * 2 : RETRY_MAX_US;
+	stack_retry(l->st, l->wait_us);
 }
 
 static int offer(struct listener *l)
@@ -171,6 +174,7 @@ void listener_pump(struct listener *l)
 		if (err)
 			break;
 		l->limbo = NULL;
+		l->wait_us = RETRY_MIN_US;
 		atomic_store(&l->s->backlog_full, false);
 	}
 	if (err == -ECONNREFUSED)
@@ -193,35 +197,6 @@ void listener_stop(struct listener *l)
 	if (l->s->driver == &l->h)
 		l->s->driver = NULL;
 	free_listener(l);
-}
-
-/* Accepted app ends bear the listener's address but do not hold its name. */
-static bool app_listener_exists(const struct listener *l)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool taken;
-
-	if (fd < 0)
-		return true; /* cannot tell: asked again later */
-	taken = bind(fd, (const struct sockaddr *)&l->name, l->name_len) != 0;
-	close(fd);
-	return taken;
-}
-
-void listener_check(struct listener *l)
-{
-	if (!l->process_closed)
-		return;
-	if (app_listener_exists(l))
-		stack_upkeep_later(l->st);
-	else
-		listener_stop(l);
-}
-
-void listener_process_closed(struct listener *l)
-{
-	l->process_closed = true;
-	listener_check(l);
 }
 
 void listener_set_opts(struct listener *l, const struct sock_opts *opts)

@@ -1,6 +1,6 @@
 /* listener.h - a listening tcb <-> the app's AF_UNIX listener.
  *
- * It lives while anybody holds the app's listener.
+ * It lives while anybody holds the app's listener (see held.h).
  */
 #ifndef MYTCP_LISTENER_H
 #define MYTCP_LISTENER_H
@@ -19,7 +19,7 @@ struct listener {
 	socklen_t name_len;
 	struct conn *limbo;    /* accepted, waits for room in the app's queue */
 	bool blocked;          /* try again soon */
-	bool process_closed;   /* this process has closed its fds */
+	uint32_t wait_us;      /* this soon */
 };
 
 /* listen(2); see driver_listen(). */
@@ -28,11 +28,6 @@ int listener_open(struct stack *st, struct sock *s, int backlog);
  * full. May end the listener. */
 void listener_pump(struct listener *l);
 void listener_set_opts(struct listener *l, const struct sock_opts *opts);
-/* This process has closed its fds: stops unless somebody else holds the app's
- * listener. */
-void listener_process_closed(struct listener *l);
-/* For those that only others held: stops if they are gone now. */
-void listener_check(struct listener *l);
 /* Stops listening; connections that wait are reset. */
 void listener_stop(struct listener *l);
 

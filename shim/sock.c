@@ -21,31 +21,48 @@
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
+#include "remote.h"
 #include "usermem.h"
 
 bool sock_is_mine(const struct sock *s)
 {
-	return driver_is_mine() &&
-	       memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0;
+	return real_only || /* the driver itself, for another process */
+	       (driver_is_mine() &&
+		memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0);
 }
 
-static bool is_nobodys(const struct sock *s)
+bool sock_is_nobodys(const struct sock *s)
 {
 	static const uint8_t none[sizeof(s->stack)];
 
 	return memcmp(s->stack, none, sizeof(none)) == 0;
 }
 
-int sock_own(struct sock *s)
+/* Another process that shares the socket may have bound it. */
+static bool find_stack(struct sock *s, int fd)
 {
-	int err;
+	socklen_t len = sizeof(s->name);
+	struct name n;
 
-	if (!is_nobodys(s))
-		return sock_is_mine(s) ? 0 : -EOPNOTSUPP;
-	if (!fdtab_is_mine())
-		return -EOPNOTSUPP;
-	err = driver_start();
-	if (!err)
+	if (real()->getsockname(fd, (struct sockaddr *)&s->name, &len) != 0 ||
+	    !name_decode(&s->name, len, &n) || n.kind != NAME_APP)
+		return false;
+	s->name_len = len;
+	memcpy(s->stack, n.stack, sizeof(s->stack));
+	return true;
+}
+
+int sock_own(struct sock *s, int fd)
+{
+	int err = 0;
+
+	if (!sock_is_nobodys(s) || find_stack(s, fd))
+		remote_refresh(s, fd);
+	else if (!fdtab_is_mine())
+		err = -EOPNOTSUPP; /* vfork() */
+	else
+		err = driver_start();
+	if (!err && sock_is_nobodys(s))
 		memcpy(s->stack, driver_stack_id(), sizeof(s->stack));
 	return err;
 }
@@ -87,19 +104,27 @@ int sock_socket(int domain, int type)
 	return sock_attach(fd, s);
 }
 
+void sock_make_name(struct sock *s, uint64_t id)
+{
+	struct name n = {.kind = NAME_APP, .sock_id = id};
+
+	memcpy(n.stack, s->stack, sizeof(n.stack));
+	s->name_len = name_encode(&n, &s->name);
+}
+
+/* Gives the app end its name; id is what the stack knows it by. */
+static int give_name(struct sock *s, int fd, uint64_t id)
+{
+	sock_make_name(s, id);
+	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) == 0)
+		return 0;
+	s->name_len = 0;
+	return -errno;
+}
+
 int sock_name(struct sock *s, int fd)
 {
-	struct name n = {.kind = NAME_APP, .sock_id = atomic_load(&s->id)};
-	socklen_t len;
-
-	if (s->name_len)
-		return 0;
-	memcpy(n.stack, s->stack, sizeof(n.stack));
-	len = name_encode(&n, &s->name);
-	if (real()->bind(fd, (struct sockaddr *)&s->name, len) != 0)
-		return -errno;
-	s->name_len = len;
-	return 0;
+	return s->name_len ? 0 : give_name(s, fd, atomic_load(&s->id));
 }
 
 /* ---- rebirth ------------------------------------------------------------ */
@@ -125,14 +150,21 @@ static void copy_file_state(int from, int to)
 	real()->fcntl(to, F_SETFL, real()->fcntl(from, F_GETFL));
 }
 
-/* A fresh app end behind every fd of s. */
-static int replace_app_end(struct sock *s, int fd)
+static int new_app_end(int fd)
 {
-	int at, fresh = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fresh = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fresh < 0)
 		return -errno;
 	copy_file_state(fd, fresh);
+	return fresh;
+}
+
+/* Puts it behind every fd of s. */
+static void replace_app_end(struct sock *s, int fresh)
+{
+	int at;
+
 	remember_inode(s, fresh);
 	for (at = fdtab_next(0, s); at >= 0; at = fdtab_next(at + 1, s)) {
 		int flags = real()->fcntl(at, F_GETFD);
@@ -143,15 +175,10 @@ static int replace_app_end(struct sock *s, int fd)
 		real()->dup3(fresh, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 	}
 	real()->close(fresh);
-	return 0;
 }
 
-int sock_rebirth(struct sock *s, int fd)
+void sock_reset(struct sock *s)
 {
-	int err = replace_app_end(s, fd);
-
-	if (err)
-		return err;
 	sock_renew_id(s);
 	s->name_len = 0;
 	atomic_store(&s->err, 0);
@@ -163,6 +190,36 @@ int sock_rebirth(struct sock *s, int fd)
 	s->local = s->bound_to;
 	atomic_store(&s->state, SOCK_FRESH);
 	atomic_store(&s->connecting, false);
+}
+
+/* Where another process's stack keeps nothing of it, it is nobody's again. */
+static int rebirth_foreign(struct sock *s, int fd, int fresh)
+{
+	uint64_t id;
+
+	if (remote_undo(s, fd, fresh, &id) != 0)
+		s->bound = false;
+	if (!s->bound)
+		s->bound_to = inaddr_any(s->family);
+	replace_app_end(s, fresh);
+	sock_reset(s);
+	if (s->bound)
+		return give_name(s, fd, id);
+	memset(s->stack, 0, sizeof(s->stack));
+	atomic_store(&s->orphan, false);
+	return 0;
+}
+
+int sock_rebirth(struct sock *s, int fd)
+{
+	int fresh = new_app_end(fd);
+
+	if (fresh < 0)
+		return fresh;
+	if (!sock_is_mine(s))
+		return rebirth_foreign(s, fd, fresh);
+	replace_app_end(s, fresh);
+	sock_reset(s);
 	return s->bound ? sock_name(s, fd) : 0;
 }
 
@@ -171,20 +228,8 @@ int sock_undo(struct sock *s, int fd)
 	enum sock_state state = atomic_load(&s->state);
 	int err;
 
-	if (!sock_is_mine(s))
-		return -EOPNOTSUPP;
-	if (state != SOCK_LISTENING)
-		driver_abort(s);
-	err = replace_app_end(s, fd);
-	if (err)
-		return err;
-	/* Nobody holds the old one now; the driver lets go, also of the port. */
-	driver_closed(s);
-	err = s->bound ? driver_bind(s, &s->bound_to) : 0;
-	if (err && err != -EINVAL) { /* EINVAL: it has kept the port */
-		s->bound = false;
-		s->bound_to = inaddr_any(s->family);
-	}
+	if (sock_is_mine(s))
+		driver_undo(s);
 	err = sock_rebirth(s, fd);
 	/* Linux's tcp_disconnect() */
 	if (!err && (state == SOCK_CONNECTED || state == SOCK_CONNECTING))
@@ -206,11 +251,14 @@ int sock_put_name(const struct sock *s, int fd, const struct endpoint *e,
 
 int sock_getsockname(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len)
 {
+	if (!s->local.port)
+		remote_refresh(s, fd);
 	return sock_put_name(s, fd, &s->local, addr, len);
 }
 
 int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len)
 {
+	remote_refresh(s, fd);
 	if (atomic_load(&s->state) != SOCK_CONNECTED)
 		return -ENOTCONN;
 	return sock_put_name(s, fd, &s->remote, addr, len);
@@ -228,7 +276,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 		err = inaddr_to_bind(s->family, s->opts.v6only, (struct sockaddr *)&to, len,
 				     &local);
 	if (!err)
-		err = sock_own(s);
+		err = sock_own(s, fd);
 	if (err)
 		return err;
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
@@ -236,7 +284,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 		return -EINVAL;
 	err = sock_name(s, fd);
 	if (!err)
-		err = driver_bind(s, &local);
+		err = sock_is_mine(s) ? driver_bind(s, &local) : remote_bind(s, fd, &local);
 	if (err)
 		return err;
 	s->bound = true;
@@ -244,13 +292,20 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	return 0;
 }
 
+static int tell_listening(struct sock *s, int fd, int backlog)
+{
+	return sock_is_mine(s) ? driver_listen(s, backlog) : remote_listen(s, fd, backlog);
+}
+
 /* Makes the app end a listener and tells the driver. */
 static int start_listening(struct sock *s, int fd, int backlog)
 {
 	int err = sock_name(s, fd);
 
+	if (!err && real()->listen(fd, backlog) != 0)
+		err = -errno;
 	if (!err)
-		err = real()->listen(fd, backlog) == 0 ? driver_listen(s, backlog) : -errno;
+		err = tell_listening(s, fd, backlog);
 	if (!err) {
 		s->bound = true;
 		s->bound_to = s->local;
@@ -264,7 +319,7 @@ int sock_listen(struct sock *s, int fd, int backlog)
 {
 	/* The kernel takes it as unsigned and cuts it. */
 	int n = (unsigned)backlog > SOMAXCONN ? SOMAXCONN : backlog;
-	int err = sock_own(s);
+	int err = sock_own(s, fd);
 
 	if (err)
 		return err;
@@ -276,7 +331,7 @@ int sock_listen(struct sock *s, int fd, int backlog)
 	case SOCK_LISTENING:
 		if (real()->listen(fd, n) != 0)
 			return -errno;
-		return driver_listen(s, n);
+		return tell_listening(s, fd, n);
 	default:
 		return -EINVAL;
 	}
@@ -286,13 +341,14 @@ int sock_shutdown(struct sock *s, int fd, int how)
 {
 	if (how < SHUT_RD || how > SHUT_RDWR)
 		return -EINVAL;
+	remote_refresh(s, fd);
 	switch (atomic_load(&s->state)) {
 	case SOCK_LISTENING:
 		if (how == SHUT_WR)
 			return 0;
 		/* Wakes threads that wait in accept(): EINVAL there. */
 		real()->shutdown(fd, SHUT_RD);
-		return sock_is_mine(s) ? sock_undo(s, fd) : 0;
+		return sock_undo(s, fd);
 	case SOCK_CONNECTING:
 		return sock_undo(s, fd);
 	case SOCK_CONNECTED:
@@ -301,6 +357,8 @@ int sock_shutdown(struct sock *s, int fd, int how)
 		return -ENOTCONN;
 	}
 	sock_settle(s, fd);
+	if (remote_can(s)) /* hints for the driver, see hup_means_gone() */
+		remote_shutdown(s, fd, how);
 	if (how != SHUT_WR)
 		atomic_store(&s->shut_rd, true);
 	if (how != SHUT_RD)
@@ -310,14 +368,16 @@ int sock_shutdown(struct sock *s, int fd, int how)
 
 /* ---- ioctl -------------------------------------------------------------- */
 
-static int unsent(struct sock *s, unsigned long request, int *out)
+static int unsent(struct sock *s, int fd, unsigned long request, int *out)
 {
 	struct tcp_status st;
 	int err;
 
 	if (atomic_load(&s->state) == SOCK_LISTENING)
 		return -EINVAL;
-	err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+	if (remote_can(s) && (err = remote_queue(s, fd, request, out)) != -ESRCH)
+		return err;
+	err = sock_is_mine(s) ? driver_status(s, &st) : -ENOTCONN;
 	if (err && err != -ENOTCONN)
 		return err;
 	*out = err ? 0 : (int)st.notsent_bytes;
@@ -346,7 +406,7 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 	switch (request) {
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
-		return unsent(s, request, arg);
+		return unsent(s, fd, request, arg);
 	case SIOCATMARK:
 		if (real()->ioctl(fd, request, arg) < 0) /* before Linux 5.15 */
 			*(int *)arg = 0;

@@ -75,6 +75,7 @@ struct sock {
 	_Atomic uint64_t id;  /* never reused in a process; changes when a failed
 				 connect() gives the socket a new app end */
 	uint8_t stack[16];    /* whose it is; all zero: nobody's yet */
+	atomic_bool orphan;   /* foreign: that stack is gone */
 	int family;           /* AF_INET or AF_INET6 */
 	_Atomic enum sock_state state; /* app until listen or connect, then driver */
 	atomic_int err;       /* pending SO_ERROR, positive; driver sets, app takes */
@@ -103,6 +104,8 @@ struct sock {
 	socklen_t name_len;
 	struct tcp_status final; /* driver: of the connection that has ended */
 	void *driver;         /* driver: struct conn or struct listener */
+	bool held;            /* driver: see held.h */
+	struct sock *next_held;
 };
 
 /* All of these may be called from signal handlers and by any thread. */

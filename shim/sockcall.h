@@ -17,9 +17,11 @@
 
 /* Does the stack of s run in this process? */
 bool sock_is_mine(const struct sock *s);
-/* A socket that is nobody's yet becomes this process's. -EOPNOTSUPP: it is
- * another's. */
-int sock_own(struct sock *s);
+/* Has it been neither bound nor connected nor listened to? */
+bool sock_is_nobodys(const struct sock *s);
+/* Such a socket becomes this process's, unless another that shares it was faster.
+ * A foreign one is brought up to date. */
+int sock_own(struct sock *s, int fd);
 
 /* sock.c */
 /* domain: AF_INET or AF_INET6. IPv6 itself is not there: such a socket speaks
@@ -38,16 +40,25 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
 /* Gives the app end of s, which belongs to a stack, its AF_UNIX name, kept in
  * s->name, unless it has it. */
 int sock_name(struct sock *s, int fd);
-/* A fresh app end behind every fd of s, which becomes as socket() made it but
- * for options and bind(). The driver has nothing of s but what bind() made. */
+/* The name itself; id: by which its stack knows the socket. */
+void sock_make_name(struct sock *s, uint64_t id);
+/* s becomes as socket() made it, with a new id, but for options and bind(); the new
+ * app end has no name yet. */
+void sock_reset(struct sock *s);
+/* A fresh app end behind every fd of s in this process, which becomes as socket()
+ * made it but for options and bind(). If it is mine, the driver has nothing of s but
+ * what bind() made; if foreign, all else of it ends. */
 int sock_rebirth(struct sock *s, int fd);
-/* The same when the driver has a listener or a connection: that ends, with RST
- * where TCP has one. */
+/* The same when there is a listener or a connection: that ends, with RST where TCP
+ * has one. */
 int sock_undo(struct sock *s, int fd);
 /* Is O_NONBLOCK set? */
 bool sock_nonblocking(int fd);
 
 /* accept.c */
+/* Is the process at the other end of at the user of the one behind fd (who listens
+ * on it, or made its peer), root, or ourselves? */
+bool sock_peer_is_trusted(int at, int fd);
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		int flags);
 
@@ -62,6 +73,8 @@ int sock_fastopen(struct sock *s, int fd, const struct sockaddr *addr, socklen_t
 		  int flags);
 /* 0, or how the connection failed. */
 int sock_await_open(struct sock *s, int fd);
+/* Makes the connected app end unwritable. */
+int sock_fill(int fd);
 /* The app end's send buffer becomes large for good (see README.md, the byte that
  * stays). */
 void sock_pin_sndbuf(int fd);
@@ -101,6 +114,9 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 		    socklen_t *len);
 int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
 		    socklen_t len);
+/* Is it an option that the stack of s must know or can say? The others are the
+ * kernel's, or each process's. */
+bool sockopt_is_the_stacks(const struct sock *s, int level, int name);
 void sock_opts_init(struct sock *s);
 /* What an accepted socket takes over from its listener. */
 void sock_opts_inherit(struct sock *s, const struct sock *listener);

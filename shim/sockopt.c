@@ -10,9 +10,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "control.h"
 #include "driver.h"
 #include "nativeopt.h"
 #include "real.h"
+#include "remote.h"
 #include "sockcall.h"
 #include "usermem.h"
 
@@ -152,6 +154,41 @@ static int store(struct sock *s, const struct option *o, int v)
 	return sockopt_changed(s);
 }
 
+/* Of the options that there is a row of: is it for the stack to say or to know? */
+static bool is_the_stacks(const struct option *o)
+{
+	return o->kind != OPT_NATIVE && o->kind != OPT_CONST && o->kind != OPT_REFUSED;
+}
+
+bool sockopt_is_the_stacks(const struct sock *s, int level, int name)
+{
+	const struct option *o = find(s, level, name);
+
+	return o && is_the_stacks(o);
+}
+
+static int ask_stack(struct sock *s, int fd, const struct option *o, void *val,
+		     socklen_t *len)
+{
+	uint8_t value[CONTROL_DATA_MAX];
+	socklen_t n = *len < sizeof(value) ? *len : sizeof(value);
+	int err = remote_getsockopt(s, fd, o->level, o->name, value, &n);
+
+	if (!err)
+		err = user_put(fd, val, value, n);
+	return err ? err : user_put(fd, len, &n, sizeof(n));
+}
+
+static int tell_stack(struct sock *s, int fd, const struct option *o, const void *val,
+		      socklen_t len)
+{
+	uint8_t value[CONTROL_DATA_MAX];
+	socklen_t n = len < sizeof(value) ? len : sizeof(value);
+	int err = user_get(fd, value, val, n);
+
+	return err ? err : remote_setsockopt(s, fd, o->level, o->name, value, n);
+}
+
 /* ---- the two calls --------------------------------------------------------------- */
 
 static struct native_option native_option(const struct sock *s, int level, int name)
@@ -182,6 +219,9 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 		return err;
 	if ((int)*len < 0)
 		return -EINVAL;
+	if (is_the_stacks(o) && remote_can(s) &&
+	    (err = ask_stack(s, fd, o, val, len)) != -ESRCH)
+		return err;
 	if (o->kind == OPT_OWN)
 		return o->get(s, fd, val, len);
 	if (o->kind == OPT_BYTE)
@@ -230,11 +270,15 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 		    socklen_t len)
 {
 	const struct option *o = find(s, level, name);
+	int err;
 
 	if ((int)len < 0)
 		return -EINVAL;
 	if (!o || o->kind == OPT_CONST || (o->kind == OPT_OWN && !o->set))
 		return set_native(s, level, name, val, len);
+	if (is_the_stacks(o) && remote_can(s) &&
+	    (err = tell_stack(s, fd, o, val, len)) != -ESRCH)
+		return err;
 	switch (o->kind) {
 	case OPT_REFUSED:
 		return refuse(s, o, val, len);

@@ -52,7 +52,7 @@ static int get_mtu(struct sock *s, int fd, void *val, socklen_t *len)
 
 	if (atomic_load(&s->state) != SOCK_CONNECTED)
 		return -ENOTCONN;
-	err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+	err = sock_is_mine(s) ? driver_status(s, &st) : -ENOTCONN;
 	return err ? err : optval_put_int(fd, (int)st.path_mtu, val, len);
 }
 

@@ -75,7 +75,7 @@ static uint64_t clock_us(void)
 static int get_info(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	struct tcp_status st;
-	int err = sock_is_mine(s) ? driver_status(s, &st) : -EOPNOTSUPP;
+	int err = sock_is_mine(s) ? driver_status(s, &st) : -ENOTCONN;
 	uint8_t info[TCPINFO_BYTES];
 
 	if (err && err != -ENOTCONN)

@@ -18,6 +18,7 @@
 
 #include "../engine/addr.h"
 #include "conn.h"
+#include "inaddr.h"
 #include "linger.h"
 #include "listener.h"
 #include "privs.h"
@@ -28,8 +29,8 @@
 #define SEND_BATCH 32
 #define PAIR_BATCH 64
 #define REFUSE_PER_S 200
-#define RETRY_US 20000u
 #define UPKEEP_US 2000000u
+#define UPKEEP_SOON_US 200000u
 
 static uint64_t clock_us(void)
 {
@@ -212,6 +213,14 @@ static void on_pairs(void *arg)
 	}
 }
 
+static void on_control(void *arg)
+{
+	struct stack *st = arg;
+
+	st->now_us = clock_us();
+	control_serve(st);
+}
+
 static void on_woken(void *arg)
 {
 	struct stack *st = arg;
@@ -233,15 +242,10 @@ static void retry_blocked(struct stack *st)
 
 static void upkeep(struct stack *st)
 {
-	struct listener *l, *next;
-
 	st->upkeep_us = ENGINE_NEVER;
 	ports_collect(&st->ports);
 	visitors_sweep(&st->visitors);
-	for (l = st->listeners; l; l = next) {
-		next = l->next;
-		listener_check(l);
-	}
+	held_check(st);
 }
 
 static void on_expired(void *arg)
@@ -257,15 +261,20 @@ static void on_expired(void *arg)
 		upkeep(st);
 }
 
-void stack_retry_soon(struct stack *st)
+void stack_retry(struct stack *st, uint32_t wait_us)
 {
-	st->retry_us = min_us(st->retry_us, st->now_us + RETRY_US);
+	st->retry_us = min_us(st->retry_us, st->now_us + wait_us);
 }
 
 void stack_upkeep_later(struct stack *st)
 {
 	if (st->upkeep_us == ENGINE_NEVER)
 		st->upkeep_us = st->now_us + UPKEEP_US;
+}
+
+void stack_upkeep_soon(struct stack *st)
+{
+	st->upkeep_us = min_us(st->upkeep_us, st->now_us + UPKEEP_SOON_US);
 }
 
 /* ---- birth and death ---------------------------------------------------------------- */
@@ -280,7 +289,9 @@ struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
 	st->cfg = *cfg;
 	memcpy(st->id, id, sizeof(st->id));
 	st->commands = commands;
-	st->claim_fd = st->visitors.fd = st->pairs_fd = st->ladder.fd = -1;
+	st->creator = getpid();
+	st->claim_fd = st->visitors.fd = st->control.listener = -1;
+	st->pairs_fd = st->ladder.fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
 	st->now_us = clock_us();
 	return st;
@@ -299,6 +310,8 @@ static int open_loop(struct stack *st)
 		err = loop_watch(st->loop, fds[i], on_packets, st);
 	if (!err)
 		err = loop_watch(st->loop, st->pairs_fd, on_pairs, st);
+	if (!err)
+		err = loop_watch(st->loop, st->control.epoll, on_control, st);
 	return err;
 }
 
@@ -352,6 +365,10 @@ int stack_open(struct stack *st)
 	err = visitors_open(&st->visitors, &name, len);
 	if (!err)
 		err = watch_visitors(st);
+	if (!err) {
+		len = stack_name(st, NAME_CONTROL, 0, NULL, &name);
+		err = control_open(&st->control, &name, len);
+	}
 	return err ? err : open_loop(st);
 }
 
@@ -377,8 +394,10 @@ void stack_free(struct stack *st)
 {
 	if (st->engine)
 		abort_all(st);
+	held_free(st);
 	ports_free(&st->ports);
 	visitors_close(&st->visitors);
+	control_close(&st->control);
 	loop_free(st->loop);
 	if (st->pairs_fd >= 0)
 		close(st->pairs_fd);
@@ -449,19 +468,31 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 	return 0;
 }
 
+void stack_undo(struct stack *st, struct sock *s)
+{
+	struct handle *h;
+
+	conn_forget(s);
+	h = s->driver;
+	if (h && h->kind == HANDLE_CONN)
+		conn_reset(s->driver);
+	else if (h && h->kind == HANDLE_LISTENER)
+		listener_stop(s->driver);
+	if (!s->bound || s->driver || stack_bind(st, s, &s->bound_to) == 0)
+		return;
+	s->bound = false;
+	s->bound_to = inaddr_any(s->family);
+}
+
 void stack_closed(struct stack *st, struct sock *s)
 {
 	struct handle *h = s->driver;
 
-	if (!h)
-		return;
-	if (h->kind == HANDLE_CONN) {
+	if (h && h->kind == HANDLE_CONN) {
 		conn_process_closed(s->driver);
-	} else if (h->kind == HANDLE_LISTENER) {
-		listener_process_closed(s->driver);
-	} else {
-		binding_free(st, s->driver);
-		s->driver = NULL;
+	} else if (h) {
+		held_look(st, s);
+		held_check(st);
 	}
 }
 

@@ -16,6 +16,8 @@
 
 #include "command.h"
 #include "config.h"
+#include "control.h"
+#include "held.h"
 #include "ladder.h"
 #include "loop.h"
 #include "names.h"
@@ -53,6 +55,7 @@ struct drain {
 struct stack {
 	struct config cfg;
 	uint8_t id[16];
+	pid_t creator; /* the process that it began in */
 	struct command_queue *commands;
 
 	struct engine *engine;
@@ -62,12 +65,14 @@ struct stack {
 	struct ports ports;
 	struct visitors visitors;
 	int claim_fd; /* on the spare set that the link is made of, or -1 */
+	struct control control;
 	int pairs_fd; /* epoll set of all engine ends, edge-triggered; its data point
 			 to the conn, or for the visitors' listener nowhere */
 
 	struct conn *conns, *dead;
 	struct conn *lingering; /* linger.c */
 	struct listener *listeners;
+	struct sock *held; /* held.c */
 
 	uint64_t now_us;      /* monotonic; renewed by every callback of the loop */
 	uint64_t retry_us;    /* when blocked listeners try again, or ENGINE_NEVER */
@@ -87,10 +92,12 @@ void stack_run(struct stack *st); /* until loop_stop() */
 /* Connections that are still there are aborted. */
 void stack_free(struct stack *st);
 
-/* A blocked listener wants to be tried again soon. */
-void stack_retry_soon(struct stack *st);
+/* A blocked listener wants to be tried again in so many microseconds. */
+void stack_retry(struct stack *st, uint32_t wait_us);
 /* Something has to be looked after every now and then. */
 void stack_upkeep_later(struct stack *st);
+/* The same, but sooner. */
+void stack_upkeep_soon(struct stack *st);
 
 /* The name of something of this stack; flow may be NULL. */
 socklen_t stack_name(const struct stack *st, enum name_kind kind,
@@ -103,6 +110,7 @@ void binding_free(struct stack *st, struct binding *b); /* b may be NULL */
 
 /* Both sides know these. All of them are for commands. */
 int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local);
+void stack_undo(struct stack *st, struct sock *s);
 void stack_closed(struct stack *st, struct sock *s);
 void stack_set_opts(struct stack *st, struct sock *s);
 void stack_quickack(struct stack *st, struct sock *s, bool on);

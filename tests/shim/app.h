@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -150,6 +151,16 @@ static inline void app_name(struct app *a)
 				a->s->name_len), errno);
 }
 
+/* What the fd table and the socket calls note. */
+static inline void app_has_fd(struct app *a)
+{
+	struct stat st;
+
+	assert_return_code(fstat(a->fd, &st), errno);
+	atomic_store(&a->s->ino, st.st_ino);
+	atomic_store(&a->s->fds, 1);
+}
+
 static inline struct app app_socket(void)
 {
 	struct app a;
@@ -160,6 +171,7 @@ static inline struct app app_socket(void)
 	a.s = sock_new(AF_INET);
 	assert_non_null(a.s);
 	memcpy(a.s->stack, driver_stack_id(), sizeof(a.s->stack));
+	app_has_fd(&a);
 	return a;
 }
 
@@ -221,6 +233,7 @@ static inline void app_shutdown(struct app *a, int how)
 static inline void app_close(struct app *a)
 {
 	close(a->fd);
+	atomic_store(&a->s->fds, 0);
 	driver_closed(a->s);
 	sock_put(a->s);
 	a->s = NULL;
@@ -275,6 +288,7 @@ static inline struct app app_accept(struct app *l, struct name *n)
 	assert_int_equal(n->kind, NAME_ENGINE);
 	a.s = sock_by_id(n->sock_id);
 	assert_non_null(a.s);
+	app_has_fd(&a);
 	app_pin(&a);
 	app_send_mark(a.fd);
 	return a;

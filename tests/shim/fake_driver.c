@@ -126,10 +126,10 @@ void driver_closed(struct sock *s)
 	fake.closed++;
 }
 
-void driver_abort(struct sock *s)
+void driver_undo(struct sock *s)
 {
 	(void)s;
-	fake.aborted++;
+	fake.undone++;
 }
 
 void driver_set_opts(struct sock *s)

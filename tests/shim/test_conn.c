@@ -357,13 +357,13 @@ static void linger_0_resets_at_the_last_close(void **state)
 	close(peer);
 }
 
-static void abort_resets_at_once(void **state)
+static void undo_resets_at_once(void **state)
 {
 	int peer;
 	struct app a = app_and_peer(&peer);
 
 	(void)state;
-	driver_abort(a.s);
+	driver_undo(a.s);
 	assert_int_equal(atomic_load(&a.s->state), SOCK_CLOSED);
 	expect_error(peer, ECONNRESET);
 	expect_error(a.fd, ECONNRESET);
@@ -517,7 +517,7 @@ int main(void)
 		cmocka_unit_test(close_with_unread_data_resets),
 		cmocka_unit_test(data_after_close_resets),
 		cmocka_unit_test(linger_0_resets_at_the_last_close),
-		cmocka_unit_test(abort_resets_at_once),
+		cmocka_unit_test(undo_resets_at_once),
 		cmocka_unit_test(reset_by_the_peer_is_no_clean_end),
 		cmocka_unit_test(reset_leaves_what_was_received),
 		cmocka_unit_test(reset_after_fin_is_the_end_of_file),

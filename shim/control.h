@@ -1,0 +1,89 @@
+/* control.h - requests of other processes: what is said over the control socket,
+ * and the driver's side of it.
+ *
+ * Theory of operation
+ *
+ * A process that holds an app end but does not run its stack (a forked child, for
+ * instance) connects to the stack's control socket, an AF_UNIX SOCK_SEQPACKET
+ * listener named NAME_CONTROL, and sends one request with the app end's fd
+ * (SCM_RIGHTS). Whoever can show an app end may command it. There is one answer,
+ * then the connection ends. remote.c asks; control.c answers, in the driver's loop
+ * and without ever waiting for anybody.
+ *
+ * Both sides are the same library or refuse each other: size is the version.
+ */
+#ifndef MYTCP_CONTROL_H
+#define MYTCP_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "sock.h"
+
+struct stack;
+
+enum control_op {
+	CONTROL_STATUS,     /* nothing but what every answer says */
+	CONTROL_TOLD,       /* the program has been told how connect() ended */
+	CONTROL_BIND,       /* driver_bind(): endpoint */
+	CONTROL_LISTEN,     /* driver_listen(): arg is the backlog */
+	CONTROL_CONNECT,    /* connects and fills the app end; driver_connect() */
+	CONTROL_SHUTDOWN,   /* arg: how; the app end itself is the asker's to shut */
+	CONTROL_UNDO,       /* what there is ends, by RST where TCP has one; a second
+			       fd is the new app end, which keeps what bind() made */
+	CONTROL_TAKE_ERR,   /* result: the pending error, positive, taken */
+	CONTROL_GETSOCKOPT, /* arg: level, arg2: name, data_len: room */
+	CONTROL_SETSOCKOPT, /* arg: level, arg2: name, data */
+	CONTROL_IOCTL,      /* arg: SIOCOUTQ, SIOCOUTQNSD; the answer in data */
+};
+
+/* An option's value; those of TCP are shorter. */
+#define CONTROL_DATA_MAX 512
+#define CONTROL_FDS_MAX 2
+
+struct control_request {
+	uint32_t size; /* of this struct */
+	uint32_t op;
+	int32_t arg, arg2;
+	struct endpoint endpoint;
+	uint32_t data_len;
+	uint8_t data[CONTROL_DATA_MAX];
+};
+
+struct control_reply {
+	uint32_t size;
+	int32_t result;   /* 0, or a negative errno value; -ESRCH: the stack knows no
+			     such socket, and nothing below means anything */
+	/* How the socket is now. */
+	uint32_t state;   /* enum sock_state */
+	uint8_t bound, connecting;
+	uint16_t family;
+	uint64_t id;      /* in its name */
+	struct endpoint bound_to, local, remote;
+	uint32_t data_len;
+	uint8_t data[CONTROL_DATA_MAX];
+};
+
+#define CONTROL_CLIENTS_MAX 32
+
+/* The driver's side. Clients come and go quickly; when there are too many, the
+ * one that has been silent longest is turned away. */
+struct control {
+	int listener;  /* -1: none */
+	int epoll;     /* the loop watches it */
+	struct control_client {
+		int fd; /* -1: free */
+		uint64_t since; /* order of arrival */
+	} client[CONTROL_CLIENTS_MAX];
+	uint64_t arrivals;
+};
+
+/* Listens. 0 or a negative errno; control_close() is due in both cases. */
+int control_open(struct control *c, const struct sockaddr_un *name, socklen_t len);
+void control_close(struct control *c);
+/* c->epoll is readable. */
+void control_serve(struct stack *st);
+
+#endif

@@ -1,0 +1,277 @@
+/* remote.c - asks other processes' drivers. It owns no state but whether that is
+ * allowed.
+ *
+ * A question is: socket, connect, send with the app end, receive, close. Its fd is
+ * open only meanwhile. An owner that dies leaves no listener: ECONNREFUSED; one that
+ * had no time for us, or no fds, ends the connection without an answer, and is asked
+ * again.
+ */
+#include "remote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "control.h"
+#include "driver.h"
+#include "names.h"
+#include "real.h"
+#include "sockcall.h"
+
+#define TRIES 3
+#define PATIENCE_S 10 /* the owner may be stopped by a signal or a debugger */
+
+static atomic_bool forbidden;
+
+void remote_forbid(void)
+{
+	atomic_store(&forbidden, true);
+}
+
+bool remote_can(const struct sock *s)
+{
+	return !sock_is_nobodys(s) && !sock_is_mine(s) && !atomic_load(&s->orphan) &&
+	       !atomic_load(&forbidden);
+}
+
+/* ---- one question ------------------------------------------------------------------- */
+
+/* A connection to the control socket. -ECONNREFUSED: nobody is there, or somebody
+ * who has no business there. */
+static int reach(const struct sock *s, int fd)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct name n = {.kind = NAME_CONTROL};
+	struct sockaddr_un sun;
+	socklen_t len;
+	int at, err;
+
+	memcpy(n.stack, s->stack, sizeof(n.stack));
+	len = name_encode(&n, &sun);
+	at = real()->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (at < 0)
+		return -ENOBUFS; /* getsockopt() and its like know no EMFILE */
+	real()->setsockopt(at, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	real()->setsockopt(at, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	err = real()->connect(at, (struct sockaddr *)&sun, len) == 0 ? 0 : -errno;
+	if (!err && !sock_peer_is_trusted(at, fd))
+		err = -ECONNREFUSED;
+	if (!err)
+		return at;
+	real()->close(at);
+	return err;
+}
+
+static int say(int at, const int *fds, size_t n, struct control_request *req)
+{
+	char ctl[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = req, .iov_len = sizeof(*req)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+			     .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+	req->size = sizeof(*req);
+	return real()->sendmsg(at, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int hear(int at, struct control_reply *r)
+{
+	ssize_t n = real()->recv(at, r, sizeof(*r), 0);
+
+	if (n < 0)
+		return -errno;
+	if (!n)
+		return -EPIPE;
+	return n == sizeof(*r) && r->size == sizeof(*r) ? 0 : -EPROTO;
+}
+
+static int ask_once(const struct sock *s, const int *fds, size_t n,
+		    struct control_request *req, struct control_reply *r)
+{
+	int at = reach(s, fds[0]), err;
+
+	if (at < 0)
+		return at;
+	err = say(at, fds, n, req);
+	if (!err)
+		err = hear(at, r);
+	real()->close(at);
+	return err;
+}
+
+static bool worth_another_try(int err, const struct control_reply *r)
+{
+	return err == -EPIPE || err == -ECONNRESET || (!err && r->result == -EAGAIN);
+}
+
+/* Takes over what the answer says of s. */
+static void learn(struct sock *s, const struct control_reply *r)
+{
+	s->bound = r->bound;
+	s->bound_to = r->bound_to;
+	s->local = r->local;
+	s->remote = r->remote;
+	atomic_store(&s->connecting, r->connecting);
+	atomic_store(&s->state, r->state);
+}
+
+static void lose(struct sock *s)
+{
+	atomic_store(&s->orphan, true);
+	atomic_store(&s->connecting, false);
+	atomic_store(&s->state, SOCK_CLOSED);
+}
+
+/* The answer's result. */
+static int ask(struct sock *s, const int *fds, size_t n, struct control_request *req,
+	       struct control_reply *r)
+{
+	int err, cancel, tries = TRIES;
+	sigset_t all, old;
+
+	if (!remote_can(s))
+		return -ESRCH;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	do
+		err = ask_once(s, fds, n, req, r);
+	while (worth_another_try(err, r) && --tries);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_setcancelstate(cancel, NULL);
+	if (err == -ECONNREFUSED || (!err && r->result == -ESRCH)) {
+		lose(s);
+		return -ESRCH;
+	}
+	if (err || r->result == -EAGAIN)
+		return -ENOBUFS;
+	learn(s, r);
+	return r->result;
+}
+
+static int ask_simply(struct sock *s, int fd, struct control_request *req)
+{
+	struct control_reply r;
+
+	return ask(s, &fd, 1, req, &r);
+}
+
+/* ---- the questions ------------------------------------------------------------------ */
+
+/* Of a connection: neither end of the pair has been closed. */
+static bool pair_lives(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 0;
+}
+
+void remote_refresh(struct sock *s, int fd)
+{
+	struct control_request req = {.op = CONTROL_STATUS};
+	enum sock_state state = atomic_load(&s->state);
+
+	if (sock_is_nobodys(s) || sock_is_mine(s) || state == SOCK_CLOSED ||
+	    (state == SOCK_CONNECTED && pair_lives(fd)))
+		return;
+	ask_simply(s, fd, &req);
+}
+
+int remote_bind(struct sock *s, int fd, const struct endpoint *local)
+{
+	struct control_request req = {.op = CONTROL_BIND, .endpoint = *local};
+
+	return ask_simply(s, fd, &req);
+}
+
+int remote_listen(struct sock *s, int fd, int backlog)
+{
+	struct control_request req = {.op = CONTROL_LISTEN, .arg = backlog};
+
+	return ask_simply(s, fd, &req);
+}
+
+int remote_connect(struct sock *s, int fd, const struct endpoint *remote)
+{
+	struct control_request req = {.op = CONTROL_CONNECT, .endpoint = *remote};
+	int err = ask_simply(s, fd, &req);
+
+	atomic_store(&s->filled, !err);
+	return err;
+}
+
+void remote_told(struct sock *s, int fd)
+{
+	struct control_request req = {.op = CONTROL_TOLD};
+
+	ask_simply(s, fd, &req);
+}
+
+int remote_shutdown(struct sock *s, int fd, int how)
+{
+	struct control_request req = {.op = CONTROL_SHUTDOWN, .arg = how};
+
+	return ask_simply(s, fd, &req);
+}
+
+int remote_undo(struct sock *s, int fd, int fresh, uint64_t *id)
+{
+	struct control_request req = {.op = CONTROL_UNDO};
+	struct control_reply r;
+	int err = ask(s, (int[]){fd, fresh}, 2, &req, &r);
+
+	if (!err)
+		*id = r.id;
+	return err;
+}
+
+int remote_take_err(struct sock *s, int fd, int native)
+{
+	struct control_request req = {.op = CONTROL_TAKE_ERR, .arg = native};
+
+	return ask_simply(s, fd, &req);
+}
+
+int remote_getsockopt(struct sock *s, int fd, int level, int name, void *val,
+		      socklen_t *len)
+{
+	struct control_request req = {.op = CONTROL_GETSOCKOPT, .arg = level, .arg2 = name};
+	struct control_reply r;
+	int err;
+
+	req.data_len = *len < CONTROL_DATA_MAX ? *len : CONTROL_DATA_MAX;
+	err = ask(s, &fd, 1, &req, &r);
+	if (err)
+		return err;
+	*len = r.data_len < req.data_len ? r.data_len : req.data_len;
+	memcpy(val, r.data, *len);
+	return 0;
+}
+
+int remote_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
+		      socklen_t len)
+{
+	struct control_request req = {.op = CONTROL_SETSOCKOPT, .arg = level, .arg2 = name};
+
+	req.data_len = len < CONTROL_DATA_MAX ? len : CONTROL_DATA_MAX;
+	memcpy(req.data, val, req.data_len);
+	return ask_simply(s, fd, &req);
+}
+
+int remote_queue(struct sock *s, int fd, unsigned long request, int *out)
+{
+	struct control_request req = {.op = CONTROL_IOCTL, .arg = (int)request};
+	struct control_reply r;
+	int err = ask(s, &fd, 1, &req, &r);
+
+	if (!err)
+		memcpy(out, r.data, sizeof(*out));
+	return err;
+}

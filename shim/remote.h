@@ -1,0 +1,42 @@
+/* remote.h - calls on foreign sockets: those whose stack runs in another process.
+ *
+ * They are driver.h's, carried out by that process's driver (control.h). fd is an
+ * app end of s in this process. 0 or a negative errno value, -ESRCH if the stack is
+ * gone or knows no such socket any more; errno is changed. They do what they do in
+ * one go, with signals blocked, and may be called from signal handlers.
+ */
+#ifndef MYTCP_REMOTE_H
+#define MYTCP_REMOTE_H
+
+#include "sock.h"
+
+/* Is there another process's stack that can be asked about s? */
+bool remote_can(const struct sock *s);
+/* No system call from now on that the program itself has not asked for: it is about
+ * to confine itself to a few (seccomp). */
+void remote_forbid(void);
+
+/* The copy of s that this process has becomes as things are. Costs nothing for a
+ * connection whose pair shows that it lives. A stack that is gone took its
+ * connections with it: SOCK_CLOSED. */
+void remote_refresh(struct sock *s, int fd);
+
+int remote_bind(struct sock *s, int fd, const struct endpoint *local);
+int remote_listen(struct sock *s, int fd, int backlog);
+/* Also connects and fills the app end. */
+int remote_connect(struct sock *s, int fd, const struct endpoint *remote);
+/* The program has been told how that ended. */
+void remote_told(struct sock *s, int fd);
+int remote_shutdown(struct sock *s, int fd, int how);
+/* driver_undo(), for a socket whose new app end will be fresh; *id: for its name. */
+int remote_undo(struct sock *s, int fd, int fresh, uint64_t *id);
+/* As sock_take_err(). */
+int remote_take_err(struct sock *s, int fd, int native);
+int remote_getsockopt(struct sock *s, int fd, int level, int name, void *val,
+		      socklen_t *len);
+int remote_setsockopt(struct sock *s, int fd, int level, int name, const void *val,
+		      socklen_t len);
+/* SIOCOUTQ, SIOCOUTQNSD */
+int remote_queue(struct sock *s, int fd, unsigned long request, int *out);
+
+#endif
