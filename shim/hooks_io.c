@@ -192,7 +192,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 	struct sock *s = fdtab_peek(fd);
 	ssize_t r;
 
-	if (!s)
+	if (!s || io_is_confined(s))
 		return real()->write(fd, buf, n);
 	sock_settle(s, fd);
 	io_note_more(s, 0);
@@ -206,7 +206,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	struct sock *s = fdtab_peek(fd);
 	ssize_t r;
 
-	if (!s || n < 0 || n > IOV_MAX)
+	if (!s || n < 0 || n > IOV_MAX || io_is_confined(s))
 		return real()->writev(fd, iov, n);
 	sock_settle(s, fd);
 	io_note_more(s, 0);

@@ -64,7 +64,9 @@ static int enter_seccomp(unsigned long mode, unsigned long program)
 	if (strict)
 		real_only = true;
 	r = real()->prctl(PR_SET_SECCOMP, mode, program, 0, 0);
-	if (strict && r != 0)
+	if (r == 0)
+		privs_confine();
+	else if (strict)
 		real_only = false;
 	return r;
 }

@@ -41,7 +41,7 @@ static void before_drop(long number, const long a[6])
 
 EXPORT long syscall(long number, ...)
 {
-	long a[6];
+	long a[6], r;
 	va_list ap;
 	int i;
 
@@ -54,5 +54,8 @@ EXPORT long syscall(long number, ...)
 	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_STRICT && !a[1] && !a[2])
 		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
 	before_drop(number, a);
-	return real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	r = real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_FILTER && r == 0)
+		privs_confine();
+	return r;
 }

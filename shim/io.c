@@ -40,6 +40,9 @@ ssize_t io_receive_failed(int fd)
 
 	if (native != ECONNRESET && native != EINVAL && native != ENOTCONN)
 		return -1;
+	s = fdtab_peek(fd);
+	if (s && io_is_confined(s))
+		return -1;
 	s = fdtab_get(fd);
 	if (!s) {
 		errno = native;

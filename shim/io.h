@@ -13,6 +13,8 @@
 #include <sys/types.h>
 
 #include "fdtab.h"
+#include "privs.h"
+#include "sockcall.h"
 
 ssize_t io_receive_failed(int fd);
 ssize_t io_send_failed(int fd, bool signal);
@@ -32,6 +34,13 @@ static inline ssize_t io_sent(int fd, ssize_t r, int flags)
 static inline bool io_is_stale(ssize_t r)
 {
 	return r < 0 && errno == ENOTSOCK;
+}
+
+/* May only the very call be made that the program makes (see privs_confine())? */
+static inline bool io_is_confined(const struct sock *s)
+{
+	return atomic_load_explicit(&privs_confined, memory_order_relaxed) &&
+	       !sock_is_mine(s);
 }
 
 /* Flags that mean something else, or nothing, on the pair. 0 or a negative

@@ -21,6 +21,7 @@
 #include "ladder.h"
 #include "names.h"
 #include "real.h"
+#include "remote.h"
 
 /* A set's fd goes to the end of the numbers that programs use, and a table of more
  * than so many costs the kernel memory. */
@@ -31,6 +32,7 @@
 
 atomic_int privs_fd = -1;
 static _Atomic ino_t set_ino;
+atomic_bool privs_confined;
 
 /* What the message says of the fds that it carries. */
 struct set_message {
@@ -308,4 +310,10 @@ void privs_before_uids(uid_t ruid, uid_t euid, uid_t suid)
 		;
 	if (i < 3 && getresuid(&r, &e, &s) == 0 && (r == 0 || e == 0 || s == 0))
 		privs_before_drop();
+}
+
+void privs_confine(void)
+{
+	atomic_store(&privs_confined, true);
+	remote_forbid();
 }

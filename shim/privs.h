@@ -32,6 +32,11 @@ void privs_before_drop(void);
  * may take away capabilities for that: one of them is 0 now (capabilities(7)). */
 void privs_before_uids(uid_t ruid, uid_t euid, uid_t suid);
 
+/* The program has confined itself (seccomp): what it may call, we do not know. So its
+ * calls on sockets of other stacks are the kernel's, one for one, from now on. */
+extern atomic_bool privs_confined;
+void privs_confine(void);
+
 /* The program's fd that holds the spare set, or -1. */
 extern atomic_int privs_fd;
 bool privs_hides_slow(int fd);

@@ -7,6 +7,7 @@
 #include "../../shim/hooks_priv.c"
 #include "../../shim/hooks_syscall.c"
 
+#include <linux/filter.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -195,6 +196,46 @@ static void strict_mode_leaves_read_and_write(void **state)
 	in_child(strict_child);
 	by_number = true;
 	in_child(strict_child);
+}
+
+#define ALLOW(nr) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), \
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+static void confined_child(void)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_close), ALLOW(SYS_exit_group),
+		ALLOW(SYS_rt_sigreturn),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = {.len = sizeof(f) / sizeof(f[0]), .filter = f};
+	struct sock *s, *reset;
+	int a = connected(&s), a_end = fake.engine_end, b = connected(&reset), wrote, n;
+	char c;
+
+	CHECK(real()->send(a_end, "x", 1, 0) == 1);
+	CHECK(real()->send(b, "unread", 6, 0) == 6);
+	CHECK(real()->close(fake.engine_end) == 0);
+	fake.mine = false; /* another process's */
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0);
+	CHECK(read(a, &c, 1) == 1 && c == 'x');
+	wrote = write(a, "y", 1);
+	CHECK(wrote == 1 && close(a) == 0);
+	n = read(b, &c, 1);
+	CHECK(n == -1 && errno == ECONNRESET);
+	CHECK(write(b, "y", 1) == -1 && errno == EPIPE && sigpipes == 1);
+	CHECK(close(b) == 0);
+	real()->_exit(0);
+}
+
+/* Nor does our library call what the filter may kill it for. */
+static void filter_sees_what_the_program_calls(void **state)
+{
+	(void)state;
+	in_child(confined_child);
 }
 
 /* ---- who may use it ---------------------------------------------------------- */
@@ -396,6 +437,7 @@ int main(void)
 		TEST(each_way_to_lose_privileges),
 		TEST(vfork_child_leaves_all_alone),
 		TEST(strict_mode_leaves_read_and_write),
+		TEST(filter_sees_what_the_program_calls),
 		TEST(claimed_by_one_at_a_time),
 		TEST(free_again_when_its_user_is_killed),
 		TEST(each_drop_leaves_one_that_serves),
