@@ -219,6 +219,12 @@ static inline int recv_wait(struct link *l, struct engine_pkt_in *pkts, int n, i
 	return readable(l, ms) ? link_recv(l, pkts, n) : 0;
 }
 
+/* Waits up to ms for what ICMP says. */
+static inline int icmp_wait(struct link *l, struct engine_icmp *msgs, int n, int ms)
+{
+	return readable(l, ms) ? link_recv_icmp(l, msgs, n) : 0;
+}
+
 /* A kernel socket that listens. */
 static inline int kernel_listen(const char *ip, uint16_t port)
 {

@@ -105,16 +105,6 @@ static void a_syn_brings_its_path(void **state)
 
 /* ---- ICMP --------------------------------------------------------------- */
 
-static int icmp_wait(struct link *l, struct engine_icmp *msgs, int n, int ms)
-{
-	int fds[LINK_FDS_MAX];
-	struct pollfd p = {.events = POLLIN};
-
-	assert_int_equal(link_fds(l, fds), 4);
-	p.fd = fds[1];
-	return poll(&p, 1, ms) <= 0 ? 0 : link_recv_icmp(l, msgs, n);
-}
-
 static void routers_complain(void **state)
 {
 	struct net n = net_new();

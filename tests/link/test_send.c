@@ -54,6 +54,10 @@ static void the_kernel_answers_our_syn(void **state)
 	handshake(l, ip->lo, ip->lo);
 	handshake(l, ip->a, ip->a);
 	handshake(l, ip->a, ip->b);
+	if (ip->v6) {
+		handshake(l, A_LINK "%va", B_LINK "%va");
+		handshake(l, A_LINK "%va", A_LINK "%va");
+	}
 	close(near);
 	close(far);
 	link_close(l);
@@ -389,14 +393,18 @@ static void route_errors_are_those_of_connect(void **state)
 	static const char *const to[] = {
 		A_IP, B_IP, "127.0.0.1", "0.0.0.0", "192.0.2.1", "10.1.0.1", "10.2.0.1",
 		"10.3.0.1", "10.77.0.255", "255.255.255.255", "224.0.0.5", "127.255.255.255",
-		"0.1.2.3", "240.0.0.1",
+		"0.1.2.3", "240.0.0.1", A_IP6, B_IP6, "::1", "::", "fd01::1", "2001:db8:1::1",
+		"2001:db8:2::1", "2001:db8:3::1", "fd77::", "ff02::1", "ff0e::1", "fe80::b",
+		"fe80::b%va", "fe80::a%va", "fe80::77%va", "::9", "64:ff9b::1",
 	};
 	struct net n = net_new();
 	struct link *l = open_link(true);
 
 	(void)state;
 	sh("ip route add unreachable 10.1.0.0/16; ip route add prohibit 10.2.0.0/16;"
-	   "ip route add blackhole 10.3.0.0/16; ip route add 224.0.0.0/4 dev va");
+	   "ip route add blackhole 10.3.0.0/16; ip route add 224.0.0.0/4 dev va;"
+	   "ip -6 route add unreachable 2001:db8:1::/48; ip -6 route add prohibit 2001:db8:2::/48;"
+	   "ip -6 route add blackhole 2001:db8:3::/48");
 	for (unsigned i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
 		struct ip_addr dst = addr(to[i]), src = {0};
 		struct tcp_path path;
@@ -449,6 +457,42 @@ static void route_gives_source_and_mtu(void **state)
 	net_free(&n);
 }
 
+/* RFC 6724: of several addresses the one that Linux's TCP would take. */
+static void route_gives_source_and_mtu_of_ip6(void **state)
+{
+	struct net n = net_new();
+	struct link *l = open_link(true);
+	struct ip_addr src = {{0}}, far = addr(B_IP6), near = addr(A_IP6), any = {{0}};
+	struct ip_addr lo = addr("::1"), alien = addr("2001:db8::5"), global = addr("2001:db8:9::1");
+	struct tcp_path path;
+
+	(void)state;
+	assert_int_equal(link_route(l, &far, 0, &src, &path), 0);
+	assert_true(addr_eq(&src, &near));
+	assert_int_equal(path.mtu_bytes, 1500);
+	assert_int_equal(path.gso_max_bytes, 65535 - 40 - 60);
+	assert_int_equal(link_route(l, &far, 0, &alien, &path), -EADDRNOTAVAIL);
+	src = addr("0.0.0.0"); /* "any" is any, in either form */
+	assert_int_equal(link_route(l, &far, 0, &src, &path), 0);
+	assert_true(addr_eq(&src, &near));
+	src = addr(A_IP);
+	assert_int_equal(link_route(l, &far, 0, &src, &path), -EAFNOSUPPORT);
+	src = any;
+	assert_int_equal(link_route(l, &any, 0, &src, &path), 0);
+	assert_true(addr_eq(&src, &lo));
+	assert_int_equal(path.mtu_bytes, 65536);
+	assert_int_equal(path.gso_max_bytes, 0);
+	sh("ip addr add 2001:db8:9::1/64 dev va nodad;"
+	   "ip -6 route add 2000::/3 via " B_IP6 " mtu 1300");
+	src = any;
+	far = addr("2001:db8:77::1");
+	assert_int_equal(link_route(l, &far, 0, &src, &path), 0);
+	assert_true(addr_eq(&src, &global));
+	assert_int_equal(path.mtu_bytes, 1300);
+	link_close(l);
+	net_free(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +506,7 @@ int main(void)
 		IP4_AND_IP6(a_burst_dropped_by_the_queue_is_lost),
 		cmocka_unit_test(route_errors_are_those_of_connect),
 		cmocka_unit_test(route_gives_source_and_mtu),
+		cmocka_unit_test(route_gives_source_and_mtu_of_ip6),
 	};
 
 	return cmocka_run_group_tests_name("link/send", tests, NULL, NULL);
