@@ -283,6 +283,7 @@ struct engine_stats {
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
 	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */
 	uint32_t fin_wait_2;  /* of the lingering: only the peer's FIN is missing */
+	uint32_t last_ack;    /* of the lingering: only the ACK of our FIN is missing */
 	uint32_t half_open;   /* of the connections: SYN-RECEIVED from a listener */
 	uint32_t time_wait;
 	size_t memory_bytes;  /* all that the engine has allocated */

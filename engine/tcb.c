@@ -65,6 +65,8 @@ static void count(struct tcb *t, int sign)
 		st->lingering += s;
 	if (t->state == TCPS_FIN_WAIT_2 && t->released)
 		st->fin_wait_2 += s;
+	if (t->state == TCPS_LAST_ACK && t->released)
+		st->last_ack += s;
 	if (t->state == TCPS_SYN_RECEIVED && t->listener && !t->fast_child)
 		st->half_open += s;
 }

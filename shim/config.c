@@ -70,6 +70,7 @@ void config_defaults(struct config *c)
 	engine_config_defaults(&c->engine);
 	c->link.rcvbuf_bytes = 8u << 20;
 	c->link.gso = true;
+	c->handover = true;
 	c->linger_ms = 10000;
 	c->ttl = c->hop_limit = 64;
 	c->mtu_discover = IP_PMTUDISC_WANT;

@@ -28,7 +28,8 @@ enum config_from {
 struct config {
 	struct engine_config engine;
 	struct link_config link;
-	uint32_t linger_ms;     /* at exit, without progress */
+	bool handover;          /* at exit, to a process in the background */
+	uint32_t linger_ms;     /* at exit without that, without progress */
 	uint32_t ttl, hop_limit; /* of packets, where the program has not said */
 	bool v6only;            /* IPV6_V6ONLY of new sockets */
 	uint32_t mtu_discover;  /* IP_MTU_DISCOVER of new sockets */

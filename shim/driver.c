@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <locale.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -29,6 +30,7 @@
 #include "command.h"
 #include "config.h"
 #include "conn.h"
+#include "handover.h"
 #include "listener.h"
 #include "privs.h"
 #include "mem.h"
@@ -54,8 +56,11 @@ static struct {
 	struct command_queue queue;
 	struct config cfg;
 	struct stack *stack;
-	struct command drain; /* here and not on a stack, see driver_drain() */
-	atomic_bool draining;
+	struct leave_call {
+		struct command c; /* first */
+		enum leave_why why;
+	} leave; /* here and not on a stack, see driver_leave() */
+	atomic_bool leaving;
 } driver;
 
 /* One line on standard error, once in the life of a process. */
@@ -159,14 +164,36 @@ static void refuse_commands(void)
 	}
 }
 
+/* Until the driver has nothing more to do here. Returns what handover_fork() did,
+ * if it was called; else -1. */
+static int work(struct stack *st)
+{
+	int held;
+
+	for (;;) {
+		stack_run(st);
+		if (!st->leave.hand_over)
+			return -1;
+		held = handover_fork(st);
+		if (held >= 0)
+			return held;
+		leave_stays(st);
+	}
+}
+
 static void *driver_main(void *arg)
 {
 	struct stack *st = driver.stack;
 	int err, spare = atomic_load(&privs_fd);
 	pthread_t bell = 0;
+	struct command *left = NULL;
+	int held = -1;
 
 	(void)arg;
 	real_only = true;
+	/* The program's locale lies in memory of the program's. This one is libc's
+	 * constant (newlocale(3)), and what the trace looks like. */
+	uselocale(newlocale(LC_ALL_MASK, "C", NULL));
 	err = own_fds(st, spare);
 	if (!err)
 		err = stack_open(st);
@@ -178,13 +205,19 @@ static void *driver_main(void *arg)
 	atomic_store(&driver.result, (unsigned)err);
 	futex_wake_all(&driver.result);
 	if (!err) {
-		stack_run(st);
+		held = work(st);
+		left = st->leave.waiting;
 		refuse_commands();
 		atomic_store(&driver.bell_ends, true);
 		ring();
 		pthread_join(bell, NULL);
 	}
-	stack_free(st);
+	if (held < 0)
+		stack_free(st);
+	else
+		handover_finish(st, held);
+	if (left)
+		command_done(left, 0);
 	return NULL;
 }
 
@@ -318,7 +351,7 @@ void driver_forget(void)
 {
 	mem_forget();
 	atomic_store(&driver.complained, false);
-	atomic_store(&driver.draining, false);
+	atomic_store(&driver.leaving, false);
 	atomic_store(&driver.state, NONE);
 }
 
@@ -503,23 +536,29 @@ int driver_status(struct sock *s, struct tcp_status *status)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
+static void run_leave(struct stack *st, struct command *c)
+{
+	leave_start(st, c, ((struct leave_call *)c)->why);
+}
+
 /* Not through call(): it may take long, and signals must come through. The
  * command is static, in case one of their handlers does not come back here. */
-void driver_drain(void)
+void driver_leave(enum leave_why why)
 {
 	int cancel, saved = errno;
 
-	if (!driver_is_mine() || atomic_exchange(&driver.draining, true))
+	if (!driver_is_mine() || atomic_exchange(&driver.leaving, true))
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	driver.drain.run = drain_start;
-	if (commands_put(&driver.queue, &driver.drain)) {
+	driver.leave = (struct leave_call){.c.run = run_leave, .why = why};
+	if (commands_put(&driver.queue, &driver.leave.c)) {
 		ring();
-		command_wait(&driver.drain);
-		pthread_join(driver.thread, NULL);
-		atomic_store(&driver.state, NONE);
+		if (command_wait(&driver.leave.c) == 0) {
+			pthread_join(driver.thread, NULL);
+			atomic_store(&driver.state, NONE);
+		}
 	}
 	pthread_setcancelstate(cancel, NULL);
-	atomic_store(&driver.draining, false);
+	atomic_store(&driver.leaving, false);
 	errno = saved;
 }

@@ -13,6 +13,7 @@
 #define MYTCP_DRIVER_H
 
 #include "config.h"
+#include "leave.h"
 #include "names.h"
 #include "sock.h"
 
@@ -61,9 +62,12 @@ void driver_set_opts(struct sock *s);
 void driver_quickack(struct sock *s, bool on);
 /* TCP_INFO, SIOCOUTQ ... -ENOTCONN when there is no connection any more. */
 int driver_status(struct sock *s, struct tcp_status *st);
-/* At exit, the process's fds of ours being closed: returns when all that was
- * written and every FIN is acknowledged, or after MYTCP_LINGER without any
- * progress. Stops the driver. */
-void driver_drain(void);
+/* Before the process ends, becomes another program, or needs to be alone with the
+ * calling thread. If the stack is still needed it goes on in the background, else it
+ * ends; in both cases the driver's threads are gone then. Where it cannot go on
+ * elsewhere, LEAVE_EXIT waits until all that was written and every FIN is
+ * acknowledged, or for MYTCP_LINGER_MS without any progress; the others leave the
+ * driver as it is. So does LEAVE_EXEC if nobody needs the stack: exec may fail. */
+void driver_leave(enum leave_why why);
 
 #endif

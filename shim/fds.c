@@ -139,7 +139,7 @@ void sock_close_all(void)
 {
 	int fd;
 
-	/* driver_drain() waits for all at once. */
+	/* driver_leave() sees to all at once. */
 	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL))
 		close_fd(fd, false);
 }

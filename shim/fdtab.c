@@ -124,3 +124,12 @@ int fdtab_next(int first, const struct sock *s)
 	}
 	return -1;
 }
+
+void fdtab_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < atomic_load(&leaves_end); i++)
+		if (atomic_load(&fdtab_leaves[i]))
+			fn(arg, atomic_load(&fdtab_leaves[i]), sizeof(struct fdtab_leaf));
+}

@@ -50,6 +50,8 @@ struct sock *fdtab_swap(int fd, struct sock *s, bool *last);
 /* The lowest fd from first on whose entry is s, or, with s NULL, that has an
  * entry; -1: there is none. */
 int fdtab_next(int first, const struct sock *s);
+/* Each piece of memory that the table lies in. */
+void fdtab_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void *arg);
 
 /* Is the table that of the running process? Not so in a child of vfork(),
  * which shares its parent's memory but not its fds: it must change nothing. */

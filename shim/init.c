@@ -25,7 +25,7 @@ void init_leave(void)
 	if (!driver_is_mine() || !fdtab_is_mine())
 		return;
 	sock_close_all();
-	driver_drain();
+	driver_leave(LEAVE_EXIT);
 }
 
 /* exit() flushes stdio after our destructor, when our fds are closed. Only

@@ -5,8 +5,8 @@
 
 /* A stdio stream of the program writes to an fd of ours. */
 void init_note_stdio(void);
-/* The process is about to end: closes its fds of ours and waits until what was
- * written has arrived. Does nothing in a child that shares them. */
+/* The process is about to end: closes its fds of ours and leaves the stack, see
+ * driver_leave(). Does nothing in a child that shares them. */
 void init_leave(void);
 
 #endif

@@ -50,8 +50,10 @@ const struct knob knobs[] = {
 	/* the program */
 	{"trace", KNOB_TRACE, IN(trace), 0, 0,
 	 .meaning = "print segments and state changes: - (standard error) or a file"},
+	{"handover", KNOB_SWITCH, IN(handover), 0, 0,
+	 .meaning = "at exit, leave connections to a process in the background"},
 	{"linger_ms", KNOB_NUMBER, IN(linger_ms), 0, HOUR_MS,
-	 .meaning = "at exit, how long unsent bytes may make no progress"},
+	 .meaning = "at exit without that, how long unsent bytes may make no progress"},
 	{"ttl", KNOB_NUMBER, IN(ttl), 1, 255,
 	 .meaning = "time to live of packets",
 	 .sysctl = "ip_default_ttl"},

@@ -120,5 +120,7 @@ void sock_put(struct sock *s);         /* one less; frees */
 void sock_renew_id(struct sock *s);
 /* The one with this id, with a reference for the caller, or NULL. */
 struct sock *sock_by_id(uint64_t id);
+/* Each piece of memory that they lie in. */
+void sockpool_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void *arg);
 
 #endif

@@ -145,3 +145,11 @@ struct sock *sock_by_id(uint64_t id)
 	sock_put(s);
 	return NULL;
 }
+
+void sockpool_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void *arg)
+{
+	unsigned k;
+
+	for (k = 0; k < atomic_load(&chunks_n); k++)
+		fn(arg, atomic_load(&chunks[k]), CHUNK_SOCKS * sizeof(struct sock));
+}

@@ -29,7 +29,7 @@
 #define SEND_BATCH 32
 #define PAIR_BATCH 64
 #define REFUSE_PER_S 200
-#define UPKEEP_US 2000000u
+#define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 200000u
 
 static uint64_t clock_us(void)
@@ -158,8 +158,7 @@ static void set_deadline(struct stack *st)
 			     min_us(st->retry_us, st->upkeep_us));
 
 	at = min_us(at, linger_deadline_us(st));
-	if (st->drain.waiting)
-		at = min_us(at, drain_deadline_us(st));
+	at = min_us(at, leave_deadline_us(st));
 	if (at == ENGINE_NEVER)
 		loop_no_deadline(st->loop);
 	else
@@ -173,10 +172,9 @@ static void on_settle(void *arg)
 	struct stack *st = arg;
 
 	settle(st);
-	if (st->ports.idle.first || st->visitors.first)
+	if (st->ports.idle.first || st->visitors.first || st->background)
 		stack_upkeep_later(st);
-	if (st->drain.waiting)
-		drain_check(st);
+	leave_check(st);
 	set_deadline(st);
 }
 
@@ -291,7 +289,7 @@ struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
 	st->commands = commands;
 	st->creator = getpid();
 	st->claim_fd = st->visitors.fd = st->control.listener = -1;
-	st->pairs_fd = st->ladder.fd = -1;
+	st->pairs_fd = st->ladder.fd = st->proc_fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
 	st->now_us = clock_us();
 	return st;
@@ -350,6 +348,8 @@ int stack_open(struct stack *st)
 	socklen_t len = stack_name(st, NAME_DRIVER, 0, NULL, &name);
 	int err = open_link(st);
 
+	/* Now: the program may go into a chroot later. */
+	st->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (err)
 		return err;
 	/* The buffer counts the kernel's overhead too; half of it is data. */
@@ -374,6 +374,7 @@ int stack_open(struct stack *st)
 
 void stack_run(struct stack *st)
 {
+	st->now_us = clock_us();
 	loop_run(st->loop);
 }
 
@@ -401,6 +402,8 @@ void stack_free(struct stack *st)
 	loop_free(st->loop);
 	if (st->pairs_fd >= 0)
 		close(st->pairs_fd);
+	if (st->proc_fd >= 0)
+		close(st->proc_fd);
 	if (st->engine)
 		engine_free(st->engine);
 	if (st->link)

@@ -19,6 +19,7 @@
 #include "control.h"
 #include "held.h"
 #include "ladder.h"
+#include "leave.h"
 #include "loop.h"
 #include "names.h"
 #include "ports.h"
@@ -45,12 +46,6 @@ struct binding {
 
 struct conn;
 struct listener;
-
-struct drain {
-	struct command *waiting; /* driver_drain()'s, or NULL */
-	uint64_t progress_us;    /* when it was last seen */
-	struct engine_stats seen; /* at the last look */
-};
 
 struct stack {
 	struct config cfg;
@@ -79,7 +74,9 @@ struct stack {
 	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
 	uint64_t refuse_us;   /* start of the second that refuse_n counts */
 	unsigned refuse_n;    /* questions to the kernel in this second */
-	struct drain drain;
+	struct leave leave;
+	bool background;      /* in the process that it was handed over to */
+	int proc_fd;          /* the directory /proc, or -1 */
 };
 
 /* In the starter's thread. Takes the configuration; NULL: out of memory. */
@@ -115,12 +112,5 @@ void stack_closed(struct stack *st, struct sock *s);
 void stack_set_opts(struct stack *st, struct sock *s);
 void stack_quickack(struct stack *st, struct sock *s, bool on);
 int stack_status(struct stack *st, struct sock *s, struct tcp_status *status);
-
-/* drain.c */
-void drain_start(struct stack *st, struct command *c);
-/* Ends the loop when there is nothing left to wait for. */
-void drain_check(struct stack *st);
-/* When drain_check() will not wait any longer. */
-uint64_t drain_deadline_us(const struct stack *st);
 
 #endif

@@ -71,7 +71,7 @@ exit_dead_peer() {
 		s.sendall(b"into the void")
 	END
 	sink
-	start client env MYTCP_LINGER_MS=1500 "$MYTCP" python3 send.py "$SRV"
+	start client env MYTCP_HANDOVER=off MYTCP_LINGER_MS=1500 "$MYTCP" python3 send.py "$SRV"
 	local begin
 	eventually test -e connected
 	rule b drop

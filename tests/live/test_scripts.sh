@@ -15,7 +15,7 @@ lane() {
 	for script in "$ROOT"/tests/engine/scripts/*.script; do
 		[ $((i++ % AT_ONCE)) = "$1" ] || continue
 		wanted=$(python3 "$LIVE/play.py" --settings "$script") || continue
-		mapfile -t settings < <(printf 'linger_ms=0\nquickacks=0\nsyn_linear_timeouts=0\nsack=off\ntimestamps=off\nwindow_scaling=off\n%s\n' "$wanted" | grep .)
+		mapfile -t settings < <(printf 'handover=off\nlinger_ms=0\nquickacks=0\nsyn_linear_timeouts=0\nsack=off\ntimestamps=off\nwindow_scaling=off\n%s\n' "$wanted" | grep .)
 		# shellcheck disable=SC2086 # no word when empty
 		$EXEC ip netns exec "$host" $MYTCP "${settings[@]/#/--set=}" \
 			python3 "$LIVE/play.py" "$script" >&2

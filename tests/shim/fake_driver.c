@@ -151,9 +151,9 @@ int driver_status(struct sock *s, struct tcp_status *st)
 	return 0;
 }
 
-void driver_drain(void)
+void driver_leave(enum leave_why why)
 {
-	fake.drained++;
+	fake.left[why]++;
 }
 
 bool driver_nofile_raised(void)

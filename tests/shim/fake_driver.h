@@ -14,7 +14,8 @@ extern struct fake {
 	int start_err, connect_err, listen_err; /* what these commands answer */
 	int engine_end;          /* of the last driver_connect(), without its filler
 				    but for one byte */
-	unsigned connects, listens, binds, closed, undone, kicks, opts, drained, drops;
+	unsigned connects, listens, binds, closed, undone, kicks, opts, drops;
+	unsigned left[LEAVE_ALONE + 1];
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */
 	struct tcp_status status;

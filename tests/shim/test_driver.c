@@ -174,7 +174,7 @@ static int connect_with_trace(void)
 	if (!put(a.fd, 0, 10))
 		return 102;
 	app_close(&a);
-	driver_drain();
+	driver_leave(LEAVE_EXIT);
 	return driver_is_mine() ? 103 : 0;
 }
 
@@ -321,7 +321,7 @@ static void drain_waits_for_the_last_byte(void **state)
 	close(peer);
 	send_pattern(a.fd, 0, total);
 	app_close(&a);
-	driver_drain();
+	driver_leave(LEAVE_EXIT);
 	assert_false(driver_is_mine());
 	/* A joined thread may still be seen for a moment. */
 	for (int i = 0; i < PATIENCE_MS && our_threads(); i++)
@@ -329,7 +329,7 @@ static void drain_waits_for_the_last_byte(void **state)
 	assert_int_equal(our_threads(), 0);
 	expect_success(reader);
 	assert_int_equal(driver_bind(a.s, NULL), -ESRCH);
-	driver_drain(); /* nothing to do */
+	driver_leave(LEAVE_EXIT); /* nothing to do */
 	assert_int_equal(driver_start(), 0);
 }
 
@@ -356,7 +356,7 @@ static void drain_gives_up_without_progress(void **state)
 	}
 	app_close(&a);
 	began = now_ms();
-	driver_drain();
+	driver_leave(LEAVE_EXIT);
 	assert_in_range(now_ms() - began, 1000, 3000);
 	close(peer);
 }
@@ -376,7 +376,7 @@ static void drain_does_not_wait_for_children(void **state)
 	}
 	send_pattern(a.fd, 0, 10);
 	app_close(&a);
-	driver_drain();
+	driver_leave(LEAVE_EXIT);
 	expect_success(child);
 	expect_pattern(peer, 0, 10);
 	expect_error(peer, ECONNRESET);

@@ -383,7 +383,7 @@ static void vfork_child_leaves_the_table_alone(void **state)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(fake.drained, 0);
+	assert_int_equal(fake.left[LEAVE_EXIT], 0);
 	assert_int_equal(fake.closed, 0);
 	assert_ptr_equal(fdtab_peek(fd), s);
 	assert_int_equal(write(fd, "x", 1), 1);
