@@ -243,8 +243,7 @@ static int new_engine_end(struct conn *c)
 {
 	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 	struct sockaddr_un name;
-	socklen_t len = stack_name(c->st, NAME_ENGINE, c->sock_id,
-				   tcp_flow(c->tcb), &name);
+	socklen_t len = stack_name(c->st, NAME_ENGINE, c->s, tcp_flow(c->tcb), &name);
 	int fd, err;
 
 	do

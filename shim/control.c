@@ -124,7 +124,7 @@ static int listen_it(struct stack *st, struct sock *s, const struct message *m)
 static int connect_app_end(struct stack *st, int fd)
 {
 	struct sockaddr_un sun;
-	socklen_t len = stack_name(st, NAME_DRIVER, 0, NULL, &sun);
+	socklen_t len = stack_name(st, NAME_DRIVER, NULL, NULL, &sun);
 	int flags = fcntl(fd, F_GETFL), err = 0;
 
 	visitors_accept(&st->visitors);

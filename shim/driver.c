@@ -63,6 +63,8 @@ static struct {
 	atomic_bool leaving;
 } driver;
 
+static __thread bool is_driver;
+
 /* One line on standard error, once in the life of a process. */
 __attribute__((format(printf, 1, 2)))
 static void complain(const char *fmt, ...)
@@ -190,7 +192,7 @@ static void *driver_main(void *arg)
 	int held = -1;
 
 	(void)arg;
-	real_only = true;
+	real_only = is_driver = true;
 	/* The program's locale lies in memory of the program's. This one is libc's
 	 * constant (newlocale(3)), and what the trace looks like. */
 	uselocale(newlocale(LC_ALL_MASK, "C", NULL));
@@ -340,6 +342,11 @@ int driver_start(void)
 	return err;
 }
 
+bool driver_is_this_thread(void)
+{
+	return is_driver;
+}
+
 bool driver_is_mine(void)
 {
 	return atomic_load(&driver.state) == RUNNING && driver.pid == getpid();
@@ -391,7 +398,7 @@ static int call(struct call *c, void (*run)(struct stack *st, struct command *c)
 	sigset_t all, old;
 	int result = -ESRCH;
 
-	if (real_only) { /* the driver itself, for another process (control.c) */
+	if (is_driver) {
 		run(driver.stack, &c->c);
 		return c->c.result;
 	}

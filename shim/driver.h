@@ -23,6 +23,8 @@
 int driver_start(void);
 /* Does this process own a running driver? Cheap; false after fork(). */
 bool driver_is_mine(void);
+/* Is it the driver itself that asks, on behalf of another process (control.c)? */
+bool driver_is_this_thread(void);
 /* In the child of a fork: forget the parent's driver. */
 void driver_forget(void);
 

@@ -97,6 +97,14 @@ int sock_attach(int fd, struct sock *s)
 	return err ? err : fd;
 }
 
+void sock_enter(int fd, struct sock *s)
+{
+	if (fdtab_reserve(fd) == 0)
+		enter(fd, s);
+	else
+		sock_put(s);
+}
+
 void sock_replaced(int newfd)
 {
 	if (fdtab_peek(newfd) && fdtab_is_mine())

@@ -3,11 +3,13 @@
  * Fds that are none of ours are the kernel's business, except that a number
  * which one of these calls gives out can have no stale entry in the table.
  */
+#include "adopt.h"
 #include "hooks.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdarg.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "privs.h"
@@ -96,6 +98,15 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 		privs_make_way((int)(intptr_t)arg);
 	r = real()->fcntl64(fd, cmd, arg);
 	return is_dup(cmd) ? dup_done(fd, r) : r;
+}
+
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+	int fd = real()->pidfd_getfd(pidfd, target, flags);
+
+	if (fd >= 0)
+		adopt_fd(fd);
+	return fd;
 }
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)

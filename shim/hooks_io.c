@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "io.h"
 
 /* ---- receiving ---------------------------------------------------------- */
@@ -94,12 +95,33 @@ static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
 	return r;
 }
 
+/* With fds in it, perhaps. */
+static ssize_t receive_plain(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r = real()->recvmsg(fd, msg, flags);
+
+	if (r >= 0 && msg->msg_controllen)
+		adopt_received(msg);
+	return r;
+}
+
+static int receive_plain_many(int fd, struct mmsghdr *vec, unsigned n, int flags,
+			      struct timespec *timeout)
+{
+	int r = real()->recvmmsg(fd, vec, n, flags, timeout), i;
+
+	for (i = 0; i < r; i++)
+		if (vec[i].msg_hdr.msg_controllen)
+			adopt_received(&vec[i].msg_hdr);
+	return r;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct hook h;
 
 	if (!fdtab_peek(fd))
-		return real()->recvmsg(fd, msg, flags);
+		return receive_plain(fd, msg, flags);
 	if (!msg->msg_name && !(flags & (UNUSUAL | MSG_OOB)))
 		return io_received(fd, real()->recvmsg(fd, msg, flags));
 	if (!hook_enter(&h, fd))
@@ -124,7 +146,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
 	unsigned i;
 
 	if (!fdtab_peek(fd))
-		return real()->recvmmsg(fd, vec, n, flags, timeout);
+		return receive_plain_many(fd, vec, n, flags, timeout);
 	if (timeout) {
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		end.tv_sec += timeout->tv_sec +

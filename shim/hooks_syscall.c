@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,6 +54,8 @@ EXPORT long syscall(long number, ...)
 		return prctl(a[0], a[1], a[2], a[3], a[4]);
 	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_STRICT && !a[1] && !a[2])
 		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	if (number == SYS_pidfd_getfd)
+		return pidfd_getfd(a[0], a[1], a[2]);
 	before_drop(number, a);
 	r = real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_FILTER && r == 0)

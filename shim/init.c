@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "sockcall.h"
@@ -49,6 +50,7 @@ __attribute__((constructor)) static void begin(void)
 {
 	real();
 	fdtab_set_owner();
+	adopt_inherited();
 	pthread_atfork(NULL, NULL, forked_child);
 	at_quick_exit(init_leave);
 }

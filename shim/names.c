@@ -22,6 +22,7 @@ struct wire_name {
 	uint8_t kind;
 	uint8_t stack[16];
 	uint64_t sock_id;
+	uint8_t family;
 	struct wire_endpoint local, remote;
 } __attribute__((packed));
 
@@ -58,7 +59,8 @@ static void endpoint_decode(const struct wire_endpoint *w, struct endpoint *e)
 
 socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
 {
-	struct wire_name w = {.kind = n->kind, .sock_id = n->sock_id};
+	struct wire_name w = {.kind = n->kind, .sock_id = n->sock_id,
+			      .family = n->family};
 	size_t len = wire_len(w.kind);
 
 	memcpy(w.prefix, PREFIX, PREFIX_LEN);
@@ -87,6 +89,7 @@ bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n)
 	n->kind = w.kind;
 	memcpy(n->stack, w.stack, sizeof(w.stack));
 	n->sock_id = w.sock_id;
+	n->family = w.family;
 	endpoint_decode(&w.local, &n->flow.local);
 	endpoint_decode(&w.remote, &n->flow.remote);
 	return true;

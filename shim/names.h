@@ -28,6 +28,7 @@ struct name {
 	enum name_kind kind;
 	uint8_t stack[16]; /* NAME_SPARE: the set's own 16 bytes */
 	uint64_t sock_id;  /* NAME_APP, NAME_ENGINE */
+	int family;        /* the same: of the program's socket */
 	struct flow flow;  /* NAME_ENGINE only */
 };
 

@@ -29,7 +29,7 @@ static const struct {
 	CALL(write), CALL(writev), CALL(send), CALL(sendto), CALL(sendmsg),
 	CALL(sendmmsg), CALL(sendfile), CALL(sendfile64), CALL(splice),
 	CALL(setuid), CALL(seteuid), CALL(setreuid), CALL(setresuid), CALL(capset),
-	CALL(prctl), CALL(chroot), CALL(syscall),
+	CALL(prctl), CALL(pidfd_getfd), CALL(chroot), CALL(syscall),
 	CALL(fdopen), CALL(_exit), CALL(_Exit), CALL(getdtablesize), CALL(sysconf),
 	CALL(getrlimit), CALL(getrlimit64), CALL(setrlimit), CALL(setrlimit64),
 	CALL(prlimit), CALL(prlimit64),

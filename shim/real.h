@@ -72,6 +72,7 @@ struct real_calls {
 	int (*capset)(struct __user_cap_header_struct *header,
 		      const struct __user_cap_data_struct *data);
 	int (*prctl)(int option, ...);
+	int (*pidfd_getfd)(int pidfd, int target, unsigned flags);
 	int (*chroot)(const char *path);
 	long (*syscall)(long number, ...);
 

@@ -26,7 +26,7 @@
 
 bool sock_is_mine(const struct sock *s)
 {
-	return real_only || /* the driver itself, for another process */
+	return driver_is_this_thread() || /* for another process */
 	       (driver_is_mine() &&
 		memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0);
 }
@@ -106,7 +106,7 @@ int sock_socket(int domain, int type)
 
 void sock_make_name(struct sock *s, uint64_t id)
 {
-	struct name n = {.kind = NAME_APP, .sock_id = id};
+	struct name n = {.kind = NAME_APP, .sock_id = id, .family = s->family};
 
 	memcpy(n.stack, s->stack, sizeof(n.stack));
 	s->name_len = name_encode(&n, &s->name);

@@ -93,6 +93,9 @@ static inline void sock_settle(struct sock *s, int fd)
 /* Makes the new fd an entry for s and takes over a reference to it. On error
  * (no memory, or fd is beyond the program's RLIMIT_NOFILE) closes fd. */
 int sock_attach(int fd, struct sock *s);
+/* The same of an fd that stays open whatever happens: without memory it is a plain
+ * one. */
+void sock_enter(int fd, struct sock *s);
 /* Would the next fd be beyond the program's own RLIMIT_NOFILE, where the driver
  * has raised the process's? any_fd is open. */
 bool sock_fd_limit_reached(int any_fd);

@@ -345,7 +345,7 @@ static int open_link(struct stack *st)
 int stack_open(struct stack *st)
 {
 	struct sockaddr_un name;
-	socklen_t len = stack_name(st, NAME_DRIVER, 0, NULL, &name);
+	socklen_t len = stack_name(st, NAME_DRIVER, NULL, NULL, &name);
 	int err = open_link(st);
 
 	/* Now: the program may go into a chroot later. */
@@ -366,7 +366,7 @@ int stack_open(struct stack *st)
 	if (!err)
 		err = watch_visitors(st);
 	if (!err) {
-		len = stack_name(st, NAME_CONTROL, 0, NULL, &name);
+		len = stack_name(st, NAME_CONTROL, NULL, NULL, &name);
 		err = control_open(&st->control, &name, len);
 	}
 	return err ? err : open_loop(st);
@@ -416,12 +416,15 @@ void stack_free(struct stack *st)
 
 /* ---- for all ---------------------------------------------------------------------- */
 
-socklen_t stack_name(const struct stack *st, enum name_kind kind,
-		     uint64_t sock_id, const struct flow *flow,
-		     struct sockaddr_un *sun)
+socklen_t stack_name(const struct stack *st, enum name_kind kind, const struct sock *s,
+		     const struct flow *flow, struct sockaddr_un *sun)
 {
-	struct name n = {.kind = kind, .sock_id = sock_id};
+	struct name n = {.kind = kind};
 
+	if (s) {
+		n.sock_id = atomic_load(&s->id);
+		n.family = s->family;
+	}
 	memcpy(n.stack, st->id, sizeof(n.stack));
 	if (flow)
 		n.flow = *flow;

@@ -96,10 +96,9 @@ void stack_upkeep_later(struct stack *st);
 /* The same, but sooner. */
 void stack_upkeep_soon(struct stack *st);
 
-/* The name of something of this stack; flow may be NULL. */
-socklen_t stack_name(const struct stack *st, enum name_kind kind,
-		     uint64_t sock_id, const struct flow *flow,
-		     struct sockaddr_un *sun);
+/* The name of something of this stack; s and flow may be NULL. */
+socklen_t stack_name(const struct stack *st, enum name_kind kind, const struct sock *s,
+		     const struct flow *flow, struct sockaddr_un *sun);
 /* Options for the engine: the socket's where set, else the stack's. */
 void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 		    struct tcp_opts *out);

@@ -44,6 +44,11 @@ bool driver_before_drop(void)
 	return !fake.start_err;
 }
 
+bool driver_is_this_thread(void)
+{
+	return false;
+}
+
 bool driver_is_mine(void)
 {
 	return fake.mine;

@@ -15,8 +15,10 @@ static struct name sample(enum name_kind kind)
 	struct name n = {.kind = kind};
 
 	memset(n.stack, 0xa5, sizeof(n.stack));
-	if (kind == NAME_APP || kind == NAME_ENGINE)
+	if (kind == NAME_APP || kind == NAME_ENGINE) {
 		n.sock_id = 0x123456789abcdef0;
+		n.family = AF_INET6;
+	}
 	if (kind == NAME_ENGINE) {
 		memset(&n.flow.local.addr, 1, sizeof(n.flow.local.addr));
 		memset(&n.flow.remote.addr, 2, sizeof(n.flow.remote.addr));
@@ -31,6 +33,7 @@ static void assert_same(const struct name *a, const struct name *b)
 	assert_int_equal(a->kind, b->kind);
 	assert_memory_equal(a->stack, b->stack, sizeof(a->stack));
 	assert_true(a->sock_id == b->sock_id);
+	assert_int_equal(a->family, b->family);
 	assert_memory_equal(&a->flow.local.addr, &b->flow.local.addr, 16);
 	assert_memory_equal(&a->flow.remote.addr, &b->flow.remote.addr, 16);
 	assert_int_equal(a->flow.local.port, b->flow.local.port);
