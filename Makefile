@@ -129,6 +129,7 @@ $(TESTS) $(SIM): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES) $(BUILD)/libev-pic.a $(if 
 
 $(LIVE_HELP): $(BUILD)/%: $(BUILD)/%.o
 	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $< $(LDFLAGS)
+$(BUILD)/tests/live/inetd: LDFLAGS += $(if $(SANITIZE),,-static)
 .SECONDARY: $(TESTS:=.o) $(SIM:=.o) $(LIVE_HELP:=.o)
 
 $(SOCKAPI): $(SOCKAPI_OBJS)

@@ -55,9 +55,10 @@ static void end(struct stack *st, struct sock *s)
 	}
 }
 
-void held_check(struct stack *st)
+bool held_check(struct stack *st)
 {
 	struct sock **at = &st->held, *s;
+	bool ended = false;
 
 	while ((s = *at)) {
 		bool bare = is_bare(s);
@@ -70,10 +71,12 @@ void held_check(struct stack *st)
 		s->held = false;
 		if (bare)
 			end(st, s);
+		ended |= bare;
 		sock_put(s);
 	}
 	if (st->held)
 		stack_upkeep_soon(st);
+	return ended;
 }
 
 void held_free(struct stack *st)

@@ -16,8 +16,8 @@ struct stack;
 /* Somebody has done something with s: remembers it if this process has no fd of it
  * and it is bound or listens. */
 void held_look(struct stack *st, struct sock *s);
-/* Ends the sockets whose last copy is closed. */
-void held_check(struct stack *st);
+/* Ends the sockets whose last copy is closed. Were there any? */
+bool held_check(struct stack *st);
 void held_free(struct stack *st);
 
 #endif

@@ -465,6 +465,8 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 		return -ENOMEM;
 	b->h.kind = HANDLE_BINDING;
 	err = ports_bind(&st->ports, local, &s->opts, &b->port);
+	if (err == -EADDRINUSE && held_check(st)) /* who had it may be gone */
+		err = ports_bind(&st->ports, local, &s->opts, &b->port);
 	if (err) {
 		free(b);
 		return err;

@@ -1,0 +1,421 @@
+#!/usr/bin/env python3
+"""fork.py CASE [PORT] - one process's sockets in the hands of others.
+
+Server and client are both here, on the loopback, so that it runs on the kernel's TCP
+as well and must do the same there.
+"""
+import errno
+import os
+import select
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import time
+
+PORT = 9000
+ADDR = ("127.0.0.1", PORT)
+
+
+def child(function, *args):
+    """Runs it in a forked child; the pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        function(*args)
+        status = 0
+    except BaseException:  # noqa: B902 # it must not return into the parent's code
+        sys.excepthook(*sys.exc_info())
+    os._exit(status)
+
+
+def join(pid):
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, status
+
+
+def in_child(function, *args):
+    join(child(function, *args))
+
+
+def bound(port=PORT, **options):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", port))
+    return s
+
+
+def listener(backlog=16):
+    s = bound()
+    s.listen(backlog)
+    return s
+
+
+def pair():
+    """A connected pair: the accepted one, the one that connected."""
+    with listener() as l:
+        c = socket.create_connection(ADDR)
+        return l.accept()[0], c
+
+
+def receive(s, n):
+    data = b""
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        assert part, f"end of file after {len(data)} bytes"
+        data += part
+    return data
+
+
+def fails(want, function, *args):
+    try:
+        function(*args)
+    except OSError as e:
+        assert e.errno == want, e
+    else:
+        raise AssertionError(f"no {errno.errorcode[want]}")
+
+
+def tcp_state(s):
+    return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)[0]
+
+
+# ---- calls on sockets of the parent -------------------------------------------------
+
+
+def listens():
+    """bind() in the parent, listen() and accept() in the child, as daemons do."""
+    l = bound()
+
+    def serve():
+        l.listen(4)
+        assert l.getsockname() == ADDR
+        assert l.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        assert tcp_state(l) == 10
+        os.write(ready, b"x")
+        s, peer = l.accept()
+        assert s.getpeername() == peer and s.getsockname() == ADDR
+        s.sendall(receive(s, 5))
+
+    done, ready = os.pipe()
+    pid = child(serve)
+    l.close()
+    os.read(done, 1)
+    c = socket.create_connection(ADDR)
+    c.sendall(b"hello")
+    assert receive(c, 5) == b"hello"
+    join(pid)
+    assert c.recv(1) == b""
+    c.close()
+    time.sleep(1)  # the last copy of the listener is closed
+    fails(errno.ECONNREFUSED, socket.create_connection, ADDR)
+
+
+def connects():
+    """A bound socket connects in the child; refused, then again."""
+    l = listener()
+    c = bound(PORT + 1)
+
+    def connect():
+        fails(errno.ECONNREFUSED, c.connect, ("127.0.0.1", 9))
+        c.connect(ADDR)
+        assert c.getsockname() == ("127.0.0.1", PORT + 1) and c.getpeername() == ADDR
+        fails(errno.EISCONN, c.connect, ADDR)
+        c.sendall(b"hello")
+
+    pid = child(connect)
+    s, peer = l.accept()
+    assert peer == ("127.0.0.1", PORT + 1)
+    assert receive(s, 5) == b"hello"
+    join(pid)
+
+
+def finishes_connect():
+    """A non-blocking connect() that the parent has begun."""
+    l = listener()
+    c = socket.socket()
+    c.setblocking(False)
+    assert c.connect_ex(ADDR) == errno.EINPROGRESS
+
+    def finish():
+        assert select.select([], [c], [], 10)[1]
+        assert c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert c.getpeername() == ADDR
+        c.setblocking(True)
+        c.sendall(b"x" * 1000000)
+
+    pid = child(finish)
+    s = l.accept()[0]
+    receive(s, 1000000)
+    join(pid)
+    c = socket.socket()
+    c.setblocking(False)
+    assert c.connect_ex(("127.0.0.1", 9)) == errno.EINPROGRESS
+
+    def refused():
+        assert select.select([], [c], [], 10)[1]
+        error = c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        assert error == errno.ECONNREFUSED, error
+        assert c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        fails(errno.ENOTCONN, c.getpeername)
+
+    in_child(refused)
+
+
+def options():
+    """Options, names, errors: what one process sets the other sees."""
+    s, c = pair()
+
+    def look():
+        for level, name, value in (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7777),
+        ):
+            assert s.getsockopt(level, name) != value
+            s.setsockopt(level, name, value)
+            assert s.getsockopt(level, name) == value
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert tcp_state(s) == 1
+        fails(errno.ENOPROTOOPT, s.setsockopt, socket.IPPROTO_TCP, 9999, 1)
+        fails(errno.EINVAL, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, -1)
+
+    in_child(look)
+    assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+    assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7777
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    c.close()
+
+    def broken():
+        select.select([s], [], [], 10)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
+        assert s.recv(1) == b""
+        fails(errno.ENOTCONN, s.getpeername)
+        fails(errno.ENOTCONN, s.shutdown, socket.SHUT_RD)
+        assert tcp_state(s) == 7
+
+    in_child(broken)
+
+
+def shuts_down():
+    """SHUT_WR in the child, and both ways; the parent's copy stays open or not."""
+    for parent_keeps in True, False:
+        s, c = pair()
+
+        def half():
+            s.sendall(b"hello")
+            s.shutdown(socket.SHUT_WR)
+            fails(errno.EPIPE, s.send, b"x")
+            assert receive(s, 3) == b"bye"
+            assert s.recv(1) == b""
+
+        pid = child(half)
+        if not parent_keeps:
+            s.close()
+        assert receive(c, 5) == b"hello" and c.recv(1) == b""
+        c.sendall(b"bye")
+        c.shutdown(socket.SHUT_WR)
+        join(pid)
+        c.close()
+        # The other order: SHUT_WR comes when the end of file is there.
+        s, c = pair()
+
+        def last():
+            assert receive(s, 3) == b"bye" and s.recv(1) == b""
+            s.sendall(b"hello")
+            s.shutdown(socket.SHUT_WR)
+            time.sleep(0.5)
+
+        pid = child(last)
+        if not parent_keeps:
+            s.close()
+        c.sendall(b"bye")
+        c.shutdown(socket.SHUT_WR)
+        assert receive(c, 5) == b"hello" and c.recv(1) == b""
+        join(pid)
+
+
+# ---- servers ---------------------------------------------------------------------------
+
+
+def ask(n):
+    """n connections, each answered with what it said."""
+    pids = set()
+    for i in range(n):
+        with socket.create_connection(ADDR) as c:
+            text = b"%08d" % i
+            c.sendall(text)
+            answer = receive(c, 16)
+            assert answer[:8] == text
+            pids.add(answer[8:])
+            assert c.recv(1) == b""
+    return len(pids)
+
+
+def answer(s):
+    s.sendall(receive(s, 8) + b"%08d" % os.getpid())
+
+
+def per_connection():
+    """A child for each connection."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            assert self.request.getpeername() == self.client_address
+            answer(self.request)
+
+    class Server(socketserver.ForkingMixIn, socketserver.TCPServer):
+        allow_reuse_address = True
+
+    server = Server(ADDR, Handler)
+    pid = child(ask, 50)
+    for _ in range(50):
+        server.handle_request()
+    join(pid)
+    server.server_close()
+
+
+def prefork():
+    """Workers accept on the inherited listener, which the parent closes."""
+    l = listener(5)
+
+    def work():
+        while True:
+            s, peer = l.accept()
+            with s:
+                answer(s)
+
+    workers = [child(work) for _ in range(4)]
+    l.close()
+    clients = [child(ask, 100) for _ in range(4)]
+    for pid in clients:
+        join(pid)
+    assert ask(200) > 1
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    time.sleep(0.5)
+    fails(errno.ECONNREFUSED, socket.create_connection, ADDR)
+    with listener():  # the port is free
+        pass
+
+
+# ---- other programs --------------------------------------------------------------------
+
+LOOK = """
+import socket, sys
+s = socket.socket(fileno=int(sys.argv[1]))
+assert s.family == socket.AF_INET and s.type == socket.SOCK_STREAM
+assert s.getsockname()[1] == 9000 and s.getpeername()[0] == "127.0.0.1"
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)[0] == 1
+s.sendall(s.recv(100))
+"""
+
+
+def without_us():
+    return {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+
+
+def executed():
+    """exec() with the connection: known as TCP there, or at least usable."""
+    s, c = pair()
+    for i, run in enumerate((
+        lambda fd: subprocess.run([sys.executable, "-c", LOOK, str(fd)],
+                                  pass_fds=[fd], check=True),
+        lambda fd: in_child(lambda: (os.set_inheritable(fd, True),
+                                     os.execv(sys.executable, [sys.executable, "-c", LOOK,
+                                                               str(fd)]))),
+        lambda fd: spawned(["sh", "-c", f"head -c 5 <&{fd} >&{fd}"], fd, os.environ),
+        lambda fd: spawned(["sh", "-c", f"head -c 5 <&{fd} >&{fd}"], fd, without_us()),
+    )):
+        c.sendall(b"hello")
+        run(s.fileno())
+        assert receive(c, 5) == b"hello", i
+    s.close()
+    assert c.recv(1) == b""
+
+
+def spawned(argv, fd, env):
+    os.set_inheritable(fd, True)
+    join(os.posix_spawnp(argv[0], argv, env))
+
+
+TAKE = """
+import socket, sys
+way = socket.socket(fileno=int(sys.argv[1]))
+_, fds, flags, _ = socket.recv_fds(way, 10, 4)
+l, s = socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1])
+if len(sys.argv) > 2:
+    assert s.family == socket.AF_INET
+    assert s.getsockname()[1] == 9000 and s.getpeername()[0] == "127.0.0.1"
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    assert l.getsockname() == ("127.0.0.1", 9000)
+    n, peer = l.accept()
+    assert n.getpeername() == peer
+else:
+    n = socket.socket(fileno=l._accept()[0])
+n.sendall(n.recv(100))
+s.sendall(s.recv(100))
+"""
+
+
+def passed():
+    """SCM_RIGHTS to a program with us and to one without."""
+    for env, how in (os.environ, ["known"]), (without_us(), []):
+        l = listener()
+        c = socket.create_connection(ADDR)
+        s = l.accept()[0]
+        here, there = socket.socketpair()
+        taker = subprocess.Popen([sys.executable, "-c", TAKE, str(there.fileno())] + how,
+                                 pass_fds=[there.fileno()], env=env)
+        socket.send_fds(here, [b"x"], [l.fileno(), s.fileno()])
+        l.close()
+        s.close()
+        c.sendall(b"hello")
+        c2 = socket.create_connection(ADDR)
+        c2.sendall(b"again")
+        assert receive(c2, 5) == b"again"
+        assert receive(c, 5) == b"hello"
+        assert taker.wait() == 0
+        assert c.recv(1) == b"" and c2.recv(1) == b""
+
+
+def killed():
+    """The children of a process that was killed get no clean end of file. (The kernel's
+    TCP lives on, so this is for ours alone.)"""
+    l = listener()
+
+    def owner():
+        c = socket.create_connection(ADDR)  # starts a stack
+        c.sendall(b"x")
+        child(holder, c)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def holder(c):
+        try:
+            os.write(out, b"ok" if c.recv(1) else b"eof")
+        except OSError as e:
+            assert e.errno == errno.ECONNRESET
+            fails(errno.ENOTCONN, c.getpeername)
+            fails(errno.EPIPE, c.send, b"x")
+            os.write(out, b"reset")
+
+    says, out = os.pipe()
+    os.waitpid(child(owner), 0)
+    os.close(out)
+    s = l.accept()[0]
+    assert os.read(says, 10) == b"reset"
+    receive(s, 1)
+
+
+if __name__ == "__main__":
+    signal.alarm(50)
+    {f.__name__: f for f in (listens, connects, finishes_connect, options, shuts_down,
+                             per_connection, prefork, executed, passed, killed)}[sys.argv[1]]()
