@@ -63,7 +63,8 @@ static struct {
 	atomic_bool leaving;
 } driver;
 
-static __thread bool is_driver;
+/* As real_only: what other models need is gone in the background. */
+static __thread bool is_driver __attribute__((tls_model("initial-exec")));
 
 /* One line on standard error, once in the life of a process. */
 __attribute__((format(printf, 1, 2)))
