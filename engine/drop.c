@@ -20,6 +20,7 @@ static const char *const drop_names[DROP_COUNT] = {
 	[DROP_ACCEPT_QUEUE] = "accept queue full",
 	[DROP_DEFERRED] = "waiting for text",
 	[DROP_NO_PATH] = "path needed",
+	[DROP_ASK] = "perhaps another stack's",
 	[DROP_SYN_SENT_ACK] = "unacceptable ACK in SYN-SENT",
 	[DROP_SYN_SENT] = "neither SYN nor RST in SYN-SENT",
 	[DROP_PAWS] = "old timestamp (PAWS)",

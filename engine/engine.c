@@ -188,6 +188,9 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 	uint32_t after;
 	enum drop d;
 
+	if (t && pkt->ask && others_decide(t, s) &&
+	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow)))
+		return DROP_ASK;
 	if (t && (l = replace_time_wait(t, s, &after, now_us)))
 		return arrives_listen(l, &pkt->path, flow, s, &after, now_us);
 	if (!t) {
@@ -232,7 +235,7 @@ enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
 		d = DROP_ADDRESS;
 	if (!d)
 		d = dispatch(e, pkt, &flow, &s, &rec, now_us);
-	if (d == DROP_NO_PATH) {
+	if (d == DROP_NO_PATH || d == DROP_ASK) {
 		e->stats.segs_in--;
 		return d;
 	}

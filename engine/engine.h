@@ -72,6 +72,7 @@ struct engine_pkt_in {
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
+	bool ask;                /* the caller knows what to do about DROP_ASK */
 };
 
 /* One TCP segment, or a burst of them that differ only in sequence number and
@@ -123,6 +124,7 @@ enum drop {
 	DROP_ACCEPT_QUEUE, /* listener's accept queue is full */
 	DROP_DEFERRED,     /* an ACK without the text that TCP_DEFER_ACCEPT wants */
 	DROP_NO_PATH,      /* a SYN cookie: to be given again with its path */
+	DROP_ASK,          /* another stack's? see engine_pkt_in.ask */
 	DROP_SYN_SENT_ACK, /* unacceptable ACK in SYN-SENT */
 	DROP_SYN_SENT,     /* neither SYN nor acceptable RST in SYN-SENT */
 	DROP_PAWS,         /* timestamp is older than the last one, RFC 7323 5 */
@@ -229,7 +231,7 @@ void engine_free(struct engine *e);
 
 /* Takes one packet. DROP_NO_PATH means that it opens a connection by a SYN
  * cookie (RFC 4987 3.6) and must be given again with its path; that is neither
- * counted nor traced. DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
+ * counted nor traced; so is DROP_ASK, for which see engine_yield(). DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
  * get a RST; the engine sends it only if the caller, who can find out whether
  * somebody else on this host owns the connection, calls engine_refuse(). */
 enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
@@ -238,6 +240,13 @@ enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,
  * DROP_LISTEN_ACK with a RST (RFC 9293 3.10.7.1). Limited in rate. */
 void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,
 		   uint64_t now_us);
+/* For a packet that engine_input() left alone for DROP_ASK: a SYN in TIME-WAIT where
+ * nobody listens here, or an ACK in SYN-RECEIVED that acknowledges something else
+ * than our SYN. If another stack of this host (listens at the port; shares it) the
+ * packet is that one's, and TIME-WAIT ends in silence where RFC 6191 lets it.
+ * Else the packet is to be given again with ask off. */
+void engine_yield(struct engine *e, const struct engine_pkt_in *pkt,
+		  uint64_t now_us);
 /* An ICMP error arrived. Soft or hard by RFC 5461 and RFC 9293 3.9.2.2. */
 void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 		 uint64_t now_us);

@@ -54,6 +54,12 @@ bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
 bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t *iss_min,
 		     uint64_t now_us);
 
+/* ---- others.c: stacks beside this one ------------------------------------------ */
+
+/* Does it depend on them what becomes of this segment for t? In TIME-WAIT only if
+ * nobody listens here. */
+bool others_decide(const struct tcb *t, const struct segment *s);
+
 /* ---- syncookie.c: RFC 4987 3.6 ----------------------------------------------- */
 
 /* Answers the SYN s, and keeps nothing. */

@@ -310,14 +310,13 @@ void port_unlisten(struct port *p)
 
 int port_connect(struct port *p)
 {
-	int err = p->quiet ? 0 : guard_listen(p->guard);
+	int err = 0;
 
-	if (err || p->quiet)
-		return err;
-	p->quiet = true;
-	if (p->reuse)
-		guard_linger(p->guard);
-	return 0;
+	if (!p->quiet)
+		err = p->reuse ? guard_share(p->guard) : guard_listen(p->guard);
+	if (!err)
+		p->quiet = true;
+	return err;
 }
 
 int ports_ephemeral(struct ports *ps, const struct ip_addr *src,

@@ -28,7 +28,11 @@
 #define ICMP_BATCH 16
 #define SEND_BATCH 32
 #define PAIR_BATCH 64
-#define REFUSE_PER_S 200
+#define ASK_PER_S 200
+/* Of a TCP header: its length without options, flags in its byte 13. */
+#define TCP_HEADER_BYTES 20
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
 #define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 200000u
 
@@ -52,29 +56,57 @@ static struct flow flow_of(const struct engine_pkt_in *pkt)
 	};
 }
 
+/* A question to the kernel, of which there are only so many. */
+static bool may_ask(struct stack *st)
+{
+	if (st->now_us - st->asked_us >= 1000000) {
+		st->asked_us = st->now_us;
+		st->asked_n = 0;
+	}
+	if (st->asked_n >= ASK_PER_S)
+		return false;
+	st->asked_n++;
+	return true;
+}
+
 /* A segment for nobody we know may be for somebody the kernel knows. */
 static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 {
-	const uint8_t rst = 0x04;
 	struct flow flow;
 
-	if (pkt->tcp_len_bytes < 20 || pkt->tcp[13] & rst)
+	if (pkt->tcp_len_bytes < TCP_HEADER_BYTES || pkt->tcp[13] & TCP_RST || !may_ask(st))
 		return false;
-	if (st->now_us - st->refuse_us >= 1000000) {
-		st->refuse_us = st->now_us;
-		st->refuse_n = 0;
-	}
-	if (st->refuse_n >= REFUSE_PER_S)
-		return false;
-	st->refuse_n++;
 	flow = flow_of(pkt);
 	return link_kernel_owns(st->link, &flow) == 0;
 }
 
+/* A SYN in TIME-WAIT is for whoever listens; what else the engine asks about, for any
+ * other stack on the port. */
+static bool is_for_others(struct stack *st, const struct engine_pkt_in *pkt)
+{
+	struct flow flow = flow_of(pkt);
+	int others;
+
+	if (!may_ask(st))
+		return true;
+	others = link_others(st->link, &flow.local);
+	return others == LINK_OTHERS_LISTEN ||
+	       (others == LINK_OTHERS_LINGER && !(pkt->tcp[13] & TCP_SYN));
+}
+
 static void arrive(struct stack *st, struct engine_pkt_in *pkt)
 {
-	enum drop d = engine_input(st->engine, pkt, st->now_us);
+	enum drop d;
 
+	pkt->ask = true;
+	d = engine_input(st->engine, pkt, st->now_us);
+	if (d == DROP_ASK) {
+		pkt->ask = false;
+		if (is_for_others(st, pkt))
+			engine_yield(st->engine, pkt, st->now_us);
+		else
+			d = engine_input(st->engine, pkt, st->now_us);
+	}
 	if (d == DROP_NO_PATH) {
 		struct ip_addr src = pkt->dst;
 

@@ -43,7 +43,85 @@ static void diag_address(__be32 to[4], const struct ip_addr *a)
 		memcpy(to, wire.b, sizeof(wire));
 }
 
-int link_kernel_owns(struct link *l, const struct flow *f)
+struct wanted {
+	const struct link *link;
+	struct endpoint local;
+	bool v6only;
+	bool own; /* our guards count, too */
+	bool lingers; /* a guard that lingers was seen */
+};
+
+static struct ip_addr diag_local(const struct inet_diag_msg *d)
+{
+	return d->idiag_family == AF_INET ? addr_from_v4(d->id.idiag_src)
+					  : addr_from_v6(d->id.idiag_src, d->id.idiag_if);
+}
+
+/* Does a socket at a take what comes to b? "::" is both families', unless it says
+ * that it is not. */
+static bool covers(const struct ip_addr *a, bool v6only, const struct ip_addr *b)
+{
+	if (!addr_is_any(a))
+		return addr_eq(a, b);
+	return addr_is_v4(a) == addr_is_v4(b) || (!addr_is_v4(a) && !v6only);
+}
+
+/* Looks for a listener in use, and notes those that linger; arg is the struct wanted. */
+static int diag_is_live(const struct nlmsghdr *h, void *arg)
+{
+	struct wanted *w = arg;
+	const uint8_t *v6only;
+	struct inet_diag_msg d;
+	struct ip_addr theirs;
+
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(d)))
+		return 0;
+	memcpy(&d, NLMSG_DATA(h), sizeof(d));
+	if (ntohs(d.id.idiag_sport) != w->local.port || d.idiag_state != TCPS_LISTEN)
+		return 0;
+	theirs = diag_local(&d);
+	v6only = netlink_attr(h, sizeof(d), INET_DIAG_SKV6ONLY, sizeof(*v6only));
+	if (!covers(&theirs, v6only && *v6only, &w->local.addr) &&
+	    !covers(&w->local.addr, w->v6only, &theirs))
+		return 0;
+	if (!w->own && guard_has_cookie(w->link, diag_cookie(&d)))
+		return 0;
+	if (d.idiag_wqueue != GUARD_BACKLOG_LINGER)
+		return LINK_OTHERS_LISTEN;
+	w->lingers = true;
+	return 0;
+}
+
+static int find_listeners(struct link *l, struct wanted *w)
+{
+	int found = 0;
+
+	for (int i = 0; i < FAMILIES && found == 0; i++) {
+		struct diag_request q = diag_request(i);
+
+		q.r.idiag_states = 1 << TCPS_LISTEN;
+		q.r.id.idiag_sport = htons(w->local.port);
+		found = netlink_dump(&l->diag, &q.h, diag_is_live, w);
+	}
+	if (found == 0 && w->lingers)
+		found = LINK_OTHERS_LINGER;
+	return found;
+}
+
+int link_others(struct link *l, const struct endpoint *local)
+{
+	return find_listeners(l, &(struct wanted){.link = l, .local = *local, .v6only = true});
+}
+
+int diag_listeners(struct link *l, const struct endpoint *local, bool v6only)
+{
+	return find_listeners(l, &(struct wanted){.link = l, .local = *local,
+						  .v6only = v6only, .own = true});
+}
+
+/* Asks for the exact flow. 1: a socket that is no guard of ours has it; 0; or a
+ * negative errno. */
+static int find_owner(struct link *l, const struct flow *f)
 {
 	int err, family = addr_family(&f->local.addr);
 	struct diag_request q = diag_request(family);
@@ -70,58 +148,12 @@ int link_kernel_owns(struct link *l, const struct flow *f)
 	return d.idiag_state != TCPS_LISTEN || !guard_has_cookie(l, diag_cookie(&d));
 }
 
-struct wanted {
-	struct endpoint local;
-	bool v6only;
-};
-
-static struct ip_addr diag_local(const struct inet_diag_msg *d)
+int link_kernel_owns(struct link *l, const struct flow *f)
 {
-	return d->idiag_family == AF_INET ? addr_from_v4(d->id.idiag_src)
-					  : addr_from_v6(d->id.idiag_src, d->id.idiag_if);
-}
+	int found = find_owner(l, f);
 
-/* Does a socket at a take what comes to b? "::" is both families', unless it says
- * that it is not. */
-static bool covers(const struct ip_addr *a, bool v6only, const struct ip_addr *b)
-{
-	if (!addr_is_any(a))
-		return addr_eq(a, b);
-	return addr_is_v4(a) == addr_is_v4(b) || (!addr_is_v4(a) && !v6only);
-}
-
-/* Looks for a listener in use; arg is the struct wanted. */
-static int diag_is_live(const struct nlmsghdr *h, void *arg)
-{
-	const struct wanted *w = arg;
-	const uint8_t *v6only;
-	struct inet_diag_msg d;
-	struct ip_addr theirs;
-
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(d)))
-		return 0;
-	memcpy(&d, NLMSG_DATA(h), sizeof(d));
-	if (ntohs(d.id.idiag_sport) != w->local.port || d.idiag_state != TCPS_LISTEN)
-		return 0;
-	theirs = diag_local(&d);
-	v6only = netlink_attr(h, sizeof(d), INET_DIAG_SKV6ONLY, sizeof(*v6only));
-	if (!covers(&theirs, v6only && *v6only, &w->local.addr) &&
-	    !covers(&w->local.addr, w->v6only, &theirs))
-		return 0;
-	return d.idiag_wqueue != GUARD_BACKLOG_LINGER;
-}
-
-int diag_live_listener(struct link *l, const struct endpoint *local, bool v6only)
-{
-	struct wanted wanted = {*local, v6only};
-	int found = 0;
-
-	for (int i = 0; i < FAMILIES && found == 0; i++) {
-		struct diag_request q = diag_request(i);
-
-		q.r.idiag_states = 1 << TCPS_LISTEN;
-		q.r.id.idiag_sport = htons(local->port);
-		found = netlink_dump(&l->diag, &q.h, diag_is_live, &wanted);
-	}
-	return found;
+	/* Of several guards at the port, sock_diag has named any. */
+	if (found == 0)
+		found = link_others(l, &f->local);
+	return found > 0 ? 1 : found;
 }

@@ -106,26 +106,30 @@ static int guard_configure(const struct guard *g, uint32_t ifindex)
 	return err;
 }
 
-/* Where only guards that linger are in the way, SO_REUSEADDR is to be enough,
- * as it would be if the kernel's own connections lingered there. They have
- * SO_REUSEPORT on; so has the new one until it listens. */
+/* Where only guards that linger are in the way, SO_REUSEADDR is to be enough, as it
+ * would be if the kernel's own connections lingered there. They have SO_REUSEPORT
+ * on; so has the new one until it listens. After -EADDRINUSE: is it worthwhile to try
+ * again? */
+static bool guard_may_join(const struct guard *g, const struct endpoint *local)
+{
+	return local->port != 0 &&
+	       (g->flags & (GUARD_REUSEADDR | GUARD_REUSEPORT)) == GUARD_REUSEADDR &&
+	       diag_listeners(g->link, local, !g->hears[V4]) == LINK_OTHERS_LINGER &&
+	       set_flag(g->fd, SO_REUSEPORT, 1) == 0;
+}
+
 static int guard_bind(struct guard *g, const struct endpoint *local)
 {
 	union sockaddr_ip sa;
 	socklen_t len = addr_sockaddr(&local->addr, local->port, &sa);
-	int err;
 
 	if (bind(g->fd, &sa.sa, len) == 0)
 		return 0;
-	err = -errno;
-	if (err != -EADDRINUSE || local->port == 0 ||
-	    (g->flags & (GUARD_REUSEADDR | GUARD_REUSEPORT)) != GUARD_REUSEADDR ||
-	    diag_live_listener(g->link, local, !g->hears[V4]) != 0)
-		return err;
-	err = set_flag(g->fd, SO_REUSEPORT, 1);
-	if (!err && bind(g->fd, &sa.sa, len) < 0)
-		err = -errno;
-	return err;
+	if (errno != EADDRINUSE)
+		return -errno;
+	if (!guard_may_join(g, local))
+		return -EADDRINUSE;
+	return bind(g->fd, &sa.sa, len) < 0 ? -errno : 0;
 }
 
 static int guard_learn(struct guard *g)
@@ -187,22 +191,44 @@ static int hear(struct guard *g)
 	return err;
 }
 
+/* Others may have been bound to the port before they listened. */
+static int start_listening(struct guard *g, int backlog)
+{
+	int err;
+
+	if (listen(g->fd, backlog) < 0 &&
+	    (errno != EADDRINUSE || !guard_may_join(g, &g->local) ||
+	     listen(g->fd, backlog) < 0))
+		return -errno;
+	g->lingers = backlog == GUARD_BACKLOG_LINGER;
+	if (g->listening)
+		return 0;
+	err = hear(g);
+	g->listening = err == 0;
+	return err;
+}
+
 int guard_listen(struct guard *g)
 {
 	int err;
 
 	if (g->listening && !g->lingers)
 		return 0;
-	if (listen(g->fd, GUARD_BACKLOG) < 0)
-		return -errno;
-	if (!(g->flags & GUARD_REUSEPORT))
+	/* The kernel, for which it listens all the time, would not mind. */
+	if (g->listening && !(g->flags & GUARD_REUSEPORT) &&
+	    diag_listeners(g->link, &g->local, !g->hears[V4]) == LINK_OTHERS_LISTEN)
+		return -EADDRINUSE;
+	err = start_listening(g, GUARD_BACKLOG);
+	if (!err && !(g->flags & GUARD_REUSEPORT))
 		set_flag(g->fd, SO_REUSEPORT, 0);
-	g->lingers = false;
-	if (g->listening)
-		return 0;
-	err = hear(g);
-	g->listening = err == 0;
 	return err;
+}
+
+int guard_share(struct guard *g)
+{
+	int err = set_flag(g->fd, SO_REUSEPORT, 1);
+
+	return err ? err : start_listening(g, GUARD_BACKLOG_LINGER);
 }
 
 const struct endpoint *guard_local(const struct guard *g)

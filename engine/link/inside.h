@@ -245,10 +245,9 @@ void route_forget(struct link *l, const struct ip_addr *src,
 
 /* Is the kernel socket with this cookie (SO_COOKIE) one of our guards? */
 bool guard_has_cookie(const struct link *l, uint64_t cookie);
-/* Does a socket other than a lingering guard listen on the port of local, at
- * an address that overlaps? "::" is there for IPv4 too unless v6only. 1, 0 or a
- * negative errno. */
-int diag_live_listener(struct link *l, const struct endpoint *local, bool v6only);
+/* Who listens on the port of local, at an address that overlaps? "::" is there for IPv4
+ * too unless v6only. enum link_others, our own guards included, or a negative errno. */
+int diag_listeners(struct link *l, const struct endpoint *local, bool v6only);
 /* The backlogs by which sock_diag tells a guard in use from one that lingers. */
 #define GUARD_BACKLOG 1
 #define GUARD_BACKLOG_LINGER 0

@@ -14,6 +14,25 @@
  * on. Link-local addresses carry their device (addr_scope() in addr.h), those that
  * come in as well as those that go out.
  *
+ * Two stacks on a port
+ *
+ * A server that has ended may have left connections to a background process, with the
+ * guard they need; the server that was started after it has a guard of its own at the
+ * same port. Each raw socket hears all that comes to the port, the kernel is kept quiet
+ * by either, and no stack knows the other's connections. Who answers?
+ * - A segment of a connection: the stack that has it.
+ * - A SYN: the stack that listens. Only one can: a guard that lingers lets others in, one
+ *   that is in use lets nobody in (SO_REUSEPORT is one stack's, see ports.h). Where the
+ *   other stack has the same flow in TIME-WAIT, it says nothing and lets go of it as
+ *   RFC 6191 permits, as if it were its own listener's.
+ * - A segment of no connection: nobody while there are two, because neither can tell. A
+ *   stack sends RST only where link_kernel_owns() finds nobody else: no kernel socket
+ *   with this flow, and no other listener, guard or not, at the port.
+ * - An ACK that fits no SYN-ACK of a connection in SYN-RECEIVED: nobody, too. The SYN was a
+ *   duplicate of one that the other stack had answered.
+ * Kernel sockets that are left of a server on the kernel's TCP go on undisturbed: the
+ * kernel finds them before it finds the guard, and sock_diag shows them.
+ *
  * The link belongs to one thread and to the network namespace in which that
  * thread opened it. Nothing here blocks, but for link_send(): it waits up to
  * 20 ms for a full socket buffer. Functions return 0 or a count, or a negative
@@ -98,6 +117,15 @@ int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
  * a packet of the flow is among those link_recv() returned last. */
 int link_kernel_owns(struct link *l, const struct flow *f);
 
+/* Who else in this network namespace listens where segments for local come to, guards
+ * of other links included and our own not? A negative errno, or: */
+enum link_others {
+	LINK_OTHERS_NONE,
+	LINK_OTHERS_LINGER, /* guards that linger, see guard_linger() */
+	LINK_OTHERS_LISTEN, /* somebody who answers SYNs */
+};
+int link_others(struct link *l, const struct endpoint *local);
+
 /* ---- guards ------------------------------------------------------------- */
 
 struct guard;
@@ -122,8 +150,11 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 int guard_listen(struct guard *g);
 /* Address and port as bound. */
 const struct endpoint *guard_local(const struct guard *g);
-/* Nobody listens, but there are connections: lets the next socket that asks for
- * SO_REUSEADDR have the port (SO_REUSEPORT on). */
+/* The same for connections alone: whoever asks for SO_REUSEADDR may have the port, too,
+ * as after guard_linger(). */
+int guard_share(struct guard *g);
+/* Nobody listens any more, but there are connections: lets the next socket that asks
+ * for SO_REUSEADDR have the port (SO_REUSEPORT on). */
 void guard_linger(struct guard *g);
 void guard_close(struct guard *g);
 

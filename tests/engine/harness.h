@@ -96,6 +96,7 @@ struct harness {
 	const char *note;         /* newest note in the trace */
 	uint16_t up;              /* urgent pointer of inject() with URG */
 	enum drop drop;           /* of the last inject() */
+	bool ask;                 /* in what the peer sends: see engine_pkt_in */
 	struct peer *peers;       /* by port */
 	struct got *out;          /* sent, not yet expected */
 	uint32_t out_n, out_cap, out_head;
@@ -151,6 +152,8 @@ size_t craft(struct harness *h, uint8_t *tcp, uint16_t flags, uint32_t seq,
 /* engine_refuse() for such a segment. */
 void refuse(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 	    uint32_t len_bytes);
+/* engine_yield() for a segment that must be dropped for DROP_ASK. */
+void yield(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack);
 void inject_icmp(struct harness *h, uint32_t seq, int err, uint32_t mtu_bytes);
 /* EMSGSIZE about a packet of pkt_bytes; local: by this host itself. */
 void inject_too_big(struct harness *h, uint32_t seq, uint32_t mtu_bytes,

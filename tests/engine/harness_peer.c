@@ -47,7 +47,7 @@ static struct engine_pkt_in packet_in(const struct harness *h, uint8_t *tcp,
 	}
 	return (struct engine_pkt_in){.src = h->remote.addr, .dst = h->local.addr,
 				      .path = h->path, .tcp = tcp,
-				      .tos = h->tos,
+				      .tos = h->tos, .ask = h->ask,
 				      .tcp_len_bytes = len_bytes};
 }
 
@@ -124,6 +124,20 @@ void refuse(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack,
 	h->drop = engine_input(h->e, &in, h->now_us);
 	assert_true(h->drop == DROP_CLOSED || h->drop == DROP_LISTEN_ACK);
 	engine_refuse(h->e, &in, h->now_us);
+	pull(h);
+}
+
+void yield(struct harness *h, uint16_t flags, uint32_t seq, uint32_t ack)
+{
+	uint8_t tcp[TCP_HDR_MAX];
+	struct seg_options opt = {.wscale = -1};
+	size_t len = craft(h, tcp, flags, seq, ack, WND, 0, &opt);
+	struct engine_pkt_in in = packet_in(h, tcp, len, (uint8_t)len);
+
+	in.ask = true;
+	h->drop = engine_input(h->e, &in, h->now_us);
+	assert_int_equal(h->drop, DROP_ASK);
+	engine_yield(h->e, &in, h->now_us);
 	pull(h);
 }
 
