@@ -241,7 +241,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 {
 	struct tcb *t;
 
-	if (flowtab_find(&e->flows, flow))
+	if (flowtab_find(&e->flows, flow, opts->ifindex))
 		return -EADDRINUSE;
 	if (timerq_reserve(&e->timers, e->flows.nodes + 1))
 		return -ENOMEM;
@@ -251,6 +251,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	e->stats.memory_bytes += sizeof(*t);
 	t->e = e;
 	t->node.flow = *flow;
+	t->node.ifindex = opts->ifindex;
 	t->state = TCPS_CLOSED;
 	t->number = ++e->next_number;
 	t->opts = *opts;

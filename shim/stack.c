@@ -468,6 +468,7 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 {
 	*out = o->tcp;
 	out->v6only = o->v6only;
+	out->ifindex = o->ifindex;
 	if (!out->ip.ttl)
 		out->ip.ttl = (uint8_t)st->cfg.ttl;
 	if (!out->ip6.ttl)
