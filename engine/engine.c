@@ -89,7 +89,7 @@ struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us)
 	derive_keys(e, hash_key);
 	bufpool_init(&e->pool, &e->stats.memory_bytes);
 	timerq_init(&e->timers, &e->stats.memory_bytes);
-	e->port_uses = calloc(1u << 16, sizeof(*e->port_uses));
+	e->port_uses = calloc(PORT_USES, sizeof(*e->port_uses));
 	if (cfg->trace)
 		e->trace.rec = calloc(TRACE_MAX, sizeof(*e->trace.rec));
 	if (!e->port_uses || (cfg->trace && !e->trace.rec) ||
@@ -353,7 +353,7 @@ const struct engine_stats *engine_stats(const struct engine *e)
 	return &e->stats;
 }
 
-bool engine_port_in_use(const struct engine *e, uint16_t local_port)
+bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6)
 {
-	return e->port_uses[local_port] > 0;
+	return e->port_uses[port_use(local_port, v6)] > 0;
 }

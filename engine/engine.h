@@ -301,8 +301,9 @@ struct engine_stats {
 	size_t memory_bytes;  /* all that the engine has allocated */
 };
 const struct engine_stats *engine_stats(const struct engine *e);
-/* Does any connection or listener, TIME-WAIT included, use this local port? */
-bool engine_port_in_use(const struct engine *e, uint16_t local_port);
+/* Does any connection or listener, TIME-WAIT included, use this local port of IPv4 or
+ * of IPv6? A listener at "::" is IPv6's. */
+bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6);
 
 /* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
 

@@ -167,7 +167,7 @@ static void stop_everything(struct tcb *t)
 		t->released = true;
 	}
 	flowtab_remove(&e->flows, &t->node);
-	e->port_uses[t->node.flow.local.port]--;
+	e->port_uses[tcb_port_use(t)]--;
 	ring_release(&t->snd.data, &e->pool);
 	sb_clear(&t->snd.sb, &e->pool);
 	reasm_clear(&t->rcv.ooo, &e->stats.memory_bytes);
@@ -264,7 +264,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	rtt_init(t);
 	rack_init(t);
 	flowtab_insert(&e->flows, &t->node);
-	e->port_uses[flow->local.port]++;
+	e->port_uses[tcb_port_use(t)]++;
 	*out = t;
 	return 0;
 }

@@ -122,6 +122,7 @@ void sock_opts_inherit(struct sock *s, const struct sock *listener)
 	s->opts.tcp.defer_accept_s = 0;
 	s->kept = listener->kept;
 	forget(&s->kept, SOL_SOCKET, SO_PRIORITY);
+	sock_use_scope(s, &s->local.addr);
 }
 
 static int load(const struct sock *s, const struct option *o)

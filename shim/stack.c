@@ -505,7 +505,7 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 		return err;
 	}
 	s->driver = &b->h;
-	s->local = b->port->local;
+	s->local = *guard_local(b->port->guard);
 	return 0;
 }
 
