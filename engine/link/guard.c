@@ -135,7 +135,7 @@ static int guard_bind(struct guard *g, const struct endpoint *local)
 
 static int guard_learn(struct guard *g)
 {
-	union sockaddr_ip sa;
+	union sockaddr_ip sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(g->fd, &sa.sa, &len) < 0)
@@ -166,7 +166,8 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	if (g->next)
 		g->next->pprev = &g->next;
 	l->guards = g;
-	g->fd = socket(family_af(addr_family(&local->addr)), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g->fd = socket(family_af(addr_family(&local->addr)),
+		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = g->fd < 0 ? -errno : guard_configure(g);
 	if (!err)
 		err = guard_bind(g, local);

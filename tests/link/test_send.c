@@ -245,6 +245,10 @@ static void bursts_arrive_byte_exact(void **state)
 	assert_int_equal(link_stats(gso)->gso_out, 3);
 	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), 1);
 	flagged_bursts(gso, b, &from, &to);
+	ns_enter(n.a); /* cut in the kernel, with checksums of its making */
+	sh("ip link set va gso_max_size 8000");
+	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), whole);
+	assert_int_equal(link_stats(gso)->gso_out, 5);
 	/* a segment size that the device cannot carry is refused as ever */
 	ns_enter(n.a);
 	sh("ip link set va mtu 1400");
