@@ -19,7 +19,7 @@
 #include "usermem.h"
 
 static const struct option_table *const tables[] = {
-	&sockopt_socket, &sockopt_tcp, &sockopt_ip,
+	&sockopt_socket, &sockopt_tcp, &sockopt_ip, &sockopt_ipv6,
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
