@@ -31,6 +31,7 @@
 #include "conn.h"
 #include "fdtab.h"
 #include "handover.h"
+#include "lastthread.h"
 #include "listener.h"
 #include "privs.h"
 #include "mem.h"
@@ -60,6 +61,7 @@ static struct {
 		enum leave_why why;
 	} leave; /* here and not on a stack, see driver_leave() */
 	atomic_bool leaving;
+	atomic_bool confined;
 } driver;
 
 /* As real_only: what other models need is gone in the background. */
@@ -142,7 +144,9 @@ static int own_fds(const struct stack *st, int spare)
 	unsigned end = spare < 3 ? 3 : spare;
 	int sink, fd;
 
-	if (close_range(end + (spare >= 3), ~0U, CLOSE_RANGE_UNSHARE) != 0 ||
+	/* With a root and working directory of its own, too, as setns(2) wants it. */
+	if (real()->unshare(CLONE_FS) != 0 ||
+	    close_range(end + (spare >= 3), ~0U, CLOSE_RANGE_UNSHARE) != 0 ||
 	    (end > 3 && close_range(3, end - 1, 0) != 0))
 		return -errno;
 	sink = epoll_create1(EPOLL_CLOEXEC);
@@ -339,6 +343,8 @@ int driver_start(void)
 		return 0;
 	err = start();
 	end_start(!err);
+	if (!err)
+		lastthread_driver_runs();
 	errno = saved;
 	return err;
 }
@@ -546,7 +552,14 @@ int driver_status(struct sock *s, struct tcp_status *status)
 
 static void run_leave(struct stack *st, struct command *c)
 {
+	if (atomic_load(&driver.confined))
+		st->cfg.handover = false;
 	leave_start(st, c, ((struct leave_call *)c)->why);
+}
+
+void driver_confine(void)
+{
+	atomic_store(&driver.confined, true);
 }
 
 /* Not through call(): it may take long, and signals must come through. The

@@ -71,5 +71,8 @@ int driver_status(struct sock *s, struct tcp_status *st);
  * acknowledged, or for MYTCP_LINGER_MS without any progress; the others leave the
  * driver as it is. So does LEAVE_EXEC if nobody needs the stack: exec may fail. */
 void driver_leave(enum leave_why why);
+/* The driver's thread, or the one that will start it, may not make every system call
+ * any more (seccomp): trying to fork might be the end. */
+void driver_confine(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "privs.h"
 
 int capset(cap_user_header_t header, const cap_user_data_t data);
@@ -64,6 +65,8 @@ static int enter_seccomp(unsigned long mode, unsigned long program)
 	if (strict)
 		real_only = true;
 	r = real()->prctl(PR_SET_SECCOMP, mode, program, 0, 0);
+	if (r == 0 && !driver_is_mine())
+		driver_confine();
 	if (r == 0)
 		privs_confine();
 	else if (strict)

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "privs.h"
 
 #define STAYS ((uid_t)-1)
@@ -33,10 +34,6 @@ static void before_drop(long number, const long a[6])
 	case SYS_seccomp:
 		privs_before_drop();
 		break;
-	case SYS_unshare:
-		if (a[0] & CLONE_NEWUSER)
-			privs_before_drop();
-		break;
 	}
 }
 
@@ -54,11 +51,26 @@ EXPORT long syscall(long number, ...)
 		return prctl(a[0], a[1], a[2], a[3], a[4]);
 	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_STRICT && !a[1] && !a[2])
 		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-	if (number == SYS_pidfd_getfd)
+	switch (number) {
+	case SYS_pidfd_getfd:
 		return pidfd_getfd(a[0], a[1], a[2]);
+	case SYS_unshare:
+		return unshare(a[0]);
+	case SYS_setns:
+		return setns(a[0], a[1]);
+	case SYS_execve:
+		return execve((char *)a[0], (char **)a[1], (char **)a[2]);
+	case SYS_execveat:
+		return execveat(a[0], (char *)a[1], (char **)a[2], (char **)a[3], a[4]);
+	case SYS_exit_group:
+		_exit(a[0]);
+	}
 	before_drop(number, a);
 	r = real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_FILTER && r == 0)
-		privs_confine();
+	if (number != SYS_seccomp || a[0] != SECCOMP_SET_MODE_FILTER || r != 0)
+		return r;
+	privs_confine();
+	if (a[1] & SECCOMP_FILTER_FLAG_TSYNC || !driver_is_mine())
+		driver_confine();
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "adopt.h"
 #include "driver.h"
 #include "fdtab.h"
+#include "lastthread.h"
 #include "sockcall.h"
 
 static atomic_bool stdio_used;
@@ -21,12 +22,37 @@ void init_note_stdio(void)
 	atomic_store(&stdio_used, true);
 }
 
+/* Not in a child of vfork(), nor in a thread that may call next to nothing. */
+static bool has_driver(void)
+{
+	return !real_only && driver_is_mine() && fdtab_is_mine();
+}
+
 void init_leave(void)
 {
-	if (!driver_is_mine() || !fdtab_is_mine())
+	if (!has_driver())
 		return;
 	sock_close_all();
 	driver_leave(LEAVE_EXIT);
+}
+
+bool init_would_exec(void)
+{
+	return has_driver();
+}
+
+void init_before_exec(void)
+{
+	if (has_driver())
+		driver_leave(LEAVE_EXEC);
+}
+
+bool init_be_alone(void)
+{
+	if (!has_driver())
+		return false;
+	driver_leave(LEAVE_ALONE);
+	return !driver_is_mine();
 }
 
 /* exit() flushes stdio after our destructor, when our fds are closed. Only
@@ -44,6 +70,7 @@ static void forked_child(void)
 {
 	fdtab_set_owner();
 	driver_forget();
+	lastthread_forget();
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -58,7 +85,7 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((destructor)) static void end(void)
 {
-	if (driver_is_mine() && fdtab_is_mine())
+	if (has_driver())
 		flush_stdio();
 	init_leave();
 }

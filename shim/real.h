@@ -76,6 +76,17 @@ struct real_calls {
 	int (*chroot)(const char *path);
 	long (*syscall)(long number, ...);
 
+	int (*execve)(const char *path, char *const argv[], char *const envp[]);
+	int (*execv)(const char *path, char *const argv[]);
+	int (*execvp)(const char *file, char *const argv[]);
+	int (*execvpe)(const char *file, char *const argv[], char *const envp[]);
+	int (*fexecve)(int fd, char *const argv[], char *const envp[]);
+	int (*execveat)(int dir, const char *path, char *const argv[],
+			char *const envp[], int flags);
+	int (*unshare)(int flags);
+	int (*setns)(int fd, int type);
+	__attribute__((noreturn)) void (*pthread_exit)(void *result);
+
 	FILE *(*fdopen)(int fd, const char *mode);
 	__attribute__((noreturn)) void (*_exit)(int status);
 	__attribute__((noreturn)) void (*_Exit)(int status);

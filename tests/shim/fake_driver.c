@@ -156,6 +156,11 @@ int driver_status(struct sock *s, struct tcp_status *st)
 	return 0;
 }
 
+void driver_confine(void)
+{
+	fake.confined++;
+}
+
 void driver_leave(enum leave_why why)
 {
 	fake.left[why]++;

@@ -15,7 +15,7 @@ extern struct fake {
 	int engine_end;          /* of the last driver_connect(), without its filler
 				    but for one byte */
 	unsigned connects, listens, binds, closed, undone, kicks, opts, drops;
-	unsigned left[LEAVE_ALONE + 1];
+	unsigned left[LEAVE_ALONE + 1], confined;
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */
 	struct tcp_status status;
