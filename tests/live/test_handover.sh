@@ -1,6 +1,23 @@
 # shellcheck shell=bash
 # The process that takes over a program's connections when that ends.
 
+# background HOST: the pids of those that are there.
+background() {
+	local ns=$A pid
+	[ "$1" = a ] || ns=$B
+	for pid in $(ip netns pids "$ns"); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '^mytcp: connections of ' || echo "$pid"
+	done
+}
+
+has_background() {
+	[ -n "$(background "$1")" ]
+}
+
+no_background() {
+	! has_background "$1"
+}
+
 # Its memory is not the program's: there may be a lock in the way.
 own_memory() {
 	data file 3M
@@ -12,3 +29,265 @@ own_memory() {
 	same file got
 }
 register "the driver does not enter the program's malloc()" own_memory
+
+# sink: what the peer gets, until it has seen the end, is in got.
+sink() {
+	start server nc.openbsd -l 9000 -d >got
+	SINK=$STARTED
+	wait_port 9000
+}
+
+# Ends with its input, without a word to its connection.
+send='
+import socket, sys
+s = socket.create_connection((sys.argv[1], 9000))
+for line in sys.stdin:
+    s.sendall(line.encode())'
+
+# sender: this program with a connection; its standard input is fd 7.
+sender() {
+	mkfifo in
+	sink
+	exec 7<>in
+	start client python3 -c "$send" "$SRV" <in 7>&-
+	SENDER=$STARTED
+	echo one >&7
+	eventually grep -q one got
+}
+
+# Nothing of what it writes last arrives while it is there.
+at_once() {
+	sender
+	rule b "tcp dport 9000 drop"
+	echo two >&7
+	exec 7>&-
+	finish "$SENDER"
+	expect one "$(cat got)"
+	no_rules b
+	finish "$SINK"
+	expect "one two" "$(paste -sd' ' got)"
+}
+register "a program ends at once, its last bytes arrive later" at_once
+
+# The shell waits for all who hold the pipe.
+pipeline() {
+	mkfifo in
+	sink
+	exec 7<>in
+	echo "$send" >send.py
+	start sh -c "ip netns exec $A $MYTCP python3 send.py $ADDR_B <in | cat" 7>&-
+	local shell=$STARTED
+	echo one >&7
+	eventually grep -q one got
+	rule b "tcp dport 9000 drop"
+	echo two >&7
+	exec 7>&-
+	finish "$shell"
+	has_background a
+	no_rules b
+	finish "$SINK"
+	expect "one two" "$(paste -sd' ' got)"
+}
+register "a pipeline ends with its programs" pipeline
+
+# What there is to see of it, and how long.
+looks() {
+	export MYTCP_MSL_MS=1500
+	sender
+	exec 7>&-
+	finish "$SENDER"
+	local pid
+	pid=$(background a)
+	expect 1 "$(wc -w <<<"$pid")" "number of processes"
+	expect "mytcp: connections of python3[$SENDER]" "$(tr -d '\0' <"/proc/$pid/cmdline")"
+	expect mytcp "$(cat "/proc/$pid/comm")"
+	expect / "$(readlink "/proc/$pid/cwd")"
+	expect "$pid" "$(ps -o sid= -p "$pid" | tr -d ' ')" session
+	expect "?" "$(ps -o tty= -p "$pid" | tr -d ' ')" terminal
+	expect "" "$(ls -l "/proc/$pid/fd" | grep -E 'pipe:|/dev/|'"$PWD")" files
+	expect 0000000000001000 "$(awk '/^SigIgn/ { print $2 }' "/proc/$pid/status")" "ignored signals"
+	expect 0000000000000000 "$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status")" "blocked signals"
+	eventually no_background a
+	expect "" "$(on a ss -Hltn)" guards
+}
+register "looks like what it is, and is gone after TIME-WAIT" looks
+
+# The peer has closed first and there is nothing left to do.
+not_needed() {
+	start on b sh -c 'echo hello | nc.openbsd -l -N 9000'
+	wait_port 9000
+	expect hello "$(ours a sh -c "exec nc.openbsd -d $ADDR_B 9000")"
+	no_background a
+	ours a sh -c 'true'
+	no_background a
+}
+register "nobody stays when nothing is left" not_needed
+
+# The peer takes the last megabytes after the program has ended.
+upload_end() {
+	data file 100M
+	cat >peer.py <<-END
+		import hashlib, os, socket, sys, time
+		l = socket.create_server(("", 9000))
+		s, _ = l.accept()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+		h, n, size = hashlib.sha256(), 0, os.path.getsize("file")
+		while b := s.recv(65536):
+		    h.update(b)
+		    n += len(b)
+		    while n > size - (2 << 20) and not os.path.exists("ended"):
+		        time.sleep(0.01)
+		print(h.hexdigest())
+	END
+	start server python3 peer.py >sum
+	local peer=$STARTED
+	wait_port 9000
+	fails 7 client python3 -c '
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 20)
+s.connect((sys.argv[1], 9000))
+s.sendall(open("file", "rb").read())
+sys.exit(7)' "$SRV"
+	touch ended
+	finish "$peer"
+	expect "$(sha256sum <file | cut -d' ' -f1)" "$(cat sum)"
+}
+sides "100 MB, the last of them unsent when the program ends" upload_end 60
+
+# A large program leaves a small process.
+small() {
+	sink
+	ours a python3 -c "
+import os, socket
+keep = b'x' * (500 << 20)
+s = socket.create_connection(('$ADDR_B', 9000))
+s.sendall(b'hello')
+os._exit(0)"
+	finish "$SINK"
+	local pss
+	pss=$(awk '/^Pss:/ { print $2 }' "/proc/$(background a)/smaps_rollup")
+	echo "$pss kB"
+	[ "$pss" -lt 4096 ]
+}
+register "500 MB of Python leave some MB" small
+
+# ---- exec ---------------------------------------------------------------------
+
+# The connection becomes the standard streams of another program.
+exec_stdio() {
+	start server python3 -c '
+import socket
+l = socket.create_server(("", 9000))
+s, _ = l.accept()
+s.sendall(b"question\n")
+print(s.makefile().read(), end="")' >got
+	local peer=$STARTED
+	wait_port 9000
+	client python3 -c '
+import os, socket, sys
+s = socket.create_connection((sys.argv[1], 9000))
+s.sendall(b"python\n")
+for fd in 0, 1:
+    os.dup2(s.fileno(), fd)
+try:
+    os.execv("/bin/nothing", ["nothing"])
+except FileNotFoundError:
+    pass
+try:
+    os.execv("/etc/hostname", ["nothing"])
+except OSError:
+    s.sendall(b"still python\n")
+os.execv("/bin/sh", ["sh", "-c", "read line; echo sh got $line"])' "$SRV"
+	finish "$peer"
+	expect "python still python sh got question" "$(paste -sd' ' got)"
+}
+sides "exec with a connection as standard streams, after one that failed" exec_stdio
+
+# What closes on exec ends as by close(); where an open one ends, its bytes do not.
+exec_cloexec() {
+	sink
+	client python3 -c '
+import os, socket, sys
+s = socket.create_connection((sys.argv[1], 9000))
+s.sendall(b"x" * 1000000)
+os.execlp("sleep", "sleep", "0.2")' "$SRV"
+	finish "$SINK"
+	expect 1000000 "$(stat -c %s got)"
+}
+sides "exec closes a connection" exec_cloexec
+
+# fds_of WAY: what a program sees that was executed with a connection.
+fds_of() {
+	start on b nc.openbsd -l 9000 -d
+	local peer=$STARTED
+	wait_port 9000
+	"$1" a python3 -c "
+import os, socket
+l = socket.create_server(('127.0.0.1', 9001))
+s = socket.create_connection(('$ADDR_B', 9000))
+os.set_inheritable(s.fileno(), True)
+os.execvp('sh', ['sh', '-c', 'ls /proc/self/fd; ls /proc/\$\$/task | wc -w; wait; ps -o comm= --ppid \$\$'])" >"fds.$1"
+	stop "$peer"
+}
+
+exec_fds() {
+	needs_ours
+	fds_of on
+	fds_of ours
+	same fds.on fds.ours
+}
+register "an executed program has the fds it would have" exec_fds
+
+exec_wait() {
+	sink
+	ours a python3 -c "
+import os, signal, socket
+signal.signal(signal.SIGCHLD, signal.default_int_handler)
+s = socket.create_connection(('$ADDR_B', 9000))
+s.sendall(b'hello')
+try:
+    os.execv('/etc/hostname', ['nothing'])
+except OSError:
+    pass
+for look in 1, 2:
+    try:
+        os.wait()
+        raise SystemExit('a child')
+    except ChildProcessError:
+        pass
+    if look == 1:
+        s.close()
+"
+	finish "$SINK"
+	expect hello "$(cat got)"
+}
+register "the program has no child, and no signal of one" exec_wait
+
+# ---- other ends ---------------------------------------------------------------
+
+last_thread() {
+	sink
+	expect atexit "$(client "$BUILD/tests/live/threads" "$SRV" 9000)"
+	finish "$SINK"
+	expect hello "$(cat got)"
+}
+sides "the last thread ends the process" last_thread
+
+# A new user namespace wants one thread, a new network another stack.
+namespaces() {
+	for flag in 0x10000000 0x40000000; do
+		sink
+		client python3 -c '
+import ctypes, os, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+s = socket.create_connection((sys.argv[1], 9000))
+s.sendall(b"before ")
+if libc.unshare(int(sys.argv[2], 0)) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+s.sendall(b"after")' "$SRV" $flag
+		finish "$SINK"
+		expect "before after" "$(cat got)"
+	done
+}
+sides "unshare() of users and of the network" namespaces
