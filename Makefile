@@ -10,7 +10,9 @@ comma := ,
 BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings
-BASE := -std=gnu11 -D_GNU_SOURCE -DMYTCP_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -pthread $(WARN) -MMD -MP
+# Thread-local data in the thread's own block: the rest of it is the program's memory,
+# which a process in the background has not (shim/background.c).
+BASE := -std=gnu11 -D_GNU_SOURCE -DMYTCP_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread $(WARN) -MMD -MP
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))

@@ -64,8 +64,7 @@ static struct {
 	atomic_bool confined;
 } driver;
 
-/* As real_only: what other models need is gone in the background. */
-static __thread bool is_driver __attribute__((tls_model("initial-exec")));
+static __thread bool is_driver;
 
 /* One line on standard error, once in the life of a process. */
 __attribute__((format(printf, 1, 2)))

@@ -116,6 +116,6 @@ static inline const struct real_calls *real(void)
 /* Set by a thread that has an fd table of its own, the driver's: its fds are
  * none of the program's, and every hook it runs into (also through libev and
  * libc) is the real call. */
-extern __thread bool real_only __attribute__((tls_model("initial-exec")));
+extern __thread bool real_only;
 
 #endif
