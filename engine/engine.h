@@ -72,7 +72,6 @@ struct engine_pkt_in {
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
-	uint32_t ifindex;        /* the device by which it came; 0: not known */
 	bool ask;                /* the caller knows what to do about DROP_ASK */
 };
 
@@ -87,8 +86,6 @@ struct engine_pkt_out {
 	uint8_t tos; /* IPv4 TOS or IPv6 traffic class, ECN bits included */
 	uint8_t ttl; /* 0: the host's default */
 	bool may_fragment; /* DF shall not be set */
-	bool no_flow_label; /* IPv6: zero instead of what the link would choose */
-	uint32_t ifindex; /* the device to leave by; 0: as the routes say */
 	bool ace;    /* the flags AE, CWR and ECE are a number (RFC 9768 3.2.2), the
 			same in each segment of a burst */
 	uint16_t mss_bytes;
@@ -301,9 +298,8 @@ struct engine_stats {
 	size_t memory_bytes;  /* all that the engine has allocated */
 };
 const struct engine_stats *engine_stats(const struct engine *e);
-/* Does any connection or listener, TIME-WAIT included, use this local port of IPv4 or
- * of IPv6? A listener at "::" is IPv6's. */
-bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6);
+/* Does any connection or listener, TIME-WAIT included, use this local port? */
+bool engine_port_in_use(const struct engine *e, uint16_t local_port);
 
 /* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
 
@@ -327,14 +323,12 @@ struct ip_fields {
 	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
 	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
 	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
-	bool no_flow_label;     /* IPV6_AUTOFLOWLABEL off */
 };
 
 struct tcp_opts {
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* 0: they grow as configured */
 	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
 	struct ip_fields ip, ip6; /* over IPv4, over IPv6 */
-	uint32_t ifindex;       /* SO_BINDTODEVICE: of this device only, 0: of all */
 	bool nodelay;           /* no Nagle */
 	bool v6only;            /* IPV6_V6ONLY of a listener at "::" */
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
@@ -371,7 +365,8 @@ bool tcp_syn_waits(const struct tcb *t);
 void tcp_syn_go(struct tcb *t);
 /* Passive OPEN. local->addr may be "any": v4-mapped 0.0.0.0 takes IPv4, "::" takes
  * both, or IPv6 alone with opts.v6only; the listener of one family goes first.
- * backlog: connections that may wait for tcp_accept(), at least 1.
+ * backlog: so many connections and, as with Linux, one more may wait for
+ * tcp_accept(); later ones are not heard.
  * opts are inherited by the connections.
  * -EADDRINUSE: such a listener exists already; -ENOMEM. */
 int tcp_listen(struct engine *e, const struct endpoint *local, int backlog,
@@ -379,6 +374,9 @@ int tcp_listen(struct engine *e, const struct endpoint *local, int backlog,
 	       struct tcb **out);
 /* Changes the backlog of a listener. */
 void tcp_set_backlog(struct tcb *listener, int backlog);
+/* n connections that tcp_accept() has given wait for their users all the same: they
+ * are counted with those that wait here. */
+void tcp_wait_elsewhere(struct tcb *listener, uint32_t n);
 /* The oldest established connection that waits, now the caller's, or NULL.
  * Its event mask is as if nothing had been reported yet: READABLE,
  * PEER_CLOSED and ERROR that already happened come as events. */

@@ -15,7 +15,7 @@
 
 bool listen_accept_full(const struct tcb *listener)
 {
-	return listener->accept_waiting >= listener->accept_max;
+	return listener->accept_waiting + listener->accept_elsewhere > listener->accept_max;
 }
 
 /* Before the child exists, so that a flood costs nothing. */
@@ -172,5 +172,10 @@ void listen_close(struct tcb *listener, uint64_t now_us)
 
 void tcp_set_backlog(struct tcb *listener, int backlog)
 {
-	listener->accept_max = backlog > 1 ? (uint32_t)backlog : 1;
+	listener->accept_max = backlog > 0 ? (uint32_t)backlog : 0;
+}
+
+void tcp_wait_elsewhere(struct tcb *listener, uint32_t n)
+{
+	listener->accept_elsewhere = n;
 }

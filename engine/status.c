@@ -112,7 +112,7 @@ void tcp_status(const struct tcb *t, struct tcp_status *st)
 	tell_receiving(t, st);
 	tell_counts(t, st);
 	if (t->state == TCPS_LISTEN) {
-		st->accept_waiting = t->accept_waiting;
+		st->accept_waiting = t->accept_waiting + t->accept_elsewhere;
 		st->accept_max = t->accept_max;
 	}
 	control_status(t, st);

@@ -1,8 +1,8 @@
 /* listener.c - owns listening sockets: the engine's queue of established
  * connections is emptied into the queue of the app's AF_UNIX listener.
  *
- * The kernel's backlog decides how many wait there; one more is kept in limbo,
- * the rest stays in the engine.
+ * The kernel's backlog decides how many wait there; one more is kept in limbo. While
+ * there is one, the engine is told that the queue is full: TCP takes no more.
  */
 #include "listener.h"
 
@@ -18,12 +18,10 @@
 #define RETRY_MIN_US 500u
 #define RETRY_MAX_US 20000u
 
-/* Linux takes 0 as 1, and what is negative or huge as the maximum. */
+/* What is negative or huge is the maximum. */
 static int sane_backlog(int backlog)
 {
-	if (backlog < 0 || backlog > BACKLOG_MAX)
-		return BACKLOG_MAX;
-	return backlog ? backlog : 1;
+	return backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;
 }
 
 /* ---- opening --------------------------------------------------------------------- */
@@ -44,6 +42,11 @@ static int start(struct listener *l, int backlog)
 	stack_tcp_opts(st, &l->opts, &opts);
 	return tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
 			  st->now_us, &l->tcb);
+}
+
+static void set_room(struct listener *l, int backlog)
+{
+	l->room = (uint32_t)sock_native_backlog(backlog) + 1;
 }
 
 static struct listener *new_listener(struct stack *st, struct sock *s)
@@ -87,6 +90,7 @@ static int make_listener(struct stack *st, struct sock *s, int backlog)
 
 	if (!l)
 		return -ENOMEM;
+	set_room(l, backlog);
 	err = start(l, backlog);
 	if (err) {
 		s->driver = l->binding;
@@ -95,6 +99,14 @@ static int make_listener(struct stack *st, struct sock *s, int backlog)
 	return err;
 }
 
+static void set_backlog(struct listener *l, int backlog)
+{
+	set_room(l, backlog);
+	tcp_set_backlog(l->tcb, backlog);
+	listener_pump(l);
+}
+
+/* To a port that is IPv6's alone nobody comes: s keeps its mere binding. */
 static int make(struct stack *st, struct sock *s, int backlog)
 {
 	struct port *p = ((struct binding *)s->driver)->port;
@@ -102,12 +114,12 @@ static int make(struct stack *st, struct sock *s, int backlog)
 
 	if (err)
 		return err;
-	err = make_listener(st, s, backlog);
+	err = port_hears(p) ? make_listener(st, s, backlog) : 0;
 	if (err) {
 		port_unlisten(p);
 		return err;
 	}
-	s->local = *guard_local(p->guard);
+	s->local = p->local;
 	atomic_store(&s->state, SOCK_LISTENING);
 	return 0;
 }
@@ -120,11 +132,13 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	conn_forget(s);
 	h = s->driver;
 	if (h && h->kind == HANDLE_LISTENER) {
-		tcp_set_backlog(((struct listener *)h)->tcb, sane_backlog(backlog));
+		set_backlog((struct listener *)h, sane_backlog(backlog));
 		return 0;
 	}
 	if (h && h->kind != HANDLE_BINDING)
 		return -EINVAL;
+	if (atomic_load(&s->state) == SOCK_LISTENING)
+		return 0; /* where nobody comes, the backlog means nothing */
 	err = h ? 0 : bind_anywhere(st, s);
 	if (err)
 		return err;
@@ -174,9 +188,12 @@ void listener_pump(struct listener *l)
 		l->wait_us = RETRY_MIN_US;
 		atomic_store(&l->s->backlog_full, false);
 	}
-	if (err == -ECONNREFUSED)
+	if (err == -ECONNREFUSED) {
 		listener_stop(l); /* the app's listener is closed or shut down */
-	else if (err)
+		return;
+	}
+	tcp_wait_elsewhere(l->tcb, (l->limbo ? 1 : 0) + (err == -EAGAIN ? l->room : 0));
+	if (err)
 		block(l);
 }
 

@@ -18,6 +18,7 @@ struct listener {
 	struct sockaddr_un name; /* of the app's listener */
 	socklen_t name_len;
 	struct conn *limbo;    /* accepted, waits for room in the app's queue */
+	uint32_t room;         /* so many wait in the app's queue when it is full */
 	bool blocked;          /* try again soon */
 	uint32_t wait_us;      /* this soon */
 };

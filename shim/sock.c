@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../engine/addr.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
@@ -267,14 +266,6 @@ int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *l
 
 /* ---- bind, listen, shutdown --------------------------------------------- */
 
-void sock_use_scope(struct sock *s, const struct ip_addr *addr)
-{
-	uint32_t scope = addr_scope(addr);
-
-	if (scope)
-		s->opts.ifindex = scope;
-}
-
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage to;
@@ -282,7 +273,8 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	int err = user_get_addr(fd, addr, len, &to);
 
 	if (!err)
-		err = inaddr_to_bind(s->family, &s->opts, (struct sockaddr *)&to, len, &local);
+		err = inaddr_to_bind(s->family, s->opts.v6only, (struct sockaddr *)&to, len,
+				     &local);
 	if (!err)
 		err = sock_own(s, fd);
 	if (err)
@@ -290,14 +282,11 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
 	    atomic_load(&s->connecting))
 		return -EINVAL;
-	sock_use_scope(s, &local.addr);
 	err = sock_name(s, fd);
 	if (!err)
 		err = sock_is_mine(s) ? driver_bind(s, &local) : remote_bind(s, fd, &local);
 	if (err)
 		return err;
-	if (!addr_is_v4(&local.addr) && !addr_is_any(&local.addr))
-		s->opts.v6only = true;
 	s->bound = true;
 	s->bound_to = s->local;
 	return 0;
@@ -313,7 +302,7 @@ static int start_listening(struct sock *s, int fd, int backlog)
 {
 	int err = sock_name(s, fd);
 
-	if (!err && real()->listen(fd, backlog) != 0)
+	if (!err && real()->listen(fd, sock_native_backlog(backlog)) != 0)
 		err = -errno;
 	if (!err)
 		err = tell_listening(s, fd, backlog);
@@ -340,7 +329,7 @@ int sock_listen(struct sock *s, int fd, int backlog)
 	case SOCK_FRESH:
 		return start_listening(s, fd, n);
 	case SOCK_LISTENING:
-		if (real()->listen(fd, n) != 0)
+		if (real()->listen(fd, sock_native_backlog(n)) != 0)
 			return -errno;
 		return tell_listening(s, fd, n);
 	default:

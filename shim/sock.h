@@ -53,7 +53,6 @@ struct sock_opts {
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
 	uint32_t ifindex;     /* SO_BINDTODEVICE */
-	uint16_t hops;        /* IPV6_UNICAST_HOPS plus 1; 0: not set */
 	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
 };
 
@@ -108,6 +107,12 @@ struct sock {
 	bool held;            /* driver: see held.h */
 	struct sock *next_held;
 };
+
+/* The backlog of the app end that listens: one more waits in the driver's hands. */
+static inline int sock_native_backlog(int backlog)
+{
+	return backlog > 0 ? backlog - 1 : backlog;
+}
 
 /* All of these may be called from signal handlers and by any thread. */
 

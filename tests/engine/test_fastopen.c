@@ -546,7 +546,7 @@ static void accept_queue(void **state)
 	struct harness *h = serving(state, 100);
 	struct seg_options o = ask_cookie(h);
 
-	tcp_set_backlog(h->listener, 2);
+	tcp_set_backlog(h->listener, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		enum drop d = inject_opt(h, SYN, 0, 0, WND, 10, &o);
 

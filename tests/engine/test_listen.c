@@ -70,13 +70,13 @@ static void syn_queue_limit(void **state)
 	expect(h, SYN | ACK, 0, 1, 0);
 }
 
-/* listen(2): at most backlog connections wait; first come, first served. */
+/* listen(2): the backlog and, as with Linux, one more wait; first come, first served. */
 static void accept_queue_limit(void **state)
 {
 	struct harness *h = *state;
 	struct tcb *a, *b;
 
-	app_listen(h, 2);
+	app_listen(h, 1);
 	for (uint16_t i = 0; i < 2; i++) {
 		h->remote.port = (uint16_t)(6000 + i);
 		inject(h, SYN, 0, 0, WND, 0);
@@ -88,7 +88,7 @@ static void accept_queue_limit(void **state)
 	expect_none(h);
 	h->t = h->listener;
 	assert_int_equal(status(h).accept_waiting, 2);
-	assert_int_equal(status(h).accept_max, 2);
+	assert_int_equal(status(h).accept_max, 1);
 	h->t = NULL;
 	a = tcp_accept(h->listener, h);
 	b = tcp_accept(h->listener, h);
@@ -105,12 +105,14 @@ static void accept_queue_full_at_ack(void **state)
 {
 	struct harness *h = *state;
 
-	app_listen(h, 1);
+	app_listen(h, 0);
+	tcp_set_backlog(h->listener, 1);
 	for (uint16_t i = 0; i < 2; i++) {
 		h->remote.port = (uint16_t)(6000 + i);
 		inject(h, SYN, 0, 0, WND, 0);
 		expect(h, SYN | ACK, 0, 1, 0);
 	}
+	tcp_set_backlog(h->listener, 0);
 	h->remote.port = 6000;
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
 	h->remote.port = 6001;
@@ -132,13 +134,33 @@ static void smaller_and_larger_backlog(void **state)
 {
 	struct harness *h = *state;
 
-	app_listen(h, 1);
+	app_listen(h, 0);
 	inject(h, SYN, 0, 0, WND, 0);
 	expect(h, SYN | ACK, 0, 1, 0);
 	inject(h, ACK, 1, 1, WND, 0);
 	h->remote.port++;
 	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_ACCEPT_QUEUE);
-	tcp_set_backlog(h->listener, 2);
+	tcp_set_backlog(h->listener, 1);
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+}
+
+/* Those that the user has taken from here, but has waiting in a queue of its own. */
+static void backlog_of_two_queues(void **state)
+{
+	struct harness *h = *state;
+
+	app_listen(h, 2);
+	tcp_wait_elsewhere(h->listener, 2);
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+	inject(h, ACK, 1, 1, WND, 0);
+	h->t = h->listener;
+	assert_int_equal(status(h).accept_waiting, 3);
+	h->t = NULL;
+	h->remote.port++;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_ACCEPT_QUEUE);
+	tcp_wait_elsewhere(h->listener, 1);
 	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
 	expect(h, SYN | ACK, 0, 1, 0);
 }
@@ -337,44 +359,6 @@ static void listeners_of_both_families(void **state)
 	assert_non_null(tcp_accept(h->listener, h));
 }
 
-/* SO_BINDTODEVICE: each device has its listener; its connections belong to it, take
- * nothing from elsewhere and leave by it. Others are as if nobody listened. */
-static void listeners_of_two_devices(void **state)
-{
-	struct harness *h = *state;
-	struct tcp_opts opts = h->opts;
-	struct tcb *l[2], *t;
-
-	for (uint32_t i = 0; i < 2; i++) {
-		opts.ifindex = 2 + i;
-		opts.ip.no_flow_label = i;
-		assert_int_equal(tcp_listen(h->e, &h->local, 4, &opts, h, h->now_us, &l[i]), 0);
-		assert_int_equal(tcp_listen(h->e, &h->local, 4, &opts, h, h->now_us, &t),
-				 -EADDRINUSE);
-	}
-	h->ifindex = 4;
-	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_CLOSED);
-	for (uint32_t i = 0; i < 2; i++) { /* the same flow on both */
-		h->ifindex = 2 + i;
-		assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
-		assert_int_equal(expect(h, SYN | ACK, 0, 1, 0)->ifindex, 2 + i);
-		assert_int_equal(h->last.no_flow_label, i);
-		h->ifindex = 3 - i;
-		assert_int_not_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
-		forget(h);
-		assert_null(tcp_accept(l[i], h));
-		h->ifindex = 2 + i;
-		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
-		assert_null(tcp_accept(l[1 - i], h));
-		t = tcp_accept(l[i], h);
-		assert_non_null(t);
-		tcp_abort(t, h->now_us);
-		pull(h);
-		assert_int_equal(expect(h, RST | ACK, 1, 1, 0)->ifindex, 2 + i);
-		tcp_release(t, h->now_us);
-	}
-}
-
 /* RFC 9293 3.9.2.3, MUST-57 and 63. [MUST-57] [MUST-63] */
 static void bad_addresses(void **state)
 {
@@ -400,12 +384,12 @@ int main(void)
 		TEST(synack_retransmission), TEST(repeated_syn),
 		TEST(syn_queue_limit), TEST(accept_queue_limit),
 		TEST(accept_queue_full_at_ack), TEST(smaller_and_larger_backlog),
+		TEST(accept_queue_full_at_ack), TEST(backlog_of_two_queues),
 		TEST(listener_released), TEST(data_with_last_ack),
 		TEST(data_in_syn), TEST(fin_with_last_ack),
 		TEST(reset_in_accept_queue), TEST(what_a_listener_drops),
 		TEST(reset_in_syn_received), TEST(bad_ack_in_syn_received),
 		TEST(wildcard_listener), TEST(listeners_of_both_families),
-		TEST(listeners_of_two_devices),
 		TEST(bad_addresses),
 	};
 

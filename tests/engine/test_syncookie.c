@@ -336,11 +336,11 @@ static void accept_queue_full(void **state)
 {
 	struct harness *h = plain(state);
 
-	tcp_set_backlog(h->listener, 1);
 	h->remote.port = 6001;
 	ask(h);
 	h->remote.port = 6000;
 	ask(h);
+	tcp_set_backlog(h->listener, 0);
 	inject(h, ACK, 1, 1, WND, 0);
 	h->remote.port = 6001;
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
@@ -361,6 +361,7 @@ static void abort_on_overflow(void **state)
 		h = harness_again(state, &h->cfg);
 		app_listen(h, 1);
 		flood(h, 2);
+		tcp_set_backlog(h->listener, 0);
 		h->remote.port = 10000;
 		inject(h, ACK, 1, 1, WND, 0);
 		h->remote.port = 10001;
