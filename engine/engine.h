@@ -242,8 +242,8 @@ void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,
 		   uint64_t now_us);
 /* For a packet that engine_input() left alone for DROP_ASK: a SYN in TIME-WAIT where
  * nobody listens here, or an ACK in SYN-RECEIVED that acknowledges something else
- * than our SYN. If another stack of this host (listens at the port; shares it) the
- * packet is that one's, and TIME-WAIT ends in silence where RFC 6191 lets it.
+ * than our SYN. If another stack of this host has the port, too, the packet is that
+ * one's, and TIME-WAIT ends in silence where RFC 6191 lets it.
  * Else the packet is to be given again with ask off. */
 void engine_yield(struct engine *e, const struct engine_pkt_in *pkt,
 		  uint64_t now_us);

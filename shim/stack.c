@@ -31,7 +31,6 @@
 #define ASK_PER_S 200
 /* Of a TCP header: its length without options, flags in its byte 13. */
 #define TCP_HEADER_BYTES 20
-#define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 200000u
@@ -80,18 +79,13 @@ static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 	return link_kernel_owns(st->link, &flow) == 0;
 }
 
-/* A SYN in TIME-WAIT is for whoever listens; what else the engine asks about, for any
- * other stack on the port. */
+/* Is it to be left to another stack on the port? To one that lingers, too: it may
+ * have listened when the segment came. */
 static bool is_for_others(struct stack *st, const struct engine_pkt_in *pkt)
 {
 	struct flow flow = flow_of(pkt);
-	int others;
 
-	if (!may_ask(st))
-		return true;
-	others = link_others(st->link, &flow.local);
-	return others == LINK_OTHERS_LISTEN ||
-	       (others == LINK_OTHERS_LINGER && !(pkt->tcp[13] & TCP_SYN));
+	return !may_ask(st) || link_others(st->link, &flow.local) > 0;
 }
 
 static void arrive(struct stack *st, struct engine_pkt_in *pkt)
