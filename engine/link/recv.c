@@ -1,8 +1,9 @@
 /* recv.c - takes packets from the raw sockets.
  *
  * Owns the receive buffers: RX_BATCH slots that hold any packet, in
- * memory that costs nothing until a packet is written there. Packets are handed
- * out in place. Nothing of a packet is believed but what the kernel's IP layer has
+ * memory that costs nothing until a packet is written there. They grow when a host
+ * shows that it makes larger aggregates (gro_max_size of ip-link(8)), which costs
+ * the first one. Packets are handed out in place. Nothing of a packet is believed but what the kernel's IP layer has
  * checked. IPv4 comes with its header: version, header length and total length
  * are compared with what was received. IPv6 comes without any header, those of
  * extensions included; addresses and traffic class are told beside it.
@@ -20,11 +21,14 @@
 #define RX_BATCH 32
 /* Not a multiple of 4096: the headers of all slots would share a cache set. */
 #define RX_SLOT_BYTES (65536 + 192)
+#define RX_SLOT_LARGE_BYTES (8 * 65536 + 192) /* Linux's GRO_MAX_SIZE */
 /* A flood of packets that are not for us must not keep link_recv() busy. */
 #define RX_ROUNDS_MAX 16
 
 struct rx {
 	uint8_t *mem;
+	size_t slot_bytes;
+	bool too_small; /* a packet did not fit */
 	struct mmsghdr msgs[RX_BATCH];
 	struct iovec iov[RX_BATCH];
 	struct sockaddr_in6 from[RX_BATCH]; /* IPv6 only */
@@ -40,6 +44,21 @@ struct rx {
 	int turn; /* the family that goes first */
 };
 
+/* What is in the slots is lost. */
+static int rx_resize(struct rx *rx, size_t slot_bytes)
+{
+	uint8_t *mem = calloc(RX_BATCH, slot_bytes);
+
+	if (!mem)
+		return -ENOMEM;
+	free(rx->mem);
+	rx->mem = mem;
+	rx->slot_bytes = slot_bytes;
+	for (int i = 0; i < RX_BATCH; i++)
+		rx->iov[i] = (struct iovec){mem + (size_t)i * slot_bytes, slot_bytes};
+	return 0;
+}
+
 int rx_open(struct link *l)
 {
 	struct rx *rx = calloc(1, sizeof(*rx));
@@ -47,20 +66,15 @@ int rx_open(struct link *l)
 	if (!rx)
 		return -ENOMEM;
 	l->rx = rx;
-	rx->mem = calloc(RX_BATCH, RX_SLOT_BYTES);
-	if (!rx->mem)
-		return -ENOMEM;
 	for (int i = 0; i < RX_BATCH; i++) {
 		struct msghdr *m = &rx->msgs[i].msg_hdr;
 
-		rx->iov[i].iov_base = rx->mem + (size_t)i * RX_SLOT_BYTES;
-		rx->iov[i].iov_len = RX_SLOT_BYTES;
 		m->msg_iov = &rx->iov[i];
 		m->msg_iovlen = 1;
 		m->msg_control = rx->ctl[i].room;
 		m->msg_name = &rx->from[i];
 	}
-	return 0;
+	return rx_resize(rx, RX_SLOT_BYTES);
 }
 
 void rx_close(struct link *l)
@@ -88,6 +102,16 @@ static uint32_t ip4_device(struct msghdr *m, const uint8_t *ip)
 	return info.ipi_ifindex;
 }
 
+/* Was the packet in slot i longer than that? Then the next one may fit. */
+static bool rx_truncated(struct link *l, int i)
+{
+	if (!(l->rx->msgs[i].msg_hdr.msg_flags & MSG_TRUNC))
+		return false;
+	l->stats.truncated++;
+	l->rx->too_small = l->rx->slot_bytes < RX_SLOT_LARGE_BYTES;
+	return true;
+}
+
 /* Makes *p of what lies in slot i; the device by which it came, 0: not for us. */
 static uint32_t rx_ip4(struct link *l, int i, struct engine_pkt_in *p)
 {
@@ -96,9 +120,13 @@ static uint32_t rx_ip4(struct link *l, int i, struct engine_pkt_in *p)
 	size_t len = l->rx->msgs[i].msg_len, hdr_len, total;
 	uint32_t ifindex;
 
+	if (rx_truncated(l, i))
+		return 0;
 	hdr_len = len >= IP4_HDR_BYTES ? (ip[0] & 15) * 4u : 0;
 	total = len >= IP4_HDR_BYTES ? get_be16(ip + 2) : 0;
-	if (m->msg_flags & MSG_TRUNC || hdr_len < IP4_HDR_BYTES || ip[0] >> 4 != 4 ||
+	if (total == 0 && len > IP_TOTAL_MAX) /* an aggregate whose length it cannot say */
+		total = len;
+	if (hdr_len < IP4_HDR_BYTES || ip[0] >> 4 != 4 ||
 	    total > len || total < hdr_len) {
 		l->stats.truncated++;
 		return 0;
@@ -129,10 +157,8 @@ static uint32_t rx_ip6(struct link *l, int i, struct engine_pkt_in *p)
 	struct in6_pktinfo info = {.ipi6_ifindex = 0};
 	int tclass = 0;
 
-	if (m->msg_flags & MSG_TRUNC) {
-		l->stats.truncated++;
+	if (rx_truncated(l, i))
 		return 0;
-	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level != IPPROTO_IPV6)
 			continue;
@@ -211,6 +237,10 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
 	if (n > RX_BATCH)
 		n = RX_BATCH;
 	rx->last_n = 0;
+	if (rx->too_small) {
+		rx->too_small = false;
+		rx_resize(rx, RX_SLOT_LARGE_BYTES); /* else as before */
+	}
 	for (int round = 0; out == 0 && round < RX_ROUNDS_MAX; round++) {
 		int used = 0;
 

@@ -3,7 +3,10 @@
  */
 #include "net.h"
 
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <netinet/ip_icmp.h>
+#include <sys/utsname.h>
 
 #define PORT 5000
 
@@ -101,6 +104,111 @@ static void a_syn_brings_its_path(void **state)
 	link_close(a);
 	link_close(b);
 	net_free(&n);
+}
+
+/* Completes the handshake with the kernel's socket that connects to us. */
+static void answer_syn(struct link *l)
+{
+	struct engine_pkt_in in[1];
+	struct engine_pkt_out p;
+	struct segment s, a = {.flags = SEG_SYN | SEG_ACK, .wnd = 65535, .sport = PORT,
+			       .opt = {.mss = 65475, .wscale = 14}};
+
+	assert_int_equal(recv_wait(l, in, 1, 1000), 1);
+	assert_int_equal(segment_parse(&s, &in[0].src, &in[0].dst, in[0].tcp,
+				       in[0].tcp_len_bytes), DROP_NONE);
+	a.dport = s.sport;
+	a.ack = s.seq + 1;
+	p = (struct engine_pkt_out){.src = in[0].dst, .dst = in[0].src, .mss_bytes = 536};
+	p.hdr_len_bytes = segment_build(&a, p.hdr);
+	assert_int_equal(link_send(l, &p, 1), 0);
+	assert_int_equal(recv_wait(l, in, 1, 1000), 1); /* the ACK */
+	a.flags = SEG_ACK; /* the window is scaled from now on */
+	a.seq++;
+	a.opt = (struct seg_options){.wscale = -1};
+	p.hdr_len_bytes = segment_build(&a, p.hdr);
+	assert_int_equal(link_send(l, &p, 1), 0);
+}
+
+/* 6003 is Linux 6.3, the first that does this with IPv4. */
+static int kernel_release(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	assert_return_code(uname(&u), errno);
+	assert_int_equal(sscanf(u.release, "%d.%d", &major, &minor), 2);
+	return major * 1000 + minor;
+}
+
+/* Sets IFLA_GSO_MAX_SIZE or, what no older header knows, IFLA_GSO_IPV4_MAX_SIZE. */
+static bool set_gso_max(int ifindex, unsigned short attr)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+		struct rtattr a;
+		uint32_t value;
+	} q = {
+		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = RTM_NEWLINK,
+		      .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.i = {.ifi_index = ifindex},
+		.a = {RTA_LENGTH(sizeof(q.value)), attr},
+		.value = 250000,
+	};
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+		uint8_t room[256];
+	} answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	assert_return_code(fd, errno);
+	assert_int_equal(send(fd, &q, sizeof(q), 0), sizeof(q));
+	assert_return_code(recv(fd, &answer, sizeof(answer), 0), errno);
+	close(fd);
+	return answer.e.error == 0;
+}
+
+/* Aggregates beyond 64 KiB, where the host is set up for them (BIG TCP). */
+static void large_aggregates_arrive(void **state)
+{
+	static const char data[190000];
+	const struct ip_kind *ip = *state;
+	int ns = ns_new(), err, fd;
+	struct link *l = open_link(false);
+	struct engine_pkt_in in[4];
+	size_t largest = 0;
+
+	if ((!ip->v6 && kernel_release() < 6003) ||
+	    !set_gso_max(1, ip->v6 ? IFLA_GSO_MAX_SIZE : 63)) {
+		link_close(l);
+		close(ns);
+		skip();
+	}
+	open_guard(l, ip->lo, PORT, 0);
+	fd = kernel_connect(ip->lo, PORT, &err);
+	answer_syn(l);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+		for (int n = 1; n > 0 && readable(l, 100);) {
+			struct segment s;
+
+			n = link_recv(l, in, 4);
+			for (int k = 0; k < n; k++) {
+				assert_int_equal(segment_parse(&s, &in[k].src, &in[k].dst,
+							       in[k].tcp, in[k].tcp_len_bytes),
+						 DROP_NONE);
+				if (s.data_len_bytes > largest)
+					largest = s.data_len_bytes;
+			}
+		}
+	}
+	assert_true(largest > 130000);
+	assert_true(link_stats(l)->truncated > 0);
+	close(fd);
+	link_close(l);
+	close(ns);
 }
 
 /* ---- ICMP --------------------------------------------------------------- */
@@ -266,6 +374,7 @@ int main(void)
 		cmocka_unit_test(broadcasts_are_ignored),
 		cmocka_unit_test(ip_options_and_short_segments),
 		IP4_AND_IP6(a_syn_brings_its_path),
+		IP4_AND_IP6(large_aggregates_arrive),
 		cmocka_unit_test(routers_complain),
 		cmocka_unit_test(icmp_becomes_errno),
 		cmocka_unit_test(bad_icmp_is_ignored),
