@@ -34,7 +34,7 @@ int tcp_open(struct engine *e, const struct flow *flow,
 {
 	struct tcp_opts o = sane(opts);
 	uint32_t iss_min;
-	bool again = time_wait_reuse(e, flow, &iss_min, now_us);
+	bool again = time_wait_reuse(e, flow, opts->ifindex, &iss_min, now_us);
 	struct tcb *t;
 	int err = tcb_new(e, flow, &o, now_us, &t);
 
@@ -269,6 +269,7 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 	struct tcp_opts before = t->opts;
 
 	t->opts = sane(o);
+	t->node.ifindex = o->ifindex;
 	bufs_follow_opts(t);
 	keepalive_start(t);
 	if (before.cork && !o->cork)

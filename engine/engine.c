@@ -89,7 +89,7 @@ struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us)
 	derive_keys(e, hash_key);
 	bufpool_init(&e->pool, &e->stats.memory_bytes);
 	timerq_init(&e->timers, &e->stats.memory_bytes);
-	e->port_uses = calloc(1u << 16, sizeof(*e->port_uses));
+	e->port_uses = calloc(PORT_USES, sizeof(*e->port_uses));
 	if (cfg->trace)
 		e->trace.rec = calloc(TRACE_MAX, sizeof(*e->trace.rec));
 	if (!e->port_uses || (cfg->trace && !e->trace.rec) ||
@@ -130,27 +130,28 @@ void engine_free(struct engine *e)
 
 /* ---- input --------------------------------------------------------------------------- */
 
-static struct tcb *find(struct engine *e, const struct flow *flow)
+static struct tcb *find(struct engine *e, const struct flow *flow, uint32_t ifindex)
 {
-	return (struct tcb *)flowtab_find(&e->flows, flow);
+	return (struct tcb *)flowtab_find(&e->flows, flow, ifindex);
 }
 
 /* The listener for this address, or for any of its family; :: takes both, if it
  * may. */
-static struct tcb *find_listener(struct engine *e, const struct flow *flow)
+static struct tcb *find_listener(struct engine *e, const struct flow *flow,
+				 uint32_t ifindex)
 {
 	static const struct ip_addr any4 = {.b = {[10] = 0xff, [11] = 0xff}};
 	static const struct ip_addr any6;
 	struct flow f = {.local = flow->local};
-	struct tcb *t = find(e, &f);
+	struct tcb *t = find(e, &f, ifindex);
 
 	if (!t && addr_is_v4(&flow->local.addr)) {
 		f.local.addr = any4;
-		t = find(e, &f);
+		t = find(e, &f, ifindex);
 	}
 	if (!t) {
 		f.local.addr = any6;
-		t = find(e, &f);
+		t = find(e, &f, ifindex);
 		if (t && t->opts.v6only && addr_is_v4(&flow->local.addr))
 			t = NULL;
 	}
@@ -166,13 +167,14 @@ static bool acceptable_source(const struct engine_pkt_in *pkt,
 /* A SYN may take the place of a connection in TIME-WAIT: returns the listener,
  * and in *after the sequence number that the new ISS must exceed. */
 static struct tcb *replace_time_wait(struct tcb *t, const struct segment *s,
-				     uint32_t *after, uint64_t now_us)
+				     uint32_t ifindex, uint32_t *after,
+				     uint64_t now_us)
 {
 	struct tcb *l;
 
 	if (!time_wait_gives_way(t, s))
 		return NULL;
-	l = find_listener(t->e, &t->node.flow);
+	l = find_listener(t->e, &t->node.flow, ifindex);
 	if (!l)
 		return NULL;
 	*after = t->snd.nxt;
@@ -184,22 +186,22 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 			  const struct flow *flow, const struct segment *s,
 			  struct trace_rec *rec, uint64_t now_us)
 {
-	struct tcb *t = find(e, flow), *l;
+	struct tcb *t = find(e, flow, pkt->ifindex), *l;
 	uint32_t after;
 	enum drop d;
 
 	if (t && pkt->ask && others_decide(t, s) &&
-	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow)))
+	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow, pkt->ifindex)))
 		return DROP_ASK;
-	if (t && (l = replace_time_wait(t, s, &after, now_us)))
+	if (t && (l = replace_time_wait(t, s, pkt->ifindex, &after, now_us)))
 		return arrives_listen(l, &pkt->path, flow, s, &after, now_us);
 	if (!t) {
-		t = find_listener(e, flow);
+		t = find_listener(e, flow, pkt->ifindex);
 		rec->before = rec->after = t ? TCPS_LISTEN : TCPS_CLOSED;
 		if (!t)
 			return DROP_CLOSED;
 		d = arrives_listen(t, &pkt->path, flow, s, NULL, now_us);
-		t = d ? NULL : find(e, flow);
+		t = d ? NULL : find(e, flow, pkt->ifindex);
 	} else {
 		rec->before = t->state;
 		e->in_input = t;
@@ -277,6 +279,8 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 				       .dst = r->flow.remote.addr,
 				       .tos = ip->tos & ~IP_ECN_MASK,
 				       .ttl = ip->ttl,
+				       .no_flow_label = ip->no_flow_label,
+				       .ifindex = r->opts.ifindex,
 				       .mss_bytes = 536};
 	pkt->hdr_len_bytes = segment_build(&s, pkt->hdr);
 	e->stats.segs_out++;
@@ -349,7 +353,7 @@ const struct engine_stats *engine_stats(const struct engine *e)
 	return &e->stats;
 }
 
-bool engine_port_in_use(const struct engine *e, uint16_t local_port)
+bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6)
 {
-	return e->port_uses[local_port] > 0;
+	return e->port_uses[port_use(local_port, v6)] > 0;
 }

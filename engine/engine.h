@@ -72,6 +72,7 @@ struct engine_pkt_in {
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
+	uint32_t ifindex;        /* the device by which it came; 0: not known */
 	bool ask;                /* the caller knows what to do about DROP_ASK */
 };
 
@@ -86,6 +87,8 @@ struct engine_pkt_out {
 	uint8_t tos; /* IPv4 TOS or IPv6 traffic class, ECN bits included */
 	uint8_t ttl; /* 0: the host's default */
 	bool may_fragment; /* DF shall not be set */
+	bool no_flow_label; /* IPv6: zero instead of what the link would choose */
+	uint32_t ifindex; /* the device to leave by; 0: as the routes say */
 	bool ace;    /* the flags AE, CWR and ECE are a number (RFC 9768 3.2.2), the
 			same in each segment of a burst */
 	uint16_t mss_bytes;
@@ -298,8 +301,9 @@ struct engine_stats {
 	size_t memory_bytes;  /* all that the engine has allocated */
 };
 const struct engine_stats *engine_stats(const struct engine *e);
-/* Does any connection or listener, TIME-WAIT included, use this local port? */
-bool engine_port_in_use(const struct engine *e, uint16_t local_port);
+/* Does any connection or listener, TIME-WAIT included, use this local port of IPv4 or
+ * of IPv6? A listener at "::" is IPv6's. */
+bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6);
 
 /* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
 
@@ -323,12 +327,14 @@ struct ip_fields {
 	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
 	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
 	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
+	bool no_flow_label;     /* IPV6_AUTOFLOWLABEL off */
 };
 
 struct tcp_opts {
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* 0: they grow as configured */
 	uint16_t mss_max_bytes; /* TCP_MAXSEG, 0: by the path */
 	struct ip_fields ip, ip6; /* over IPv4, over IPv6 */
+	uint32_t ifindex;       /* SO_BINDTODEVICE: of this device only, 0: of all */
 	bool nodelay;           /* no Nagle */
 	bool v6only;            /* IPV6_V6ONLY of a listener at "::" */
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */

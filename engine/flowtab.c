@@ -102,14 +102,21 @@ void flowtab_remove(struct flowtab *tab, struct flow_node *node)
 	tab->nodes--;
 }
 
-struct flow_node *flowtab_find(const struct flowtab *tab, const struct flow *f)
+struct flow_node *flowtab_find(const struct flowtab *tab, const struct flow *f,
+			       uint32_t ifindex)
 {
 	uint32_t hash = flow_hash(tab, f);
-	struct flow_node *node = *chain_of(tab, hash);
+	struct flow_node *node = *chain_of(tab, hash), *best = NULL;
 
-	while (node && (node->hash != hash || !flow_eq(&node->flow, f)))
-		node = node->next;
-	return node;
+	for (; node; node = node->next) {
+		if (node->hash != hash || !flow_eq(&node->flow, f))
+			continue;
+		if (node->ifindex == ifindex)
+			return node;
+		if (node->ifindex == 0 || ifindex == 0)
+			best = node;
+	}
+	return best;
 }
 
 void flowtab_each(struct flowtab *tab,

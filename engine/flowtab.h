@@ -14,6 +14,7 @@ struct flow_node {
 	struct flow_node *next;
 	struct flow flow;
 	uint32_t hash;
+	uint32_t ifindex; /* takes packets of this device alone; 0: of all */
 };
 
 struct flowtab {
@@ -29,7 +30,10 @@ void flowtab_free(struct flowtab *tab); /* the table, not the nodes */
 /* node->flow must be set and not yet in the table. */
 void flowtab_insert(struct flowtab *tab, struct flow_node *node);
 void flowtab_remove(struct flowtab *tab, struct flow_node *node);
-struct flow_node *flowtab_find(const struct flowtab *tab, const struct flow *f);
+/* For a packet that came by the device ifindex (0: not known): a node for that
+ * device goes before one for all; with 0 any node may be found. */
+struct flow_node *flowtab_find(const struct flowtab *tab, const struct flow *f,
+			       uint32_t ifindex);
 /* Calls fn for every node; fn may remove the node it is given. */
 void flowtab_each(struct flowtab *tab,
 		  void (*fn)(struct flow_node *node, void *arg), void *arg);

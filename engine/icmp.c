@@ -14,7 +14,7 @@ static bool in_flight(const struct tcb *t, uint32_t seq)
 void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 		 uint64_t now_us)
 {
-	struct tcb *t = (struct tcb *)flowtab_find(&e->flows, &msg->flow);
+	struct tcb *t = (struct tcb *)flowtab_find(&e->flows, &msg->flow, 0);
 
 	if (!t || t->state == TCPS_LISTEN || !in_flight(t, msg->seq))
 		return;

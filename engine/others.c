@@ -32,7 +32,7 @@ void engine_yield(struct engine *e, const struct engine_pkt_in *pkt, uint64_t no
 		return;
 	flow.local = (struct endpoint){pkt->dst, s.dport};
 	flow.remote = (struct endpoint){pkt->src, s.sport};
-	t = (struct tcb *)flowtab_find(&e->flows, &flow);
+	t = (struct tcb *)flowtab_find(&e->flows, &flow, pkt->ifindex);
 	if (t && time_wait_gives_way(t, &s))
 		tcb_fail(t, 0, now_us);
 	tcb_reap(e);

@@ -27,6 +27,8 @@ static void start_packet(const struct tcb *t, struct engine_pkt_out *pkt)
 	pkt->tos = ecn_tos(t, 0, false);
 	pkt->ace = false;
 	pkt->ttl = tcb_ip_fields(t)->ttl;
+	pkt->no_flow_label = tcb_ip_fields(t)->no_flow_label;
+	pkt->ifindex = t->node.ifindex;
 	pkt->may_fragment = pmtu_may_fragment(t);
 	pkt->payload_len_bytes = 0;
 	pkt->payload_iovs = 0;

@@ -51,8 +51,8 @@ void listen_close(struct tcb *listener, uint64_t now_us);
 bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
 /* The one in TIME-WAIT at this flow, if it may, makes room for an active OPEN,
  * whose ISS must be *iss_min at least. */
-bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t *iss_min,
-		     uint64_t now_us);
+bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t ifindex,
+		     uint32_t *iss_min, uint64_t now_us);
 
 /* ---- others.c: stacks beside this one ------------------------------------------ */
 

@@ -19,6 +19,8 @@
 
 #define V4_MTU_MIN 552          /* below it routers may fragment; Linux's min_pmtu */
 #define V6_MTU_MIN 1280
+#define IP_LENGTH_MAX 65535     /* in IPv6 its own header does not count */
+#define V6_HDR_BYTES 40
 #define RAISE_AFTER_US 600000000ull /* RFC 1191 6.3, RFC 8201 4, RFC 4821 7.3 */
 #define PAUSE_RTTS 8            /* after a probe that was lost; at least */
 #define PAUSE_MIN_US 10000
@@ -43,7 +45,7 @@ static bool is_v4(const struct tcb *t)
 
 static uint32_t headers_bytes(const struct tcb *t)
 {
-	return (is_v4(t) ? 20 : 40) + TCP_HDR_MIN;
+	return (is_v4(t) ? 20 : V6_HDR_BYTES) + TCP_HDR_MIN;
 }
 
 /* ---- segment size, RFC 9293 3.7.1 ------------------------------------------------ */
@@ -78,10 +80,12 @@ void update_mss(struct tcb *t)
 
 void pmtu_start(struct tcb *t, const struct tcp_path *path)
 {
+	uint32_t max = IP_LENGTH_MAX + (is_v4(t) ? 0 : V6_HDR_BYTES);
+
 	/* A SYN whose route nobody knew: what every link can carry. */
-	t->path_mtu = path->mtu_bytes ? min_u32(path->mtu_bytes, 0xffff)
+	t->path_mtu = path->mtu_bytes ? min_u32(path->mtu_bytes, max)
 				      : is_v4(t) ? 576 : V6_MTU_MIN;
-	t->snd.link_mtu = (uint16_t)t->path_mtu;
+	t->snd.link_mtu = t->path_mtu;
 	update_mss(t);
 }
 

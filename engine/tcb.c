@@ -167,7 +167,7 @@ static void stop_everything(struct tcb *t)
 		t->released = true;
 	}
 	flowtab_remove(&e->flows, &t->node);
-	e->port_uses[t->node.flow.local.port]--;
+	e->port_uses[tcb_port_use(t)]--;
 	ring_release(&t->snd.data, &e->pool);
 	sb_clear(&t->snd.sb, &e->pool);
 	reasm_clear(&t->rcv.ooo, &e->stats.memory_bytes);
@@ -241,7 +241,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 {
 	struct tcb *t;
 
-	if (flowtab_find(&e->flows, flow))
+	if (flowtab_find(&e->flows, flow, opts->ifindex))
 		return -EADDRINUSE;
 	if (timerq_reserve(&e->timers, e->flows.nodes + 1))
 		return -ENOMEM;
@@ -251,6 +251,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	e->stats.memory_bytes += sizeof(*t);
 	t->e = e;
 	t->node.flow = *flow;
+	t->node.ifindex = opts->ifindex;
 	t->state = TCPS_CLOSED;
 	t->number = ++e->next_number;
 	t->opts = *opts;
@@ -263,7 +264,7 @@ int tcb_new(struct engine *e, const struct flow *flow,
 	rtt_init(t);
 	rack_init(t);
 	flowtab_insert(&e->flows, &t->node);
-	e->port_uses[flow->local.port]++;
+	e->port_uses[tcb_port_use(t)]++;
 	*out = t;
 	return 0;
 }

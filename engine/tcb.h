@@ -156,10 +156,10 @@ struct tcb {
 		uint32_t up;         /* SND.UP, if urg_out */
 		uint32_t limited_end; /* SND.NXT when cwnd last held data back */
 		uint32_t uto_ms;     /* what the peer's option made of the user timeout */
+		uint32_t link_mtu;   /* the route's: no packet is larger */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
 		uint16_t peer_mss;   /* MSS option, or its default */
 		uint16_t mss;        /* what a segment carries besides timestamps */
-		uint16_t link_mtu;   /* the route's: no packet is larger */
 		uint16_t acked_seg;  /* largest segment that has arrived */
 		uint8_t wscale;      /* to be applied to SEG.WND */
 		uint8_t dupacks;
@@ -367,7 +367,7 @@ struct engine {
 	struct tcb *in_input; /* its state changes show in the segment's record */
 
 	uint32_t next_number;
-	uint32_t *port_uses; /* by local port */
+	uint32_t *port_uses; /* by port_use() */
 
 	/* Connections that received text in this second and in the last one. */
 	uint32_t receivers_second;
@@ -437,6 +437,18 @@ static inline const struct ip_fields *ip_fields(const struct tcp_opts *o, const 
 static inline const struct ip_fields *tcb_ip_fields(const struct tcb *t)
 {
 	return ip_fields(&t->opts, &t->node.flow);
+}
+
+/* Where uses of a local port are counted: IPv6's behind IPv4's. */
+#define PORT_USES (2u << 16)
+static inline uint32_t port_use(uint16_t port, bool v6)
+{
+	return (uint32_t)v6 << 16 | port;
+}
+
+static inline uint32_t tcb_port_use(const struct tcb *t)
+{
+	return port_use(t->node.flow.local.port, !addr_is_v4(&t->node.flow.local.addr));
 }
 
 static inline bool is_synchronized(enum tcp_state s)

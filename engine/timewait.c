@@ -36,10 +36,10 @@ static bool may_reuse(const struct tcb *t, uint64_t now_us)
 					   addr_is_loopback(&f->remote.addr)));
 }
 
-bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t *iss_min,
-		     uint64_t now_us)
+bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t ifindex,
+		     uint32_t *iss_min, uint64_t now_us)
 {
-	struct tcb *t = (struct tcb *)flowtab_find(&e->flows, flow);
+	struct tcb *t = (struct tcb *)flowtab_find(&e->flows, flow, ifindex);
 
 	if (!t || !may_reuse(t, now_us))
 		return false;

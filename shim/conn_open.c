@@ -47,7 +47,14 @@ static struct ip_addr source(const struct conn *c, const struct ip_addr *to)
 	if (!c->binding)
 		return any;
 	bound = guard_local(c->binding->port->guard);
-	return addr_is_any(&bound->addr) ? any : bound->addr;
+	return addr_is_any(&bound->addr) || addr_is_v4(&bound->addr) != addr_is_v4(to)
+		       ? any : bound->addr;
+}
+
+/* An address of IPv4, "any" included, is the source of IPv4 only; "::" of both. */
+static bool can_start_from(const struct binding *b, const struct ip_addr *to)
+{
+	return !b || addr_is_v4(to) || !addr_is_v4(&guard_local(b->port->guard)->addr);
 }
 
 static int open_on(struct conn *c, struct port *p, struct flow *flow,
@@ -121,6 +128,8 @@ static int open_active(struct conn *c, const struct endpoint *remote)
 
 	flow.local.addr = source(c, &flow.remote.addr);
 	err = find_route(c, &flow, &path);
+	if (!can_start_from(c->binding, &flow.remote.addr))
+		err = !err ? -EAFNOSUPPORT : err == -EADDRNOTAVAIL ? -ENETUNREACH : err;
 	if (!err && !flow.remote.port)
 		return -ECONNREFUSED; /* nobody can listen there */
 	if (!err)

@@ -192,14 +192,15 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 	remote_refresh(s, fd);
 	if (atomic_load(&s->state) != SOCK_FRESH)
 		return -EISCONN;
-	err = inaddr_to_connect(s->family, s->opts.v6only, &s->local.addr, addr,
-				len, &remote);
+	err = inaddr_to_connect(s->family, &s->opts, &s->local.addr, addr, len,
+				&remote);
 	if (!err)
 		err = sock_own(s, fd);
 	if (err)
 		return err;
 	if (atomic_exchange(&s->connecting, true))
 		return -EALREADY;
+	sock_use_scope(s, &remote.addr);
 	err = begin(s, fd, &remote);
 	if (err)
 		sock_rebirth(s, fd);

@@ -7,8 +7,7 @@
  * futex that the program's threads can reach, and wakes the loop.
  *
  * Invariants: state is RUNNING exactly while the queue is open and somebody
- * will answer; pid is the process that started the thread; stack is touched by
- * the driver's thread alone once that runs.
+ * will answer; stack is touched by the driver's thread alone once that runs.
  */
 #include "driver.h"
 
@@ -30,6 +29,7 @@
 #include "command.h"
 #include "config.h"
 #include "conn.h"
+#include "fdtab.h"
 #include "handover.h"
 #include "lastthread.h"
 #include "listener.h"
@@ -51,7 +51,6 @@ static struct {
 	atomic_bool bell_ends;
 	atomic_bool complained;
 	bool prepared; /* cfg is what driver_before_drop() found */
-	pid_t pid;
 	pthread_t thread;
 	uint8_t id[16];
 	struct command_queue queue;
@@ -301,7 +300,6 @@ static int start(void)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = configure(cfg);
 	if (!err) {
-		driver.pid = getpid();
 		driver.stack = stack_new(cfg, driver.id, &driver.queue);
 		err = driver.stack ? run_thread() : -ENOMEM;
 	}
@@ -338,8 +336,10 @@ int driver_start(void)
 {
 	int saved = errno, err;
 
+	if (!fdtab_is_mine())
+		return -ESRCH; /* vfork() */
 	if (!begin_start())
-		return driver.pid == getpid() ? 0 : -ESRCH;
+		return 0;
 	err = start();
 	end_start(!err);
 	if (!err)
@@ -355,7 +355,7 @@ bool driver_is_this_thread(void)
 
 bool driver_is_mine(void)
 {
-	return atomic_load(&driver.state) == RUNNING && driver.pid == getpid();
+	return fdtab_is_mine() && atomic_load(&driver.state) == RUNNING;
 }
 
 /* The memory of the parent's driver is left alone: its thread, which is not

@@ -22,7 +22,19 @@
 
 _Atomic(struct fdtab_leaf *) fdtab_leaves[FDTAB_LEAVES];
 static atomic_uint leaves_end; /* no leaf at or above this index */
-static atomic_int owner;
+
+/* The process that the table is of, 0: not known yet. It lies in memory that is
+ * zero in a new process: some fork without libc's knowing, and process ids repeat. */
+static _Atomic(atomic_int *) owner_page;
+static atomic_int owner_early; /* before the constructor, or without such memory */
+static void (*forked)(void);
+
+static atomic_int *owner(void)
+{
+	atomic_int *page = atomic_load(&owner_page);
+
+	return page ? page : &owner_early;
+}
 
 bool fdtab_is_mine(void)
 {
@@ -31,13 +43,36 @@ bool fdtab_is_mine(void)
 	if (atomic_load(&privs_confined))
 		return true; /* nobody can be asked */
 	pid = getpid();
+	if (real_only)
+		return atomic_load(owner()) == pid;
 	/* A hook that ran before the constructor decides it. */
-	return atomic_compare_exchange_strong(&owner, &none, pid) || none == pid;
+	if (!atomic_compare_exchange_strong(owner(), &none, pid))
+		return none == pid;
+	if (forked)
+		forked();
+	return true;
 }
 
 void fdtab_set_owner(void)
 {
-	atomic_store(&owner, getpid());
+	atomic_store(owner(), getpid());
+}
+
+void fdtab_watch_forks(void (*fn)(void))
+{
+	const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+		munmap(page, size);
+		return;
+	}
+	atomic_store(&owner_page, page);
+	fdtab_set_owner();
+	forked = fn;
 }
 
 bool fdtab_is_current(int fd, const struct sock *s)

@@ -58,5 +58,8 @@ void fdtab_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void
 bool fdtab_is_mine(void);
 /* In the constructor and in the child of a fork. */
 void fdtab_set_owner(void);
+/* In the constructor: from now on fn is called in a child that was forked behind
+ * libc's back, before anything is done there. */
+void fdtab_watch_forks(void (*fn)(void));
 
 #endif

@@ -31,13 +31,16 @@ int inaddr_put(int family, const struct endpoint *e, struct sockaddr *addr,
 				  .sin_port = htons(e->port)};
 	const void *from = family == AF_INET ? (void *)&sin : (void *)&sin6;
 	socklen_t size = family == AF_INET ? sizeof(sin) : sizeof(sin6);
+	struct ip_addr wire;
 
 	if (!addr || !len)
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
 	memcpy(&sin.sin_addr, &e->addr.b[12], sizeof(sin.sin_addr));
-	memcpy(&sin6.sin6_addr, e->addr.b, sizeof(sin6.sin6_addr));
+	wire = addr_wire(&e->addr);
+	memcpy(&sin6.sin6_addr, wire.b, sizeof(sin6.sin6_addr));
+	sin6.sin6_scope_id = addr_scope(&e->addr);
 	memcpy(addr, from, *len < size ? *len : size);
 	*len = size;
 	return 0;
@@ -68,17 +71,16 @@ static struct endpoint from_sin(const struct sockaddr_in *sin)
 				 .port = ntohs(sin->sin_port)};
 }
 
-static struct endpoint from_sin6(const struct sockaddr_in6 *sin6)
+/* -EINVAL: a link-local address and no device. That of sin6_scope_id goes before
+ * the one that the socket is bound to. */
+static int from_sin6(const struct sockaddr_in6 *sin6, const struct sock_opts *opts,
+		     struct endpoint *e)
 {
-	struct endpoint e = {.port = ntohs(sin6->sin6_port)};
+	uint32_t scope = sin6->sin6_scope_id ? sin6->sin6_scope_id : opts->ifindex;
 
-	memcpy(e.addr.b, &sin6->sin6_addr, sizeof(e.addr.b));
-	return e;
-}
-
-static bool lacks_scope(const struct sockaddr_in6 *sin6)
-{
-	return IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr) && !sin6->sin6_scope_id;
+	e->addr = addr_from_v6(&sin6->sin6_addr, scope);
+	e->port = ntohs(sin6->sin6_port);
+	return addr_is_linklocal(&e->addr) && !scope ? -EINVAL : 0;
 }
 
 static int to_bind4(const struct sockaddr *addr, socklen_t len,
@@ -96,8 +98,8 @@ static int to_bind4(const struct sockaddr *addr, socklen_t len,
 	return err;
 }
 
-int inaddr_to_bind(int family, bool v6only, const struct sockaddr *addr,
-		   socklen_t len, struct endpoint *out)
+int inaddr_to_bind(int family, const struct sock_opts *opts,
+		   const struct sockaddr *addr, socklen_t len, struct endpoint *out)
 {
 	struct sockaddr_in6 sin6;
 	int err;
@@ -111,16 +113,35 @@ int inaddr_to_bind(int family, bool v6only, const struct sockaddr *addr,
 	err = get_sin6(addr, len, &sin6);
 	if (err)
 		return err;
-	if (IN6_IS_ADDR_MULTICAST(&sin6.sin6_addr) || lacks_scope(&sin6) ||
-	    (v6only && IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr)))
+	if (IN6_IS_ADDR_MULTICAST(&sin6.sin6_addr) ||
+	    (opts->v6only && IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr)))
 		return -EINVAL;
-	*out = from_sin6(&sin6);
-	return 0;
+	return from_sin6(&sin6, opts, out);
 }
 
-int inaddr_to_connect(int family, bool v6only, const struct ip_addr *src,
-		      const struct sockaddr *addr, socklen_t len,
-		      struct endpoint *out)
+static int to_connect6(const struct sock_opts *opts, const struct ip_addr *src,
+		       const struct sockaddr_in6 *sin6, struct endpoint *out)
+{
+	uint32_t scope;
+	int err;
+
+	if (IN6_IS_ADDR_MULTICAST(&sin6->sin6_addr))
+		return -ENETUNREACH;
+	err = from_sin6(sin6, opts, out);
+	if (err)
+		return err;
+	scope = addr_scope(&out->addr);
+	if (scope && opts->ifindex && scope != opts->ifindex)
+		return -EINVAL;
+	/* "Any" is this host, in the protocol that the socket is bound to. */
+	if (addr_is_v4(src) && IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr))
+		out->addr = inaddr_any(AF_INET).addr;
+	return opts->v6only && addr_is_v4(&out->addr) ? -ENETUNREACH : 0;
+}
+
+int inaddr_to_connect(int family, const struct sock_opts *opts,
+		      const struct ip_addr *src, const struct sockaddr *addr,
+		      socklen_t len, struct endpoint *out)
 {
 	struct sockaddr_in6 sin6;
 	struct sockaddr_in sin;
@@ -133,17 +154,5 @@ int inaddr_to_connect(int family, bool v6only, const struct ip_addr *src,
 		return err;
 	}
 	err = get_sin6(addr, len, &sin6);
-	if (err)
-		return err;
-	if (IN6_IS_ADDR_MULTICAST(&sin6.sin6_addr))
-		return -ENETUNREACH;
-	if (lacks_scope(&sin6))
-		return -EINVAL;
-	*out = from_sin6(&sin6);
-	/* "Any" is this host, in the protocol that the socket is bound to. */
-	if (addr_is_v4(src) && IN6_IS_ADDR_UNSPECIFIED(&sin6.sin6_addr))
-		out->addr = inaddr_any(AF_INET).addr;
-	if (addr_is_v4(&out->addr))
-		return v6only ? -ENETUNREACH : 0;
-	return addr_is_v4(src) ? -ENETUNREACH : -EADDRNOTAVAIL;
+	return err ? err : to_connect6(opts, src, &sin6, out);
 }

@@ -2,8 +2,9 @@
  * the engine's struct endpoint.
  *
  * family is the socket's. An AF_INET6 socket names IPv4 hosts by v4-mapped
- * addresses (RFC 4291 2.5.5.2), which are the engine's own form. Errors are
- * Linux's, on a host without an IPv6 address.
+ * addresses (RFC 4291 2.5.5.2), which are the engine's own form. Link-local ones
+ * get their device from sin6_scope_id, else from opts->ifindex; in the result it is
+ * addr_scope(). Errors are Linux's.
  */
 #ifndef MYTCP_INADDR_H
 #define MYTCP_INADDR_H
@@ -11,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "../engine/engine.h"
+#include "sock.h"
 
 /* Port 0 of every address: "0.0.0.0", "::" for AF_INET6. */
 struct endpoint inaddr_any(int family);
@@ -21,12 +22,12 @@ int inaddr_put(int family, const struct endpoint *e, struct sockaddr *addr,
 	       socklen_t *len);
 /* What bind(2) is asked for, not whether there is such an address. -EFAULT,
  * -EINVAL, -EAFNOSUPPORT. */
-int inaddr_to_bind(int family, bool v6only, const struct sockaddr *addr,
-		   socklen_t len, struct endpoint *out);
-/* Where connect(2) from the address src is to go; always IPv4. -EINVAL,
- * -EAFNOSUPPORT, -EADDRNOTAVAIL, -ENETUNREACH. */
-int inaddr_to_connect(int family, bool v6only, const struct ip_addr *src,
-		      const struct sockaddr *addr, socklen_t len,
-		      struct endpoint *out);
+int inaddr_to_bind(int family, const struct sock_opts *opts,
+		   const struct sockaddr *addr, socklen_t len, struct endpoint *out);
+/* Where connect(2) from the address src is to go. -EINVAL, -EAFNOSUPPORT,
+ * -ENETUNREACH. */
+int inaddr_to_connect(int family, const struct sock_opts *opts,
+		      const struct ip_addr *src, const struct sockaddr *addr,
+		      socklen_t len, struct endpoint *out);
 
 #endif

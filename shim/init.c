@@ -77,6 +77,7 @@ __attribute__((constructor)) static void begin(void)
 {
 	real();
 	fdtab_set_owner();
+	fdtab_watch_forks(forked_child);
 	adopt_inherited();
 	pthread_atfork(NULL, NULL, forked_child);
 	at_quick_exit(init_leave);

@@ -106,7 +106,6 @@ static void set_backlog(struct listener *l, int backlog)
 	listener_pump(l);
 }
 
-/* To a port that is IPv6's alone nobody comes: s keeps its mere binding. */
 static int make(struct stack *st, struct sock *s, int backlog)
 {
 	struct port *p = ((struct binding *)s->driver)->port;
@@ -114,12 +113,12 @@ static int make(struct stack *st, struct sock *s, int backlog)
 
 	if (err)
 		return err;
-	err = port_hears(p) ? make_listener(st, s, backlog) : 0;
+	err = make_listener(st, s, backlog);
 	if (err) {
 		port_unlisten(p);
 		return err;
 	}
-	s->local = p->local;
+	s->local = *guard_local(p->guard);
 	atomic_store(&s->state, SOCK_LISTENING);
 	return 0;
 }
@@ -137,8 +136,6 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	}
 	if (h && h->kind != HANDLE_BINDING)
 		return -EINVAL;
-	if (atomic_load(&s->state) == SOCK_LISTENING)
-		return 0; /* where nobody comes, the backlog means nothing */
 	err = h ? 0 : bind_anywhere(st, s);
 	if (err)
 		return err;

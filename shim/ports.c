@@ -29,8 +29,6 @@
 #define TRIM_LOOKS 2
 /* Idle ports closed at a time for want of fds. */
 #define ROOM_MAX 16
-/* So many times the kernel is asked for a port that is free in IPv6 too. */
-#define BIND_TRIES 8
 /* Idle ports looked at by one ports_collect(). */
 #define COLLECT_MAX 256
 
@@ -57,14 +55,14 @@ static void list_remove(struct port_list *l, struct port *p)
 		l->last = p->prev;
 }
 
-bool port_hears(const struct port *p)
-{
-	return addr_is_v4(&guard_local(p->guard)->addr);
-}
-
 static bool needed(const struct ports *ps, const struct port *p)
 {
-	return port_hears(p) && engine_port_in_use(ps->engine, guard_local(p->guard)->port);
+	const struct endpoint *at = guard_local(p->guard);
+	bool v4 = addr_is_v4(&at->addr);
+
+	return engine_port_in_use(ps->engine, at->port, !v4) ||
+	       (!v4 && !p->v6only && addr_is_any(&at->addr) &&
+		engine_port_in_use(ps->engine, at->port, false));
 }
 
 static bool pool_add(struct ports *ps, struct port *p)
@@ -112,7 +110,6 @@ static void close_port(struct ports *ps, struct port *p)
 	if (p->pooled)
 		pool_remove(ps, p);
 	leave_idle(ps, p);
-	guard_close(p->also_v6);
 	guard_close(p->guard);
 	free(p);
 }
@@ -189,7 +186,7 @@ static int new_port(struct ports *ps, const struct endpoint *local,
 	}
 	p->refs = 1;
 	p->ifindex = ifindex;
-	p->local = *guard_local(p->guard);
+	p->v6only = flags & GUARD_V6ONLY;
 	list_append(&ps->busy, p);
 	*out = p;
 	return 0;
@@ -211,90 +208,53 @@ static void make_way(struct ports *ps, uint16_t number)
  * SO_REUSEADDR: its socket is closed while its connections live on, or it is
  * shared by sockets that do not listen. */
 static struct port *find_joinable(struct ports *ps, const struct endpoint *local,
-				  uint32_t ifindex)
+				  const struct sock_opts *opts)
 {
 	struct port *lists[] = {ps->busy.first, ps->idle.first}, *p;
 	int i;
 
 	for (i = 0; i < 2; i++)
 		for (p = lists[i]; p; p = p->next)
-			if (!p->pooled && p->ifindex == ifindex &&
+			if (!p->pooled && p->ifindex == opts->ifindex &&
+			    (!addr_is_any(&local->addr) || p->v6only == opts->v6only) &&
 			    (!p->owners || (p->reuse && !p->listens)) &&
 			    endpoint_eq(guard_local(p->guard), local))
 				return p;
 	return NULL;
 }
 
-/* Holds the port of p in IPv6 too, unless the kernel has none. */
-static int reserve_v6(struct ports *ps, struct port *p, unsigned flags)
+int ports_bind(struct ports *ps, const struct endpoint *local,
+	       const struct sock_opts *opts, struct port **out)
 {
-	const struct endpoint any = {.port = p->local.port};
-	int err = open_guard(ps, &any, p->ifindex, flags | GUARD_V6ONLY,
-			     &p->also_v6);
-
-	return err == -EAFNOSUPPORT ? 0 : err;
-}
-
-/* ports_bind(), once. */
-static int try_bind(struct ports *ps, const struct endpoint *local,
-		    const struct sock_opts *opts, struct port **out)
-{
-	static const uint8_t any_v4[4];
-	bool dual = !addr_is_v4(&local->addr) && !opts->v6only;
-	struct endpoint at = *local;
 	unsigned flags = (opts->reuseaddr ? GUARD_REUSEADDR : 0) |
 			 (opts->reuseport ? GUARD_REUSEPORT : 0) |
 			 (opts->v6only ? GUARD_V6ONLY : 0);
 	struct port *p = NULL;
-	int err = 0;
+	int err;
 
-	if (dual)
-		at.addr = addr_from_v4(any_v4);
-	if (at.port) {
-		make_way(ps, at.port);
-		p = find_joinable(ps, &at, opts->ifindex);
+	if (local->port) {
+		make_way(ps, local->port);
+		p = find_joinable(ps, local, opts);
 		if (p && !opts->reuseaddr)
 			return -EADDRINUSE;
 	}
 	if (p) {
 		port_get(ps, p);
 	} else {
-		err = new_port(ps, &at, opts->ifindex, flags, &p);
+		err = new_port(ps, local, opts->ifindex, flags, &p);
 		if (err)
 			return err;
 	}
 	if (!p->owners++)
 		p->reuse = opts->reuseaddr;
-	p->local.addr = local->addr;
-	if (dual && !p->also_v6)
-		err = reserve_v6(ps, p, flags);
-	if (err)
-		port_disown(ps, p);
-	else
-		*out = p;
-	return err;
-}
-
-int ports_bind(struct ports *ps, const struct endpoint *local,
-	       const struct sock_opts *opts, struct port **out)
-{
-	int tries = BIND_TRIES, err;
-
-	if (!addr_is_v4(&local->addr) && !addr_is_any(&local->addr))
-		return -EADDRNOTAVAIL;
-	/* The kernel's choice for IPv4 may be taken in IPv6. */
-	do
-		err = try_bind(ps, local, opts, out);
-	while (err == -EADDRINUSE && !local->port && --tries);
-	return err;
+	*out = p;
+	return 0;
 }
 
 int port_listen(struct port *p)
 {
 	int err = p->listens ? -EADDRINUSE : 0;
 
-	if (!err && p->also_v6)
-		err = guard_listen(p->also_v6);
 	if (!err)
 		err = guard_listen(p->guard);
 	if (!err)
@@ -381,12 +341,8 @@ void port_disown(struct ports *ps, struct port *p)
 {
 	/* Whoever listens here next shall find the port free, although
 	 * connections keep the guard. */
-	if (--p->owners == 0) {
-		guard_close(p->also_v6);
-		p->also_v6 = NULL;
-		if (p->listened)
-			port_unlisten(p);
-	}
+	if (--p->owners == 0 && p->listened)
+		port_unlisten(p);
 	port_put(ps, p);
 }
 

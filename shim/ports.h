@@ -17,11 +17,10 @@
 struct port {
 	struct port *next, *prev;
 	struct guard *guard;
-	struct guard *also_v6; /* bound to IPv4 and IPv6 both: holds it in IPv6 */
-	struct endpoint local; /* as getsockname() shows it */
 	unsigned refs;     /* connections and sockets */
 	unsigned owners;   /* of these: sockets bound to it */
 	uint32_t ifindex;
+	bool v6only;       /* what else was said when it was bound */
 	bool reuse;        /* all of them asked for SO_REUSEADDR */
 	bool quiet;        /* the kernel is; segments arrive here */
 	bool listens;      /* a listener uses it */
@@ -46,13 +45,9 @@ struct ports {
 /* bind(2), port 0 included, with the flags of opts. *out is referred to and
  * owned. An own port that only lingers is taken over if opts.reuseaddr, and one
  * in use is shared if all its owners asked for that and none of them listens.
- * "::" is every IPv4 and IPv6 address, or with opts.v6only every IPv6 address:
- * there the port is reserved, but the kernel goes on to refuse connections.
- * Other IPv6 addresses: -EADDRNOTAVAIL. */
+ * "::" is every IPv4 and IPv6 address, or with opts.v6only every IPv6 address. */
 int ports_bind(struct ports *ps, const struct endpoint *local,
 	       const struct sock_opts *opts, struct port **out);
-/* Can segments come to p? Not if it is IPv6's alone. */
-bool port_hears(const struct port *p);
 /* listen(2): the kernel is quiet from now on. -EADDRINUSE: somebody listens. */
 int port_listen(struct port *p);
 /* The listener is gone; whoever asks for SO_REUSEADDR may have the port. */

@@ -122,9 +122,21 @@ static void learn(struct sock *s, const struct control_reply *r)
 	atomic_store(&s->state, r->state);
 }
 
-static void lose(struct sock *s)
+/* Of a connection: neither end of the pair has been closed. */
+static bool pair_lives(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* The stack is gone; or it is in another network namespace, where the connection
+ * goes on without our being able to say anything about it. */
+static void lose(struct sock *s, int fd)
 {
 	atomic_store(&s->orphan, true);
+	if (atomic_load(&s->state) == SOCK_CONNECTED && pair_lives(fd))
+		return;
 	atomic_store(&s->connecting, false);
 	atomic_store(&s->state, SOCK_CLOSED);
 }
@@ -136,8 +148,11 @@ static int ask(struct sock *s, const int *fds, size_t n, struct control_request 
 	int err, cancel, tries = TRIES;
 	sigset_t all, old;
 
-	if (!remote_can(s))
+	if (!remote_can(s)) {
+		if (atomic_load(&s->orphan))
+			lose(s, fds[0]);
 		return -ESRCH;
+	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -147,7 +162,7 @@ static int ask(struct sock *s, const int *fds, size_t n, struct control_request 
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_setcancelstate(cancel, NULL);
 	if (err == -ECONNREFUSED || (!err && r->result == -ESRCH)) {
-		lose(s);
+		lose(s, fds[0]);
 		return -ESRCH;
 	}
 	if (err || r->result == -EAGAIN)
@@ -164,14 +179,6 @@ static int ask_simply(struct sock *s, int fd, struct control_request *req)
 }
 
 /* ---- the questions ------------------------------------------------------------------ */
-
-/* Of a connection: neither end of the pair has been closed. */
-static bool pair_lives(int fd)
-{
-	struct pollfd p = {.fd = fd};
-
-	return poll(&p, 1, 0) == 0;
-}
 
 void remote_refresh(struct sock *s, int fd)
 {

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../engine/addr.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
@@ -266,6 +267,14 @@ int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *l
 
 /* ---- bind, listen, shutdown --------------------------------------------- */
 
+void sock_use_scope(struct sock *s, const struct ip_addr *addr)
+{
+	uint32_t scope = addr_scope(addr);
+
+	if (scope)
+		s->opts.ifindex = scope;
+}
+
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage to;
@@ -273,8 +282,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	int err = user_get_addr(fd, addr, len, &to);
 
 	if (!err)
-		err = inaddr_to_bind(s->family, s->opts.v6only, (struct sockaddr *)&to, len,
-				     &local);
+		err = inaddr_to_bind(s->family, &s->opts, (struct sockaddr *)&to, len, &local);
 	if (!err)
 		err = sock_own(s, fd);
 	if (err)
@@ -282,11 +290,14 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
 	    atomic_load(&s->connecting))
 		return -EINVAL;
+	sock_use_scope(s, &local.addr);
 	err = sock_name(s, fd);
 	if (!err)
 		err = sock_is_mine(s) ? driver_bind(s, &local) : remote_bind(s, fd, &local);
 	if (err)
 		return err;
+	if (!addr_is_v4(&local.addr) && !addr_is_any(&local.addr))
+		s->opts.v6only = true;
 	s->bound = true;
 	s->bound_to = s->local;
 	return 0;

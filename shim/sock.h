@@ -53,6 +53,7 @@ struct sock_opts {
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
 	uint32_t ifindex;     /* SO_BINDTODEVICE */
+	uint16_t hops;        /* IPV6_UNICAST_HOPS plus 1; 0: not set */
 	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
 };
 

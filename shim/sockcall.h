@@ -24,8 +24,7 @@ bool sock_is_nobodys(const struct sock *s);
 int sock_own(struct sock *s, int fd);
 
 /* sock.c */
-/* domain: AF_INET or AF_INET6. IPv6 itself is not there: such a socket speaks
- * IPv4, or to nobody. */
+/* domain: AF_INET or AF_INET6. */
 int sock_socket(int domain, int type);
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 int sock_listen(struct sock *s, int fd, int backlog);
@@ -52,6 +51,8 @@ int sock_rebirth(struct sock *s, int fd);
 /* The same when there is a listener or a connection: that ends, with RST where TCP
  * has one. */
 int sock_undo(struct sock *s, int fd);
+/* To speak from or to a link-local address binds a socket to its device. */
+void sock_use_scope(struct sock *s, const struct ip_addr *addr);
 /* Is O_NONBLOCK set? */
 bool sock_nonblocking(int fd);
 

@@ -19,7 +19,7 @@
 #include "usermem.h"
 
 static const struct option_table *const tables[] = {
-	&sockopt_socket, &sockopt_tcp, &sockopt_ip,
+	&sockopt_socket, &sockopt_tcp, &sockopt_ip, &sockopt_ipv6,
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -122,6 +122,7 @@ void sock_opts_inherit(struct sock *s, const struct sock *listener)
 	s->opts.tcp.defer_accept_s = 0;
 	s->kept = listener->kept;
 	forget(&s->kept, SOL_SOCKET, SO_PRIORITY);
+	sock_use_scope(s, &s->local.addr);
 }
 
 static int load(const struct sock *s, const struct option *o)

@@ -67,7 +67,8 @@ struct option_table {
 
 extern const struct option_table sockopt_socket; /* SOL_SOCKET */
 extern const struct option_table sockopt_tcp;    /* IPPROTO_TCP */
-extern const struct option_table sockopt_ip;     /* SOL_IP and SOL_IPV6 */
+extern const struct option_table sockopt_ip;     /* SOL_IP */
+extern const struct option_table sockopt_ipv6;   /* SOL_IPV6 */
 
 /* s->opts have changed: tells the driver, if it knows the socket. 0. */
 int sockopt_changed(struct sock *s);
@@ -76,6 +77,9 @@ int sockopt_changed(struct sock *s);
 bool sockopt_status(struct sock *s, struct tcp_status *st);
 /* The configuration of the stack that s belongs to. */
 const struct engine_config *sockopt_engine_config(void);
+
+/* IP_MTU and IPV6_MTU. */
+int sockopt_get_mtu(struct sock *s, int fd, void *val, socklen_t *len);
 
 static inline int sockopt_clamp(int v, int min, int max)
 {

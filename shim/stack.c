@@ -462,10 +462,11 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 {
 	*out = o->tcp;
 	out->v6only = o->v6only;
+	out->ifindex = o->ifindex;
 	if (!out->ip.ttl)
 		out->ip.ttl = (uint8_t)st->cfg.ttl;
-	if (!out->ip6.ttl)
-		out->ip6.ttl = (uint8_t)st->cfg.hop_limit;
+	/* A limit of 0 reaches whom 1 does: those on the link. */
+	out->ip6.ttl = o->hops == 1 ? 1 : (uint8_t)(o->hops ? o->hops - 1u : st->cfg.hop_limit);
 	/* To the engine, 0 is no limit. */
 	out->pacing_max_bytes_s = o->max_pacing_rate == UINT64_MAX ? 0 : o->max_pacing_rate;
 }
@@ -498,7 +499,7 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 		return err;
 	}
 	s->driver = &b->h;
-	s->local = b->port->local;
+	s->local = *guard_local(b->port->guard);
 	return 0;
 }
 

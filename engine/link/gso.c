@@ -48,6 +48,7 @@ struct gso_device {
 
 struct gso_route {
 	struct ip_addr src, dst;
+	uint32_t ifindex; /* asked for */
 	uint64_t until_ms; /* 0: empty */
 	bool usable;
 	struct gso_device dev;
@@ -90,7 +91,8 @@ void gso_close(struct link *l)
 /* ---- where to ----------------------------------------------------------- */
 
 /* Finds the device, and the next hop's address in *hop, for packets from src
- * to dst. -EOPNOTSUPP where the route is more than that. */
+ * to dst; *ifindex is the device asked for, or 0. -EOPNOTSUPP where the route is more
+ * than that. */
 static int ask_route(struct link *l, const struct ip_addr *src,
 		     const struct ip_addr *dst, uint32_t *ifindex, struct ip_addr *hop)
 {
@@ -98,7 +100,7 @@ static int ask_route(struct link *l, const struct ip_addr *src,
 	const struct nlmsghdr *h = &answer.msg;
 	const struct rtmsg *rt = NLMSG_DATA(h);
 	const void *a;
-	int err = route_ask(l, src, dst, &answer);
+	int err = route_ask(l, src, dst, *ifindex, &answer);
 
 	if (err < 0)
 		return err;
@@ -185,14 +187,16 @@ static int ask_neighbour(struct link *l, const struct ip_addr *hop, struct gso_d
 	return 0;
 }
 
-static void gso_renew(struct link *l, struct gso_route *r, const struct ip_addr *src,
-		      const struct ip_addr *dst, uint64_t now_ms)
+static void gso_renew(struct link *l, struct gso_route *r,
+		      const struct engine_pkt_out *pkt, uint64_t now_ms)
 {
 	struct ip_addr hop;
 
-	*r = (struct gso_route){.src = *src, .dst = *dst, .until_ms = now_ms + CACHE_TTL_MS};
-	if (ask_route(l, src, dst, &r->dev.ifindex, &hop) < 0 ||
-	    ask_device(l, addr_family(dst), &r->dev) < 0)
+	*r = (struct gso_route){.src = pkt->src, .dst = pkt->dst, .ifindex = pkt->ifindex,
+				.until_ms = now_ms + CACHE_TTL_MS,
+				.dev.ifindex = pkt->ifindex};
+	if (ask_route(l, &pkt->src, &pkt->dst, &r->dev.ifindex, &hop) < 0 ||
+	    ask_device(l, addr_family(&pkt->dst), &r->dev) < 0)
 		return;
 	r->usable = !r->dev.eth_len_bytes || ask_neighbour(l, &hop, &r->dev) == 0;
 	if (!r->usable) /* the kernel is about to ask, see above */
@@ -243,9 +247,9 @@ static uint32_t payload_max(const struct ip_addr *dst)
 }
 
 uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
-		       const struct ip_addr *dst)
+		       const struct ip_addr *dst, uint32_t ifindex)
 {
-	struct gso_device dev = {0};
+	struct gso_device dev = {.ifindex = ifindex};
 	struct ip_addr hop;
 
 	if (!l->gso || l->gso->refused || conntrack_in_use(l->gso, clock_ms()) ||
@@ -272,8 +276,8 @@ struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt)
 		return NULL;
 	r = &g->routes[addr_pair_hash(&pkt->src, &pkt->dst, GSO_ROUTES_N)];
 	if (r->until_ms <= now_ms || !addr_eq(&r->src, &pkt->src) ||
-	    !addr_eq(&r->dst, &pkt->dst)) {
-		gso_renew(l, r, &pkt->src, &pkt->dst, now_ms);
+	    !addr_eq(&r->dst, &pkt->dst) || r->ifindex != pkt->ifindex) {
+		gso_renew(l, r, pkt, now_ms);
 		return NULL;
 	}
 	/* Too large for the device: the raw socket says so, this one would not. */

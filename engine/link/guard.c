@@ -32,6 +32,7 @@ struct guard {
 	unsigned flags;
 	bool hears[FAMILIES]; /* whose packets come to it */
 	bool listening, lingers;
+	uint32_t ifindex; /* SO_BINDTODEVICE, or 0 */
 	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
 	struct endpoint local;
 };
@@ -85,9 +86,9 @@ static int drop_by_signature(const struct guard *g)
 	return err;
 }
 
-static int guard_configure(const struct guard *g, uint32_t ifindex)
+static int guard_configure(const struct guard *g)
 {
-	int device = ifindex, err = drop_by_filter(g->fd), v6only = !g->hears[V4];
+	int device = (int)g->ifindex, err = drop_by_filter(g->fd), v6only = !g->hears[V4];
 
 	if (g->hears[V6] &&
 	    setsockopt(g->fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0)
@@ -96,7 +97,7 @@ static int guard_configure(const struct guard *g, uint32_t ifindex)
 		err = 0;
 	if (err)
 		return err;
-	if (ifindex && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
+	if (device && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
 				  sizeof(device)) < 0)
 		return -errno;
 	if (g->flags & GUARD_REUSEADDR)
@@ -134,7 +135,7 @@ static int guard_bind(struct guard *g, const struct endpoint *local)
 
 static int guard_learn(struct guard *g)
 {
-	union sockaddr_ip sa;
+	union sockaddr_ip sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(g->fd, &sa.sa, &len) < 0)
@@ -156,6 +157,7 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 		return -ENOMEM;
 	g->link = l;
 	g->flags = flags;
+	g->ifindex = ifindex;
 	g->local = *local;
 	g->hears[V6] = !addr_is_v4(&local->addr);
 	g->hears[V4] = !g->hears[V6] || (addr_is_any(&local->addr) && !(flags & GUARD_V6ONLY));
@@ -164,8 +166,9 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	if (g->next)
 		g->next->pprev = &g->next;
 	l->guards = g;
-	g->fd = socket(family_af(addr_family(&local->addr)), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = g->fd < 0 ? -errno : guard_configure(g, ifindex);
+	g->fd = socket(family_af(addr_family(&local->addr)),
+		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	err = g->fd < 0 ? -errno : guard_configure(g);
 	if (!err)
 		err = guard_bind(g, local);
 	if (!err)
@@ -257,6 +260,14 @@ void guard_close(struct guard *g)
 	if (g->next)
 		g->next->pprev = g->pprev;
 	free(g);
+}
+
+bool guard_at_device(const struct link *l, uint16_t port, uint32_t ifindex)
+{
+	for (const struct guard *g = l->guards; g; g = g->next)
+		if (g->ifindex == ifindex && g->local.port == port)
+			return true;
+	return false;
 }
 
 bool guard_has_cookie(const struct link *l, uint64_t cookie)

@@ -202,9 +202,10 @@ size_t ip_header(uint8_t ip[IP_HDR_MAX], const struct link *l,
 /* The packet socket is opened with the first burst, if it is not. */
 int gso_open(struct link *l);
 void gso_close(struct link *l);
-/* Payload bytes that one burst from src to dst may carry, 0: no GSO there. */
+/* Payload bytes that one burst from src to dst, by ifindex if that is not 0, may
+ * carry; 0: no GSO there. */
 uint32_t gso_max_bytes(struct link *l, const struct ip_addr *src,
-		       const struct ip_addr *dst);
+		       const struct ip_addr *dst, uint32_t ifindex);
 /* Where this burst may leave by gso_send() just now, or NULL. */
 struct gso_route *gso_ready(struct link *l, const struct engine_pkt_out *pkt);
 /* 0 or a negative errno: then nothing was sent. -EAGAIN: see gso_fd(). */
@@ -228,21 +229,25 @@ bool ports_has(const struct link *l, int family, uint16_t port);
 
 int routes_open(struct link *l);
 void routes_close(struct link *l);
-/* The path from src to dst, at most CACHE_TTL_MS old. */
-int route_path(struct link *l, const struct ip_addr *src,
-	       const struct ip_addr *dst, struct tcp_path *path);
+/* Fills in pkt->path, back to its sender; at most CACHE_TTL_MS old. If no route leads
+ * there, and we have a port of that number at the device that the packet came by: the
+ * one by that device. */
+int route_path(struct link *l, struct engine_pkt_in *pkt);
 /* Does the kernel take packets to this address for its own (RTN_LOCAL)? */
 bool route_is_local(struct link *l, const struct ip_addr *dst);
-/* Asks for the route of packets to dst, from src unless that is NULL. Returns 0,
- * and the answer to RTM_GETROUTE is in *a; or a negative errno. */
+/* Asks for the route of packets to dst, from src unless that is NULL, by ifindex
+ * unless that is 0. Returns 0, and the answer to RTM_GETROUTE is in *a; or a negative
+ * errno. */
 int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *dst,
-	      union netlink_answer *a);
+	      uint32_t ifindex, union netlink_answer *a);
 /* The path between these two has changed: route_path() asks again. */
 void route_forget(struct link *l, const struct ip_addr *src,
 		  const struct ip_addr *dst);
 
 /* ---- guard.c, diag.c, icmp.c -------------------------------------------- */
 
+/* Has the port a guard bound to this device? */
+bool guard_at_device(const struct link *l, uint16_t port, uint32_t ifindex);
 /* Is the kernel socket with this cookie (SO_COOKIE) one of our guards? */
 bool guard_has_cookie(const struct link *l, uint64_t cookie);
 /* Who listens on the port of local, at an address that overlaps? "::" is there for IPv4

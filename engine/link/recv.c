@@ -190,13 +190,14 @@ static bool rx_take(struct link *l, int family, int i, struct engine_pkt_in *p)
 
 	if (!ifindex)
 		return false;
+	p->ifindex = ifindex;
 	if (p->tcp_len_bytes < TCP_HDR_MIN) /* the engine counts those */
 		return p->tcp_len_bytes >= 4 && ports_has(l, family, get_be16(p->tcp + 2));
 	if (!ports_has(l, family, get_be16(p->tcp + 2)))
 		return false;
 	if ((p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN) {
 		gso_new_connection(l);
-		if (route_path(l, &p->dst, &p->src, &p->path) < 0) {
+		if (route_path(l, p) < 0) {
 			l->stats.no_route++;
 			return false;
 		}

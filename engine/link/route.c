@@ -83,7 +83,7 @@ static int udp_route(int fd, const struct ip_addr *dst, uint32_t ifindex,
 }
 
 int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *dst,
-	      union netlink_answer *a)
+	      uint32_t ifindex, union netlink_answer *a)
 {
 	bool v4 = addr_is_v4(dst);
 	uint8_t skip = v4 ? 12 : 0, len = 16 - skip;
@@ -93,21 +93,21 @@ int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *d
 		char attrs[2 * RTA_SPACE(16) + RTA_SPACE(sizeof(uint32_t))];
 	} q = {
 		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(q.rt)), .nlmsg_type = RTM_GETROUTE},
-		.rt = {.rtm_family = family_af(addr_family(dst)), .rtm_dst_len = 8 * len,
-		       .rtm_src_len = src ? 8 * len : 0},
+		.rt = {.rtm_family = family_af(addr_family(dst)), .rtm_dst_len = 8 * len},
 	};
 	struct ip_addr to = addr_wire(dst), from;
-	uint32_t scope = addr_scope(dst);
 	int err;
 
 	netlink_add(&q.h, RTA_DST, to.b + skip, len);
-	if (src) {
+	if (src && (v4 || !ifindex)) { /* see slot_address() in send.c */
 		from = addr_wire(src);
 		netlink_add(&q.h, RTA_SRC, from.b + skip, len);
-		scope = scope ? scope : addr_scope(src);
+		q.rt.rtm_src_len = 8 * len;
+		ifindex = addr_scope(src) ? addr_scope(src) : ifindex;
 	}
-	if (scope)
-		netlink_add(&q.h, RTA_OIF, &scope, sizeof(scope));
+	ifindex = addr_scope(dst) ? addr_scope(dst) : ifindex;
+	if (ifindex)
+		netlink_add(&q.h, RTA_OIF, &ifindex, sizeof(ifindex));
 	err = netlink_ask(&l->route, &q.h, a);
 	if (err < 0)
 		return err;
@@ -122,7 +122,7 @@ bool route_is_local(struct link *l, const struct ip_addr *dst)
 	union netlink_answer answer;
 	const struct rtmsg *rt = NLMSG_DATA(&answer.msg);
 
-	return route_ask(l, NULL, dst, &answer) == 0 && rt->rtm_type == RTN_LOCAL;
+	return route_ask(l, NULL, dst, 0, &answer) == 0 && rt->rtm_type == RTN_LOCAL;
 }
 
 int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
@@ -142,31 +142,32 @@ int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
 	*path = (struct tcp_path){0};
 	err = udp_route(fd, dst, ifindex, src, &path->mtu_bytes);
 	close(fd);
-	/* Bursts leave by the route that any socket would take. */
-	if (err == 0 && ifindex == 0)
-		path->gso_max_bytes = gso_max_bytes(l, src, dst);
+	if (err == 0)
+		path->gso_max_bytes = gso_max_bytes(l, src, dst, ifindex);
 	return err;
 }
 
-int route_path(struct link *l, const struct ip_addr *src,
-	       const struct ip_addr *dst, struct tcp_path *path)
+int route_path(struct link *l, struct engine_pkt_in *pkt)
 {
-	unsigned i = addr_pair_hash(src, dst, ROUTES_N);
-	struct ip_addr from = *src;
+	unsigned i = addr_pair_hash(&pkt->dst, &pkt->src, ROUTES_N);
+	struct ip_addr from = pkt->dst;
 	uint64_t now_ms = clock_ms();
 	int err;
 
-	if (l->routes->e[i].until_ms <= now_ms || !addr_eq(&l->routes->e[i].src, src) ||
-	    !addr_eq(&l->routes->e[i].dst, dst)) {
+	if (l->routes->e[i].until_ms <= now_ms ||
+	    !addr_eq(&l->routes->e[i].src, &pkt->dst) ||
+	    !addr_eq(&l->routes->e[i].dst, &pkt->src)) {
 		l->routes->e[i].until_ms = 0;
-		err = link_route(l, dst, 0, &from, &l->routes->e[i].path);
+		err = link_route(l, &pkt->src, 0, &from, &l->routes->e[i].path);
+		if (err < 0 && guard_at_device(l, get_be16(pkt->tcp + 2), pkt->ifindex))
+			return link_route(l, &pkt->src, pkt->ifindex, &from, &pkt->path);
 		if (err < 0)
 			return err;
-		l->routes->e[i].src = *src;
-		l->routes->e[i].dst = *dst;
+		l->routes->e[i].src = pkt->dst;
+		l->routes->e[i].dst = pkt->src;
 		l->routes->e[i].until_ms = now_ms + CACHE_TTL_MS;
 	}
-	*path = l->routes->e[i].path;
+	pkt->path = l->routes->e[i].path;
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static uint32_t flow_label(const struct link *l, const struct engine_pkt_out *pk
 {
 	uint8_t flow[36];
 
-	if (!l->flow_labels)
+	if (!l->flow_labels || pkt->no_flow_label)
 		return 0;
 	memcpy(flow, pkt->src.b, 16);
 	memcpy(flow + 16, pkt->dst.b, 16);
@@ -256,20 +256,27 @@ static void tx_flush(struct link *l, struct tx_batch *b)
 static void slot_address(struct tx_slot *s, struct msghdr *m,
 			 const struct engine_pkt_out *pkt)
 {
-	uint32_t scope = addr_scope(&pkt->dst);
+	uint32_t device = addr_scope(&pkt->dst);
 
 	m->msg_namelen = addr_sockaddr(&pkt->dst, 0, &s->to);
 	if (addr_is_v4(&pkt->src)) {
-		struct in_pktinfo info = {.ipi_spec_dst.s_addr = addr_v4(&pkt->src)};
+		struct in_pktinfo info = {
+			.ipi_spec_dst.s_addr = addr_v4(&pkt->src),
+			.ipi_ifindex = pkt->ifindex,
+		};
 
 		memcpy(CMSG_DATA(&s->ctl.align), &info, sizeof(info));
 	} else {
 		struct ip_addr src = addr_wire(&pkt->src);
 		struct in6_pktinfo info = {
-			.ipi6_ifindex = scope ? scope : addr_scope(&pkt->src),
+			.ipi6_ifindex = device ? device : addr_scope(&pkt->src),
 		};
 
-		memcpy(&info.ipi6_addr, src.b, sizeof(src));
+		/* For the kernel the device is only a wish, unless no source is given. */
+		if (pkt->ifindex && !info.ipi6_ifindex)
+			info.ipi6_ifindex = pkt->ifindex;
+		else
+			memcpy(&info.ipi6_addr, src.b, sizeof(src));
 		memcpy(CMSG_DATA(&s->ctl.align), &info, sizeof(info));
 	}
 }

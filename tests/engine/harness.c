@@ -195,6 +195,8 @@ static void take_wire(struct harness *h, const struct engine_pkt_out *o,
 	g.ack = s.flags & ACK ? s.ack - p->irs : 0;
 	g.wnd = s.wnd;
 	g.tos = o->tos;
+	g.no_flow_label = o->no_flow_label;
+	g.ifindex = o->ifindex;
 	g.may_fragment = o->may_fragment;
 	g.len_bytes = s.data_len_bytes;
 	g.opt = s.opt;

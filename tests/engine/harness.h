@@ -57,6 +57,8 @@ struct got {
 	uint16_t wnd;      /* as on the wire */
 	uint8_t tos;
 	bool may_fragment; /* DF is off */
+	bool no_flow_label;
+	uint32_t ifindex;
 	uint32_t len_bytes;
 	struct seg_options opt; /* SACK blocks relative */
 	uint8_t hdr[TCP_HDR_MAX];
@@ -85,6 +87,7 @@ struct harness {
 	uint32_t irs;             /* the peer's ISN */
 	struct seg_options syn;   /* options of the peer's SYN */
 	uint8_t tos;              /* of packets from the peer */
+	uint32_t ifindex;         /* by which they come */
 	bool ts;                  /* inject() adds timestamps */
 	uint32_t ts_base;         /* of the peer's timestamp clock (1 ms) */
 	uint32_t ts_recent;       /* last TSval from the engine */

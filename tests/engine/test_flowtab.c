@@ -64,7 +64,7 @@ static void test_against_model(void **state)
 		uint32_t i = rnd_below(&rnd, NODES);
 		struct flow f = flow_no(i);
 
-		assert_ptr_equal(flowtab_find(&tab, &f), in[i] ? &nodes[i] : NULL);
+		assert_ptr_equal(flowtab_find(&tab, &f, 0), in[i] ? &nodes[i] : NULL);
 		/* fills up in the first half, then empties */
 		if (!in[i] && rnd_below(&rnd, 4) < (step < 20000 ? 3 : 1)) {
 			nodes[i].flow = f;
@@ -98,16 +98,42 @@ static void test_fields_matter(void **state)
 	(void)state;
 	assert_int_equal(flowtab_init(&tab, key, &memory_bytes), 0);
 	flowtab_insert(&tab, &listener);
-	assert_null(flowtab_find(&tab, &f));
+	assert_null(flowtab_find(&tab, &f, 0));
 	flowtab_insert(&tab, &conn);
-	assert_ptr_equal(flowtab_find(&tab, &f), &conn);
+	assert_ptr_equal(flowtab_find(&tab, &f, 0), &conn);
 	for (size_t i = 0; i < sizeof(f); i++) { /* any bit */
 		((uint8_t *)&f)[i] ^= 0x10;
-		assert_null(flowtab_find(&tab, &f));
+		assert_null(flowtab_find(&tab, &f, 0));
 		((uint8_t *)&f)[i] ^= 0x10;
 	}
 	memset(&f.remote, 0, sizeof(f.remote));
-	assert_ptr_equal(flowtab_find(&tab, &f), &listener);
+	assert_ptr_equal(flowtab_find(&tab, &f, 0), &listener);
+	flowtab_free(&tab);
+}
+
+/* Packets of one flow by several devices. */
+static void test_devices(void **state)
+{
+	struct flow_node all = {.flow = flow_no(0)};
+	struct flow_node two = {.flow = flow_no(0), .ifindex = 2};
+	struct flow_node three = {.flow = flow_no(0), .ifindex = 3};
+	struct flow f = flow_no(0);
+	size_t memory_bytes = 0;
+	struct flowtab tab;
+
+	(void)state;
+	assert_int_equal(flowtab_init(&tab, key, &memory_bytes), 0);
+	flowtab_insert(&tab, &two);
+	flowtab_insert(&tab, &three);
+	assert_ptr_equal(flowtab_find(&tab, &f, 2), &two);
+	assert_ptr_equal(flowtab_find(&tab, &f, 3), &three);
+	assert_null(flowtab_find(&tab, &f, 4));
+	assert_non_null(flowtab_find(&tab, &f, 0));
+	flowtab_insert(&tab, &all);
+	assert_ptr_equal(flowtab_find(&tab, &f, 2), &two);
+	assert_ptr_equal(flowtab_find(&tab, &f, 3), &three);
+	assert_ptr_equal(flowtab_find(&tab, &f, 4), &all);
+	assert_ptr_equal(flowtab_find(&tab, &f, 0), &all);
 	flowtab_free(&tab);
 }
 
@@ -127,9 +153,9 @@ static void test_equal_hashes(void **state)
 	b.next = &a;
 	tab.bucket[a.hash & (tab.buckets - 1)] = &b;
 	tab.nodes++;
-	assert_ptr_equal(flowtab_find(&tab, &f), &a);
+	assert_ptr_equal(flowtab_find(&tab, &f, 0), &a);
 	flowtab_remove(&tab, &a);
-	assert_null(flowtab_find(&tab, &f));
+	assert_null(flowtab_find(&tab, &f, 0));
 	assert_ptr_equal(tab.bucket[b.hash & (tab.buckets - 1)], &b);
 	flowtab_free(&tab);
 }
@@ -192,7 +218,7 @@ static void test_out_of_memory(void **state)
 		assert_int_equal(tab.buckets, buckets);
 	}
 	for (uint32_t i = 0; i < NODES; i++)
-		assert_ptr_equal(flowtab_find(&tab, &nodes[i].flow), &nodes[i]);
+		assert_ptr_equal(flowtab_find(&tab, &nodes[i].flow, 0), &nodes[i]);
 	flowtab_free(&tab);
 	assert_int_equal(memory_bytes, 0);
 }
@@ -202,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_fields_matter),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_equal_hashes),
 		cmocka_unit_test(test_each_may_remove),
 		cmocka_unit_test(test_out_of_memory),

@@ -359,6 +359,44 @@ static void listeners_of_both_families(void **state)
 	assert_non_null(tcp_accept(h->listener, h));
 }
 
+/* SO_BINDTODEVICE: each device has its listener; its connections belong to it, take
+ * nothing from elsewhere and leave by it. Others are as if nobody listened. */
+static void listeners_of_two_devices(void **state)
+{
+	struct harness *h = *state;
+	struct tcp_opts opts = h->opts;
+	struct tcb *l[2], *t;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		opts.ifindex = 2 + i;
+		opts.ip.no_flow_label = i;
+		assert_int_equal(tcp_listen(h->e, &h->local, 4, &opts, h, h->now_us, &l[i]), 0);
+		assert_int_equal(tcp_listen(h->e, &h->local, 4, &opts, h, h->now_us, &t),
+				 -EADDRINUSE);
+	}
+	h->ifindex = 4;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_CLOSED);
+	for (uint32_t i = 0; i < 2; i++) { /* the same flow on both */
+		h->ifindex = 2 + i;
+		assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+		assert_int_equal(expect(h, SYN | ACK, 0, 1, 0)->ifindex, 2 + i);
+		assert_int_equal(h->last.no_flow_label, i);
+		h->ifindex = 3 - i;
+		assert_int_not_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		forget(h);
+		assert_null(tcp_accept(l[i], h));
+		h->ifindex = 2 + i;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		assert_null(tcp_accept(l[1 - i], h));
+		t = tcp_accept(l[i], h);
+		assert_non_null(t);
+		tcp_abort(t, h->now_us);
+		pull(h);
+		assert_int_equal(expect(h, RST | ACK, 1, 1, 0)->ifindex, 2 + i);
+		tcp_release(t, h->now_us);
+	}
+}
+
 /* RFC 9293 3.9.2.3, MUST-57 and 63. [MUST-57] [MUST-63] */
 static void bad_addresses(void **state)
 {
@@ -390,6 +428,7 @@ int main(void)
 		TEST(reset_in_accept_queue), TEST(what_a_listener_drops),
 		TEST(reset_in_syn_received), TEST(bad_ack_in_syn_received),
 		TEST(wildcard_listener), TEST(listeners_of_both_families),
+		TEST(listeners_of_two_devices),
 		TEST(bad_addresses),
 	};
 

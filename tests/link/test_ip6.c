@@ -439,6 +439,9 @@ static void flows_have_labels(void **state)
 		same += label_of(ip) == label;
 	}
 	assert_true(same < 2);
+	p.no_flow_label = true;
+	on_the_wire(l, cap, &p, ip, sizeof(ip));
+	assert_int_equal(label_of(ip), 0);
 	from.port = 9;
 	p = segment(&from, &to, 1, SEG_ACK, data, 1);
 	on_the_wire(other, cap, &p, ip, sizeof(ip));

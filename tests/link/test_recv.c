@@ -85,6 +85,8 @@ static void a_syn_brings_its_path(void **state)
 	struct endpoint from = ep(ip->a, 9), to = ep(ip->b, PORT);
 	struct engine_pkt_out syn = segment(&from, &to, 1, SEG_SYN, NULL, 0);
 	struct engine_pkt_in in[2];
+	struct endpoint here;
+	struct guard *g;
 
 	sh("ip addr add 10.66.0.1/32 dev va; ip addr add 2001:db8:66::1/128 dev va nodad");
 	ns_enter(n.b);
@@ -101,6 +103,17 @@ static void a_syn_brings_its_path(void **state)
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 100), 0);
 	assert_int_equal(link_stats(b)->no_route, 1);
+	/* but for one who listens at that very device */
+	here = ep(ip->b, PORT + 1);
+	syn = segment(&(struct endpoint){syn.src, 9}, &here, 1, SEG_SYN, NULL, 0);
+	assert_int_equal(guard_open(b, &here, if_nametoindex("vb"), 0, &g), 0);
+	assert_int_equal(guard_listen(g), 0);
+	sh("ip route add 10.66.0.1 dev vb metric 9; ip route add unreachable 10.66.0.1;"
+	   "ip route add 2001:db8:66::1 dev vb metric 9000;"
+	   "ip route add unreachable 2001:db8:66::1");
+	assert_int_equal(link_send(a, &syn, 1), 0);
+	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_int_equal(in[0].path.mtu_bytes, 1400);
 	link_close(a);
 	link_close(b);
 	net_free(&n);

@@ -145,7 +145,7 @@ static void losses_are_counted_and_told(void **state)
 
 /* Sends a burst from a, receives it at b; returns how many packets it took. */
 static int burst_arrives(struct link *a, struct link *b, const struct endpoint *from,
-			 const struct endpoint *to)
+			 const struct endpoint *to, uint32_t ifindex)
 {
 	static uint8_t data[BURST], got[BURST];
 	struct engine_pkt_out p;
@@ -157,6 +157,7 @@ static int burst_arrives(struct link *a, struct link *b, const struct endpoint *
 	memset(got, 0, sizeof(got));
 	p = segment(from, to, 0xfffff000, SEG_ACK | SEG_PSH | SEG_FIN, data, BURST);
 	p.mss_bytes = SEG_BYTES;
+	p.ifindex = ifindex;
 	assert_int_equal(link_send(a, &p, 1), 0);
 	while (bytes < BURST) {
 		struct engine_pkt_in in[32];
@@ -228,22 +229,26 @@ static void bursts_arrive_byte_exact(void **state)
 	b = open_link(true);
 	open_guard(b, ip->b, PORT, 0);
 	ns_enter(n.a); /* where the first burst will open the packet socket */
-	assert_int_equal(burst_arrives(cut, b, &from, &to), whole);
+	assert_int_equal(burst_arrives(cut, b, &from, &to, 0), whole);
 	assert_int_equal(link_stats(cut)->pkts_out, whole);
 	assert_int_equal(link_stats(cut)->gso_out, 0);
 	/* The first goes through the raw socket, the next ones as they are, until
 	 * a second has passed. */
-	assert_int_equal(burst_arrives(gso, b, &from, &to), whole);
+	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), whole);
 	assert_int_equal(link_stats(gso)->gso_out, 0);
 	for (int i = 1; i <= 3; i++) {
-		assert_int_equal(burst_arrives(gso, b, &from, &to), 1);
+		assert_int_equal(burst_arrives(gso, b, &from, &to, 0), 1);
 		assert_int_equal(link_stats(gso)->gso_out, i);
 	}
 	usleep(1100000);
-	assert_int_equal(burst_arrives(gso, b, &from, &to), whole);
+	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), whole);
 	assert_int_equal(link_stats(gso)->gso_out, 3);
-	assert_int_equal(burst_arrives(gso, b, &from, &to), 1);
+	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), 1);
 	flagged_bursts(gso, b, &from, &to);
+	ns_enter(n.a); /* cut in the kernel, with checksums of its making */
+	sh("ip link set va gso_max_size 8000");
+	assert_int_equal(burst_arrives(gso, b, &from, &to, 0), whole);
+	assert_int_equal(link_stats(gso)->gso_out, 5);
 	/* a segment size that the device cannot carry is refused as ever */
 	ns_enter(n.a);
 	sh("ip link set va mtu 1400");
@@ -272,16 +277,16 @@ static void no_gso_without_a_neighbour(void **state)
 	b = open_link(true);
 	open_guard(b, ip->b, PORT, 0);
 	ns_enter(n.a);
-	assert_true(burst_arrives(a, b, &from, &to) > 1);
+	assert_true(burst_arrives(a, b, &from, &to, 0) > 1);
 	usleep(100000); /* it was unknown when asked for, the next time it is not */
-	assert_true(burst_arrives(a, b, &from, &to) > 1);
+	assert_true(burst_arrives(a, b, &from, &to, 0) > 1);
 	assert_int_equal(link_stats(a)->gso_out, 0);
-	assert_int_equal(burst_arrives(a, b, &from, &to), 1);
+	assert_int_equal(burst_arrives(a, b, &from, &to, 0), 1);
 	assert_int_equal(link_stats(a)->gso_out, 1);
 	/* and when it stops answering it is not used for longer than a second */
 	sh("ip neigh replace %s dev va lladdr 02:00:00:00:00:01 nud none", ip->b);
 	usleep(1100000);
-	assert_true(burst_arrives(a, b, &from, &to) > 1);
+	assert_true(burst_arrives(a, b, &from, &to, 0) > 1);
 	link_close(a);
 	link_close(b);
 	net_free(&n);
@@ -304,8 +309,8 @@ static void conntrack_switches_gso_off(void **state)
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
 	ns_enter(n.a);
-	burst_arrives(a, b, &from, &to);
-	assert_int_equal(burst_arrives(a, b, &from, &to), 1);
+	burst_arrives(a, b, &from, &to, 0);
+	assert_int_equal(burst_arrives(a, b, &from, &to, 0), 1);
 	assert_int_equal(link_route(a, &to.addr, 0, &src, &path), 0);
 	assert_true(path.gso_max_bytes > 60000);
 	/* The SYN makes an entry, which is found at once. */
@@ -315,7 +320,7 @@ static void conntrack_switches_gso_off(void **state)
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
 	ns_enter(n.a);
-	assert_true(burst_arrives(a, b, &from, &to) > 1);
+	assert_true(burst_arrives(a, b, &from, &to, 0) > 1);
 	assert_int_equal(link_stats(a)->gso_out, 1);
 	assert_int_equal(link_route(a, &to.addr, 0, &src, &path), 0);
 	assert_int_equal(path.gso_max_bytes, 0);
@@ -361,6 +366,48 @@ static void full_buffers_cost_packets_not_time(void **state)
 	}
 	link_close(l[0]);
 	link_close(l[1]);
+	net_free(&n);
+}
+
+/* What is bound to a device leaves by it, in pieces and in bursts, although the route
+ * goes elsewhere; and what arrives says which device it came by. */
+static void packets_leave_by_their_device(void **state)
+{
+	const struct ip_kind *ip = *state;
+	struct net n = net_new();
+	struct link *a = open_link(true), *b;
+	struct endpoint from = ep(ip->a, 9), to = ep(ip->v6 ? "fd66::1" : "10.66.0.1", PORT);
+	struct engine_pkt_out p = segment(&from, &to, 1, SEG_ACK, NULL, 0);
+	struct ip_addr src = {{0}};
+	struct engine_pkt_in in[4];
+	struct tcp_path path;
+	uint32_t vb, va = if_nametoindex("va");
+	int whole = (BURST + SEG_BYTES - 1) / SEG_BYTES;
+
+	ns_enter(n.b);
+	sh("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter;"
+	   "ip addr add 10.66.0.1/32 dev vb; ip addr add fd66::1/128 dev vb nodad");
+	vb = if_nametoindex("vb");
+	b = open_link(false);
+	open_guard(b, ip->any, PORT, 0);
+	ns_enter(n.a);
+	sh("ip link add dum type veth peer name dee; ip link set dee up;"
+	   "ip link set dum up; ip route add 10.66.0.1 dev dum;"
+	   "ip route add fd66::1 dev dum; ip route add 10.66.0.1 dev va metric 900;"
+	   "ip route add fd66::1 dev va metric 9000");
+	assert_int_equal(link_send(a, &p, 1), 0);
+	assert_int_equal(recv_wait(b, in, 4, 100), 0);
+	p.ifindex = va;
+	assert_int_equal(link_send(a, &p, 1), 0);
+	assert_int_equal(recv_wait(b, in, 4, 1000), 1);
+	assert_int_equal(in[0].ifindex, vb);
+	assert_int_equal(link_route(a, &to.addr, va, &src, &path), 0);
+	assert_true(path.gso_max_bytes > 60000);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(burst_arrives(a, b, &from, &to, va), i ? 1 : whole);
+	assert_int_equal(link_stats(a)->gso_out, 1);
+	link_close(a);
+	link_close(b);
 	net_free(&n);
 }
 
@@ -503,6 +550,7 @@ int main(void)
 		IP4_AND_IP6(no_gso_without_a_neighbour),
 		IP4_AND_IP6(conntrack_switches_gso_off),
 		IP4_AND_IP6(full_buffers_cost_packets_not_time),
+		IP4_AND_IP6(packets_leave_by_their_device),
 		IP4_AND_IP6(a_burst_dropped_by_the_queue_is_lost),
 		cmocka_unit_test(route_errors_are_those_of_connect),
 		cmocka_unit_test(route_gives_source_and_mtu),

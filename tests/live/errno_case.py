@@ -7,16 +7,17 @@ import socket
 import sys
 
 
-def tcp():
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def tcp(address=""):
+    """A socket of the address's family."""
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
 
 
 def bind(address, port):
-    tcp().bind((address, int(port)))
+    tcp(address).bind((address, int(port)))
 
 
 def connect(address, port):
-    tcp().connect((address, int(port)))
+    tcp(address).connect((address, int(port)))
 
 
 def listen_twice(port):
@@ -32,7 +33,7 @@ def listen_twice(port):
 def nonblocking_connect(address, port):
     """The error comes through poll() and SO_ERROR, once."""
     import select
-    s = tcp()
+    s = tcp(address)
     s.setblocking(False)
     e = s.connect_ex((address, int(port)))
     assert e == errno.EINPROGRESS, errno.errorcode[e]

@@ -4,6 +4,7 @@
 Server and client are both here, on the loopback, so that it runs on the kernel's TCP
 as well and must do the same there.
 """
+import ctypes
 import errno
 import os
 import select
@@ -304,6 +305,70 @@ def prefork():
         pass
 
 
+CLONE_NEWNET = 0x40000000
+
+
+def cloned():
+    """fork() without libc's knowing; in a network namespace of its own, too, as some
+    servers do with each session."""
+    libc = ctypes.CDLL(None)
+    for flags in 0, CLONE_NEWNET:
+        s, c = pair()
+        pid = libc.syscall(56, flags | signal.SIGCHLD, 0, 0, 0, 0)
+        if not pid:
+            status = 1
+            try:
+                os.dup2(s.fileno(), 20)
+                t = socket.socket(fileno=20)
+                assert t.family == socket.AF_INET and t.getsockname() == ADDR
+                t.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                assert t.getpeername() == c.getsockname()
+                t.sendall(receive(t, 5))
+                if not flags:
+                    with bound(PORT + 1) as own:
+                        own.listen(1)
+                        socket.create_connection(own.getsockname()).close()
+                status = 0
+            except BaseException:  # noqa: B902 # as in child()
+                sys.excepthook(*sys.exc_info())
+            os._exit(status)
+        s.close()
+        c.sendall(b"hello")
+        assert receive(c, 5) == b"hello" and c.recv(1) == b""
+        join(pid)
+
+
+def daemon():
+    """The process that made the listener exits, before or after listen()."""
+    for late in False, True:
+        l = bound(PORT + 1 + late)
+
+        def serve():
+            if late:
+                l.listen(5)
+            while True:
+                with l.accept()[0] as s:
+                    text = receive(s, 8)
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+                    s.sendall(text + b"%08d" % os.getpid())
+                    if text == b"the last":
+                        return
+
+        def parent():
+            if not late:
+                l.listen(5)
+            child(serve)
+
+        in_child(parent)
+        l.close()
+        time.sleep(0.3)
+        for text in b"number 1", b"number 2", b"the last":
+            with socket.create_connection(("127.0.0.1", PORT + 1 + late)) as c:
+                c.sendall(text)
+                assert receive(c, 16)[:8] == text and c.recv(1) == b""
+
+
 # ---- other programs --------------------------------------------------------------------
 
 LOOK = """
@@ -418,4 +483,5 @@ def killed():
 if __name__ == "__main__":
     signal.alarm(50)
     {f.__name__: f for f in (listens, connects, finishes_connect, options, shuts_down,
-                             per_connection, prefork, executed, passed, killed)}[sys.argv[1]]()
+                             per_connection, prefork, cloned, daemon, executed, passed,
+                             killed)}[sys.argv[1]]()

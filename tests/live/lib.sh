@@ -4,11 +4,13 @@
 # A test is a function. `both NAME FUNCTION` and `matrix NAME FUNCTION` register
 # it: alone, or for every combination of who runs on our TCP and where. For each
 # run there are two hosts, the network namespaces a and b, joined by a veth pair;
-# server and client live on b and a, or both on a (loopback). In the function
+# server and client live on b and a, or both on a (loopback), and talk IPv4 or, in
+# what `six` registers, IPv6. In the function
 #
 #     server CMD...   client CMD...   run it there, on our TCP or the kernel's
 #     start CMD...    runs one of these in the background, pid in $STARTED
-#     $SRV            the server's address as the client sees it
+#     $SRV            the server's address as the client sees it; $URL_SRV in a URL
+#     $V              4 or 6; $ANY, $URL_ANY: its "any" address
 #
 # It fails when a command fails (set -e). What it started is ended by pid, and
 # the hosts are removed, whatever happens. The current directory is a new one.
@@ -28,6 +30,8 @@ B=mytcp-$$-b
 R=mytcp-$$-r
 ADDR_A=10.77.0.1
 ADDR_B=10.77.0.2
+ADDR6_A=fd77::1
+ADDR6_B=fd77::2
 
 CASES=() # "name|seconds|function|client|server|place"
 
@@ -46,6 +50,15 @@ matrix() {
 	done
 }
 
+# six NAME FUNCTION [SECONDS]: over IPv6, with global and link-local addresses.
+six() {
+	local run
+	for run in "ours|kernel|ll6" "kernel|ours|ll6" "ours|ours|veth6" "ours|kernel|lo6" "kernel|ours|lo6"; do
+		set -- "$1" "$2" "${3:-30}" "${run%%|*}" "${run#*|}"
+		CASES+=("$1: client $4, server ${5%|*}, ${run##*|}|$3|$2|$run")
+	done
+}
+
 # sides NAME FUNCTION [SECONDS]: as matrix, across the veth pair only.
 sides() {
 	local pair
@@ -56,12 +69,20 @@ sides() {
 
 # ---- hosts ------------------------------------------------------------------
 
+# host NAMESPACE: whose IPv6 addresses are there as soon as they are given.
+host() {
+	ip netns add "$1"
+	ip netns exec "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0
+}
+
 net_up() {
-	ip netns add "$A"
-	ip netns add "$B"
+	host "$A"
+	host "$B"
 	ip -n "$A" link add va type veth peer name vb netns "$B"
 	ip -n "$A" address add $ADDR_A/24 dev va
 	ip -n "$B" address add $ADDR_B/24 dev vb
+	ip -n "$A" address add $ADDR6_A/64 dev va
+	ip -n "$B" address add $ADDR6_B/64 dev vb
 	for i in "$A lo" "$A va" "$B lo" "$B vb"; do
 		ip -n "${i% *}" link set "${i#* }" up
 	done
@@ -70,7 +91,7 @@ net_up() {
 # router MTU: between the hosts, with a path so narrow behind it either way.
 router() {
 	local host
-	ip netns add "$R"
+	host "$R"
 	ip -n "$A" link delete va
 	ip -n "$A" link add va type veth peer name ra netns "$R"
 	ip -n "$B" link add vb type veth peer name rb netns "$R"
@@ -141,10 +162,24 @@ no_rules() {
 
 # ---- sides ------------------------------------------------------------------
 
+# link_local HOST DEVICE: its address.
+link_local() {
+	on "$1" ip -6 -o address show dev "$2" scope link | awk '{ sub("/.*", "", $4); print $4 }'
+}
+
 side_setup() { # client server place
-	CLIENT=$1 SERVER=$2 SRV_HOST=b SRV=$ADDR_B
-	if [ "$3" = lo ]; then
-		SRV_HOST=a SRV=127.0.0.1
+	CLIENT=$1 SERVER=$2 SRV_HOST=b SRV=$ADDR_B URL_SRV='' V=4 ANY=0.0.0.0 URL_ANY=0.0.0.0
+	case $3 in lo*) SRV_HOST=a SRV=127.0.0.1 ;; esac
+	case $3 in *6) V=6 ANY=:: URL_ANY='[::]' ;; esac
+	case $3 in
+	veth6) SRV=$ADDR6_B ;;
+	lo6) SRV=::1 ;;
+	ll6) SRV=$(link_local b vb)%va ;;
+	esac
+	if [ $V = 6 ]; then
+		URL_SRV="[${SRV/\%/%25}]" # RFC 6874
+	else
+		URL_SRV=$SRV
 	fi
 }
 
@@ -234,11 +269,11 @@ expect() {
 
 # ---- captures ---------------------------------------------------------------
 
-# capture HOST FILE: from now on; CAPTURE is its pid.
+# capture HOST FILE [FILTER]: from now on; CAPTURE is its pid.
 capture() {
 	local dev=va
 	[ "$1" = a ] || dev=vb
-	start on "$1" tcpdump -Z root -i $dev -B 16384 -s 128 -U --immediate-mode -w "$2" tcp 2>"$2.log"
+	start on "$1" tcpdump -Z root -i $dev -B 16384 -s 128 -U --immediate-mode -w "$2" "${3:-tcp}" 2>"$2.log"
 	CAPTURE=$STARTED
 	eventually grep -q 'listening on' "$2.log"
 }

@@ -14,7 +14,7 @@ NAMES = ["", "ESTABLISHED", "SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-
 
 
 def peer():
-    listener = socket.create_server(("", PORT))
+    listener = socket.create_server(("", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
     held = []
     while True:
         s, _ = listener.accept()
@@ -34,7 +34,11 @@ def nft(*words):
     subprocess.run(["nft", *words], env=env, check=True)
 
 
-def mute(rule="drop"):
+def tcp(address):
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+
+
+def mute(rule="meta l4proto tcp drop"):
     nft("add table inet mute; add chain inet mute input "
         "{ type filter hook input priority 0; }; add rule inet mute input " + rule)
 
@@ -63,13 +67,13 @@ def connect(address, what):
 
 
 def local(address):
-    s = socket.socket()
+    s = tcp(address)
     becomes(s, "CLOSED")
     s.bind(("", 0))
     s.listen()
     becomes(s, "LISTEN")
 
-    s = socket.socket()
+    s = tcp(address)
     s.setblocking(False)
     mute()
     s.connect_ex((address, PORT))

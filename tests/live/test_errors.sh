@@ -15,6 +15,8 @@ port_taken() {
 	wait_port 9000 a
 	errno_is EADDRINUSE bind 0.0.0.0 9000
 	errno_is EADDRINUSE bind 127.0.0.1 9000
+	errno_is EADDRINUSE bind :: 9000
+	errno_is "no error" bind ::1 9000
 	errno_is EADDRINUSE listen_twice 9002
 }
 register "port taken" port_taken
@@ -49,16 +51,19 @@ register "port privileged" port_privileged
 
 not_local() {
 	errno_is EADDRNOTAVAIL bind 192.0.2.1 9000
+	errno_is EADDRNOTAVAIL bind 2001:db8::1 9000
 }
 register "address not local" not_local
 
 unreachable() {
 	errno_is ENETUNREACH connect 203.0.113.1 9000
+	errno_is ENETUNREACH connect 2001:db8::1 9000
 }
 register "network unreachable" unreachable
 
 no_such_host() {
 	errno_is EHOSTUNREACH connect 10.77.0.99 9000
+	errno_is EHOSTUNREACH connect fd77::99 9000
 }
 register "no such host on the link" no_such_host
 
@@ -66,14 +71,18 @@ refused() {
 	errno_is ECONNREFUSED connect $ADDR_B 9000
 	errno_is ECONNREFUSED connect 127.0.0.1 9000
 	errno_is ECONNREFUSED nonblocking_connect $ADDR_B 9000
+	errno_is ECONNREFUSED connect $ADDR6_B 9000
+	errno_is ECONNREFUSED connect ::1 9000
+	errno_is ECONNREFUSED nonblocking_connect $ADDR6_B 9000
 }
 register "connection refused" refused
 
 silent() {
-	rule b drop
+	rule b "meta l4proto tcp drop"
 	on a sysctl -q net.ipv4.tcp_syn_retries=1
 	export MYTCP_SYN_RETRIES=1
 	errno_is ETIMEDOUT connect $ADDR_B 9000
+	errno_is ETIMEDOUT connect $ADDR6_B 9000
 }
 register "host silent" silent
 

@@ -3,7 +3,7 @@
 
 # sink: what the peer gets, until it has seen the end, is in got.
 sink() {
-	start server nc.openbsd -l 9000 -d >got
+	start server nc.openbsd -$V -l 9000 -d >got
 	SINK=$STARTED
 	wait_port 9000
 }
@@ -15,6 +15,7 @@ exit_nc() {
 	expect hello "$(cat got)"
 }
 sides "echo to nc -N" exit_nc
+six "echo to nc -N" exit_nc
 
 # The interpreter ends with everything still in the socket's buffers.
 send_and_exit='
@@ -37,6 +38,7 @@ exit_python() {
 	done
 }
 sides "python: sendall, then exit, _exit, dup2" exit_python
+six "python: sendall, then exit, _exit, dup2" exit_python
 
 exit_loss() {
 	data file 200K

@@ -6,19 +6,20 @@
 http_server() {
 	mkdir -p www
 	data www/file 3M
-	start server python3 -m http.server --directory www 8000 2>http.log
+	start server python3 -m http.server --bind "$ANY" --directory www 8000 2>http.log
 	wait_port 8000
 }
 
 curl_download() {
 	http_server
-	client curl -sS -f -o got "http://$SRV:8000/file"
+	client curl -sS -f -o got "http://$URL_SRV:8000/file"
 	same www/file got
-	client curl -sS -f -o got "http://$SRV:8000/file" -o got2 "http://$SRV:8000/file"
+	client curl -sS -f -o got "http://$URL_SRV:8000/file" -o got2 "http://$URL_SRV:8000/file"
 	same www/file got2
-	fails 22 client curl -sS -f -o got3 "http://$SRV:8000/nothing"
+	fails 22 client curl -sS -f -o got3 "http://$URL_SRV:8000/nothing"
 }
 matrix "curl, python http.server" curl_download
+six "curl, python http.server" curl_download
 
 curl_upload() {
 	data file 3M
@@ -49,7 +50,7 @@ nginx_conf() {
 			client_body_temp_path $PWD/logs; proxy_temp_path $PWD/logs;
 			fastcgi_temp_path $PWD/logs; uwsgi_temp_path $PWD/logs; scgi_temp_path $PWD/logs;
 			sendfile ${1-on};
-			server { listen 8080; root $PWD/www; }
+			server { listen $URL_ANY:8080; root $PWD/www; }
 		}
 	END
 }
@@ -59,11 +60,12 @@ nginx_download() {
 	data www/file 10M
 	start server nginx -p "$PWD" -c "$PWD/nginx.conf"
 	wait_port 8080
-	client curl -sS -f -o got "http://$SRV:8080/file" -o got2 "http://$SRV:8080/file"
+	client curl -sS -f -o got "http://$URL_SRV:8080/file" -o got2 "http://$URL_SRV:8080/file"
 	same www/file got
 	same www/file got2
 }
 matrix "curl, nginx" nginx_download
+six "curl, nginx" nginx_download
 
 nginx_no_sendfile() {
 	nginx_download off
@@ -84,13 +86,13 @@ sides "curl, 40 transfers in parallel" nginx_parallel
 
 nc_openbsd() {
 	data file 3M
-	start server nc.openbsd -l 9000 >got
+	start server nc.openbsd -$V -l 9000 >got
 	local srv=$STARTED
 	wait_port 9000
 	client nc.openbsd -N "$SRV" 9000 <file
 	finish "$srv"
 	same file got
-	start server nc.openbsd -l 9001 -N <file
+	start server nc.openbsd -$V -l 9001 -N <file
 	srv=$STARTED
 	wait_port 9001
 	client nc.openbsd -d "$SRV" 9001 >got_back
@@ -98,6 +100,7 @@ nc_openbsd() {
 	same file got_back
 }
 matrix "nc.openbsd, both directions" nc_openbsd
+six "nc.openbsd, both directions" nc_openbsd
 
 # It ends when the peer has closed, so one direction at a time.
 nc_traditional() {
@@ -174,11 +177,12 @@ sides "socat, echo with half-close" socat_echo
 # ---- Python -----------------------------------------------------------------
 
 asyncio_echo() {
-	start server python3 "$LIVE/aecho.py" server 9000
+	start server python3 "$LIVE/aecho.py" server 9000 "$ANY"
 	wait_port 9000
 	client python3 "$LIVE/aecho.py" client "$SRV" 9000 20 100000
 }
 matrix "asyncio echo, 20 clients" asyncio_echo
+six "asyncio echo, 20 clients" asyncio_echo
 
 # ---- measuring programs -----------------------------------------------------
 
@@ -195,6 +199,7 @@ iperf_one() {
 	iperf_run -R
 }
 matrix "iperf3, one stream, both directions" iperf_one 60
+six "iperf3, one stream, both directions" iperf_one 60
 
 iperf_four() {
 	iperf_run -P 4

@@ -17,15 +17,15 @@ log() {
 
 # pairs HERE THERE: the logs, in every constellation, and the names of the pairs.
 pairs() {
-	local role
+	local role name=${1//:/_} # a colon stands between the logs of a pair
 	PAIRS=()
 	for role in client server; do
-		log "kernel-$role-$1" on on $role "$1" "$2"
-		log "ours-$role-$1" ours on $role "$1" "$2"
-		PAIRS+=("kernel-$role-$1:ours-$role-$1")
+		log "kernel-$role-$name" on on $role "$1" "$2"
+		log "ours-$role-$name" ours on $role "$1" "$2"
+		PAIRS+=("kernel-$role-$name:ours-$role-$name")
 	done
-	log "both-$1" ours ours client "$1" "$2"
-	PAIRS+=("kernel-client-$1:both-$1")
+	log "both-$name" ours ours client "$1" "$2"
+	PAIRS+=("kernel-client-$name:both-$name")
 }
 
 same_answers() { # HERE THERE
@@ -46,3 +46,13 @@ over_a_link() {
 	same_answers "$ADDR_A" "$ADDR_B"
 }
 register "as the kernel's, across a link" over_a_link 300
+
+over_loopback6() {
+	same_answers ::1 ::1
+}
+register "as the kernel's, on loopback, IPv6" over_loopback6 300
+
+over_a_link6() {
+	same_answers "$ADDR6_A" "$ADDR6_B"
+}
+register "as the kernel's, across a link, IPv6" over_a_link6 300

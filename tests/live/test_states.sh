@@ -19,8 +19,9 @@ tcp_info() {
 	start on b python3 "$LIVE/states.py" peer
 	wait_port 9000 b
 	ours a python3 "$LIVE/states.py" $ADDR_B
+	ours a python3 "$LIVE/states.py" $ADDR6_B
 }
-register "nine states through TCP_INFO" tcp_info
+register "nine states through TCP_INFO" tcp_info 60
 
 # Client closes first; the server answers when it has read the end.
 four_way_close() {

@@ -92,6 +92,7 @@ static int in_child(int (*fn)(void), char *said, size_t size)
 	child = fork();
 	if (child == 0) {
 		dup2(out[1], STDERR_FILENO);
+		fdtab_set_owner();
 		driver_forget();
 		_exit(fn());
 	}

@@ -254,12 +254,11 @@ CASE(share_a_port)
 		const char *addr;
 	} who[] = {{AF_INET, 0, "::ffff:0.0.0.0"}, {AF_INET, 0, "::ffff:127.0.0.1"},
 		   {AF_INET6, 0, "::"}, {AF_INET6, 1, "::"},
-		   {AF_INET6, 0, "::ffff:0.0.0.0"}, {AF_INET6, 0, "::ffff:127.0.0.1"}};
+		   {AF_INET6, 0, "::ffff:0.0.0.0"}, {AF_INET6, 0, "::ffff:127.0.0.1"},
+		   {AF_INET6, 0, "::1"}};
 	const int n = sizeof(who) / sizeof(who[0]);
 	int i, side, fd[2];
 
-	if (family != AF_INET)
-		return;
 	for (i = 0; i < n * n * 8; i++) {
 		uint16_t port = htons(20000 + i);
 		int on = i >> 2 & 1;
@@ -272,8 +271,9 @@ CASE(share_a_port)
 						 .sin_port = port};
 
 			memcpy(&a4.sin_addr, &a.sin6_addr.s6_addr[12], 4);
-			fd[side] = who[w].domain == AF_INET ? tcp(0)
-							    : tcp6(who[w].v6only);
+			fd[side] = who[w].domain == AF_INET
+					   ? socket(AF_INET, SOCK_STREAM, 0)
+					   : tcp6(who[w].v6only);
 			setsockopt(fd[side], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 			if ((who[w].domain == AF_INET
 				     ? bind(fd[side], (struct sockaddr *)&a4, sizeof(a4))
