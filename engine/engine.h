@@ -295,7 +295,6 @@ struct engine_stats {
 	uint32_t connections; /* tcbs that are neither LISTEN nor CLOSED */
 	uint32_t lingering;   /* of these: released, and not yet in TIME-WAIT */
 	uint32_t fin_wait_2;  /* of the lingering: only the peer's FIN is missing */
-	uint32_t last_ack;    /* of the lingering: only the ACK of our FIN is missing */
 	uint32_t half_open;   /* of the connections: SYN-RECEIVED from a listener */
 	uint32_t time_wait;
 	size_t memory_bytes;  /* all that the engine has allocated */
@@ -304,6 +303,33 @@ const struct engine_stats *engine_stats(const struct engine *e);
 /* Does any connection or listener, TIME-WAIT included, use this local port of IPv4 or
  * of IPv6? A listener at "::" is IPv6's. */
 bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6);
+
+/* What is in the IP headers of a connection. */
+struct ip_fields {
+	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
+	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
+	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
+	bool no_flow_label;     /* IPV6_AUTOFLOWLABEL off */
+};
+
+/* All that a connection in TIME-WAIT is, so that another engine with the same clock
+ * can take it over. */
+struct tcp_timewait {
+	struct flow flow;
+	uint32_t ifindex;
+	struct ip_fields ip;
+	uint32_t snd_nxt, rcv_nxt;
+	uint32_t rcv_edge;       /* right edge of the window offered */
+	uint32_t ts_recent, ts_offset;
+	uint64_t ts_recent_us, until_us;
+	uint8_t rcv_wscale;
+	bool ts_ok, wscale_ok;
+};
+/* Copies those in TIME-WAIT, up to max of them; returns how many. */
+size_t engine_timewaits(struct engine *e, struct tcp_timewait *out, size_t max);
+/* Adds one that nobody uses. It ends when tw says, but not later than one that
+ * begins now. -EINVAL: what it says is nonsense; -EADDRINUSE, -ENOMEM. */
+int engine_add_timewait(struct engine *e, const struct tcp_timewait *tw, uint64_t now_us);
 
 /* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
 
@@ -321,14 +347,6 @@ enum tcp_state { /* the numbers are Linux's, for TCP_INFO */
 	TCPS_CLOSING,
 };
 const char *tcp_state_name(enum tcp_state s); /* "SYN-SENT", as in the RFC */
-
-/* What is in the IP headers of a connection. */
-struct ip_fields {
-	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
-	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
-	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
-	bool no_flow_label;     /* IPV6_AUTOFLOWLABEL off */
-};
 
 struct tcp_opts {
 	uint32_t sndbuf_bytes, rcvbuf_bytes; /* 0: they grow as configured */

@@ -65,8 +65,6 @@ static void count(struct tcb *t, int sign)
 		st->lingering += s;
 	if (t->state == TCPS_FIN_WAIT_2 && t->released)
 		st->fin_wait_2 += s;
-	if (t->state == TCPS_LAST_ACK && t->released)
-		st->last_ack += s;
 	if (t->state == TCPS_SYN_RECEIVED && t->listener && !t->fast_child)
 		st->half_open += s;
 }
@@ -134,9 +132,11 @@ void tcb_want_output(struct tcb *t)
 
 #define TO(s) (1u << (s))
 
-/* The edges of RFC 9293 Figure 5; CLOSED can be reached from everywhere. */
+/* The edges of RFC 9293 Figure 5; CLOSED can be reached from everywhere. From there
+ * to TIME-WAIT: another engine has come that far. */
 static const unsigned legal_edges[] = {
-	[TCPS_CLOSED] = TO(TCPS_LISTEN) | TO(TCPS_SYN_SENT) | TO(TCPS_SYN_RECEIVED),
+	[TCPS_CLOSED] = TO(TCPS_LISTEN) | TO(TCPS_SYN_SENT) | TO(TCPS_SYN_RECEIVED) |
+			TO(TCPS_TIME_WAIT),
 	[TCPS_LISTEN] = TO(TCPS_SYN_RECEIVED) | TO(TCPS_SYN_SENT),
 	[TCPS_SYN_SENT] = TO(TCPS_SYN_RECEIVED) | TO(TCPS_ESTABLISHED) |
 			  TO(TCPS_FIN_WAIT_1),

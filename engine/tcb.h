@@ -427,7 +427,6 @@ static inline uint32_t flight_bytes(const struct tcb *t)
 	return t->snd.nxt - t->snd.una;
 }
 
-/* States in which both sides know each other's sequence numbers. */
 /* The options that hold for this flow. */
 static inline const struct ip_fields *ip_fields(const struct tcp_opts *o, const struct flow *f)
 {
@@ -451,6 +450,7 @@ static inline uint32_t tcb_port_use(const struct tcb *t)
 	return port_use(t->node.flow.local.port, !addr_is_v4(&t->node.flow.local.addr));
 }
 
+/* States in which both sides know each other's sequence numbers. */
 static inline bool is_synchronized(enum tcp_state s)
 {
 	return s != TCPS_CLOSED && s != TCPS_LISTEN && s != TCPS_SYN_SENT &&

@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "conn.h"
+#include "keeper.h"
 #include "listener.h"
 
-/* The peer has closed first, and the ACK of our FIN is all that is missing. On a
- * short path it is worth this wait: then there is nothing to hand over. */
-#define LAST_ACK_MS 5
+/* On a short path the last segments are worth this wait: then there is nothing to
+ * hand over but TIME-WAIT, or nothing at all. */
+#define LAST_SEGMENTS_MS 5
 /* Once everything of ours has arrived only the peers' FINs are missing: good to
  * have, so that it is us who acknowledge them, but not worth a long wait. */
 #define FIN_WAIT_MS 1000
@@ -26,12 +27,9 @@ static bool needed(const struct stack *st)
 	return st->ports.busy.first || now->lingering || now->time_wait;
 }
 
-static bool only_last_acks(const struct stack *st)
+static bool closing(const struct stack *st)
 {
-	const struct engine_stats *now = engine_stats(st->engine);
-
-	return !st->ports.busy.first && !now->time_wait &&
-	       now->lingering == now->last_ack;
+	return !st->ports.busy.first && engine_stats(st->engine)->lingering;
 }
 
 /* ---- waiting here ---------------------------------------------------------------- */
@@ -125,10 +123,10 @@ static void stay(struct stack *st)
 static void hand_over_or_end(struct stack *st)
 {
 	struct leave *l = &st->leave;
+	bool need = needed(st) && !(l->possible && keeper_takes_over(st));
 
-	l->hand_over = needed(st) && l->possible;
-	if (l->hand_over || l->why == LEAVE_EXIT ||
-	    (l->why == LEAVE_ALONE && !needed(st)))
+	l->hand_over = need && l->possible;
+	if (l->hand_over || l->why == LEAVE_EXIT || (l->why == LEAVE_ALONE && !need))
 		loop_stop(st->loop);
 	else
 		stay(st);
@@ -145,8 +143,7 @@ void leave_check(struct stack *st)
 	if (l->drains) {
 		if (!drained(st))
 			return;
-	} else if (only_last_acks(st) && engine_stats(st->engine)->last_ack &&
-		   st->now_us < l->begin_us + LAST_ACK_MS * 1000) {
+	} else if (closing(st) && st->now_us < l->begin_us + LAST_SEGMENTS_MS * 1000) {
 		return;
 	}
 	hand_over_or_end(st);
@@ -158,7 +155,7 @@ uint64_t leave_deadline_us(const struct stack *st)
 		return ENGINE_NEVER;
 	if (st->leave.drains)
 		return drain_deadline_us(st);
-	return st->leave.begin_us + LAST_ACK_MS * 1000;
+	return st->leave.begin_us + LAST_SEGMENTS_MS * 1000;
 }
 
 void leave_stays(struct stack *st)
@@ -175,4 +172,5 @@ void leave_done(struct stack *st)
 	st->leave.waiting = NULL;
 	st->background = true;
 	app_ends_are_others(st);
+	keeper_open(st);
 }

@@ -38,6 +38,7 @@ static size_t wire_len(uint8_t kind)
 	case NAME_SPARE:
 		return offsetof(struct wire_name, sock_id);
 	case NAME_APP:
+	case NAME_KEEPER:
 		return offsetof(struct wire_name, local);
 	case NAME_ENGINE:
 		return sizeof(struct wire_name);

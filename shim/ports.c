@@ -171,6 +171,37 @@ static int open_guard(struct ports *ps, const struct endpoint *local,
 	return err;
 }
 
+size_t ports_needed(const struct ports *ps, struct port **out, size_t max)
+{
+	struct port *p;
+	size_t n = 0;
+
+	for (p = ps->idle.first; p; p = p->next)
+		if (needed(ps, p) && n++ < max)
+			out[n - 1] = p;
+	return n;
+}
+
+int ports_adopt(struct ports *ps, int fd, uint32_t ifindex, uint16_t *number)
+{
+	struct port *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = guard_adopt(ps->link, fd, ifindex, &p->guard);
+	if (err) {
+		free(p);
+		return err;
+	}
+	p->ifindex = ifindex;
+	p->quiet = true;
+	list_append(&ps->idle, p);
+	ps->idle_n++;
+	*number = guard_local(p->guard)->port;
+	return 0;
+}
+
 static int new_port(struct ports *ps, const struct endpoint *local,
 		    uint32_t ifindex, unsigned flags, struct port **out)
 {

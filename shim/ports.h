@@ -70,6 +70,11 @@ void port_get(struct ports *ps, struct port *p);
 void port_put(struct ports *ps, struct port *p);
 /* The socket that is bound to it lets go. */
 void port_disown(struct ports *ps, struct port *p);
+/* The idle ports that the engine needs, up to max of them; returns how many there
+ * are. */
+size_t ports_needed(const struct ports *ps, struct port **out, size_t max);
+/* An idle port around a guard of another process: guard_adopt(). */
+int ports_adopt(struct ports *ps, int fd, uint32_t ifindex, uint16_t *number);
 /* Gives idle ports back to the kernel; looks at a bounded number of them. */
 void ports_collect(struct ports *ps);
 /* For every call of the driver's that makes an fd: is it worthwhile to repeat

@@ -43,6 +43,11 @@ static uint64_t clock_us(void)
 	return ts.tv_sec * (uint64_t)1000000 + ts.tv_nsec / 1000;
 }
 
+void stack_update_now(struct stack *st)
+{
+	st->now_us = clock_us();
+}
+
 /* ---- packets in ---------------------------------------------------------------- */
 
 static struct flow flow_of(const struct engine_pkt_in *pkt)
@@ -210,14 +215,14 @@ static void on_packets(void *arg)
 	struct stack *st = arg;
 	int round, n = RECV_BATCH, i;
 
-	st->now_us = clock_us();
+	stack_update_now(st);
 	take_icmp(st);
 	for (round = 0; round < RECV_ROUNDS && n == RECV_BATCH; round++) {
 		n = link_recv(st->link, pkts, RECV_BATCH);
 		for (i = 0; i < n; i++)
 			arrive(st, &pkts[i]);
 		settle(st);
-		st->now_us = clock_us();
+		stack_update_now(st);
 	}
 }
 
@@ -227,7 +232,7 @@ static void on_pairs(void *arg)
 	struct stack *st = arg;
 	int n, i;
 
-	st->now_us = clock_us();
+	stack_update_now(st);
 	n = epoll_wait(st->pairs_fd, evs, PAIR_BATCH, 0);
 	for (i = 0; i < n; i++) {
 		if (evs[i].data.ptr)
@@ -241,7 +246,7 @@ static void on_control(void *arg)
 {
 	struct stack *st = arg;
 
-	st->now_us = clock_us();
+	stack_update_now(st);
 	control_serve(st);
 }
 
@@ -249,7 +254,7 @@ static void on_woken(void *arg)
 {
 	struct stack *st = arg;
 
-	st->now_us = clock_us(); /* on_settle() runs the commands */
+	stack_update_now(st); /* on_settle() runs the commands */
 }
 
 static void retry_blocked(struct stack *st)
@@ -276,7 +281,7 @@ static void on_expired(void *arg)
 {
 	struct stack *st = arg;
 
-	st->now_us = clock_us();
+	stack_update_now(st);
 	if (engine_deadline(st->engine) <= st->now_us)
 		engine_expire(st->engine, st->now_us);
 	if (st->retry_us <= st->now_us)
@@ -315,9 +320,9 @@ struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
 	st->commands = commands;
 	st->creator = getpid();
 	st->claim_fd = st->visitors.fd = st->control.listener = -1;
-	st->pairs_fd = st->ladder.fd = st->proc_fd = -1;
+	st->pairs_fd = st->ladder.fd = st->proc_fd = st->keeper_fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
-	st->now_us = clock_us();
+	stack_update_now(st);
 	return st;
 }
 
@@ -400,7 +405,7 @@ int stack_open(struct stack *st)
 
 void stack_run(struct stack *st)
 {
-	st->now_us = clock_us();
+	stack_update_now(st);
 	loop_run(st->loop);
 }
 
@@ -428,6 +433,8 @@ void stack_free(struct stack *st)
 	loop_free(st->loop);
 	if (st->pairs_fd >= 0)
 		close(st->pairs_fd);
+	if (st->keeper_fd >= 0)
+		close(st->keeper_fd);
 	if (st->proc_fd >= 0)
 		close(st->proc_fd);
 	if (st->engine)

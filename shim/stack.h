@@ -77,6 +77,7 @@ struct stack {
 	struct leave leave;
 	bool background;      /* in the process that it was handed over to */
 	int proc_fd;          /* the directory /proc, or -1 */
+	int keeper_fd;        /* the keeper's listener (keeper.c), or -1 */
 };
 
 /* In the starter's thread. Takes the configuration; NULL: out of memory. */
@@ -89,6 +90,8 @@ void stack_run(struct stack *st); /* until loop_stop() */
 /* Connections that are still there are aborted. */
 void stack_free(struct stack *st);
 
+/* Every callback of the loop begins with it. */
+void stack_update_now(struct stack *st);
 /* A blocked listener wants to be tried again in so many microseconds. */
 void stack_retry(struct stack *st, uint32_t wait_us);
 /* Something has to be looked after every now and then. */

@@ -147,15 +147,15 @@ static int guard_learn(struct guard *g)
 	return 0;
 }
 
-int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
-	       unsigned flags, struct guard **out)
+static struct guard *guard_new(struct link *l, const struct endpoint *local,
+			       uint32_t ifindex, unsigned flags)
 {
 	struct guard *g = calloc(1, sizeof(*g));
-	int err;
 
 	if (!g)
-		return -ENOMEM;
+		return NULL;
 	g->link = l;
+	g->fd = -1;
 	g->flags = flags;
 	g->ifindex = ifindex;
 	g->local = *local;
@@ -166,6 +166,17 @@ int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	if (g->next)
 		g->next->pprev = &g->next;
 	l->guards = g;
+	return g;
+}
+
+int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
+	       unsigned flags, struct guard **out)
+{
+	struct guard *g = guard_new(l, local, ifindex, flags);
+	int err;
+
+	if (!g)
+		return -ENOMEM;
 	g->fd = socket(family_af(addr_family(&local->addr)),
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = g->fd < 0 ? -errno : guard_configure(g);
@@ -192,6 +203,33 @@ static int hear(struct guard *g)
 			ports_del(g->link, V4, g->local.port);
 	}
 	return err;
+}
+
+/* Where fd is bound, if it is a TCP socket that listens. */
+static int listens_at(int fd, struct endpoint *local, unsigned *flags)
+{
+	int protocol = 0, accepts = 0, v6only = 0;
+	socklen_t len = sizeof(int), sa_len = sizeof(union sockaddr_ip);
+	union sockaddr_ip sa;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) < 0 ||
+	    getsockname(fd, &sa.sa, &sa_len) < 0)
+		return -errno;
+	if (protocol != IPPROTO_TCP || !accepts)
+		return -EINVAL;
+	if (sa.sa.sa_family == AF_INET) {
+		*local = (struct endpoint){addr_from_v4(&sa.v4.sin_addr),
+					   ntohs(sa.v4.sin_port)};
+		return 0;
+	}
+	memcpy(local->addr.b, &sa.v6.sin6_addr, sizeof(local->addr.b));
+	addr_set_scope(&local->addr, sa.v6.sin6_scope_id);
+	local->port = ntohs(sa.v6.sin6_port);
+	if (getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &len) < 0)
+		return -errno;
+	*flags |= v6only ? GUARD_V6ONLY : 0;
+	return 0;
 }
 
 /* Others may have been bound to the port before they listened. */
@@ -232,6 +270,38 @@ int guard_share(struct guard *g)
 	int err = set_flag(g->fd, SO_REUSEPORT, 1);
 
 	return err ? err : start_listening(g, GUARD_BACKLOG_LINGER);
+}
+
+int guard_fd(const struct guard *g)
+{
+	return g->fd;
+}
+
+int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out)
+{
+	struct endpoint local;
+	unsigned flags = 0;
+	struct guard *g;
+	int err = listens_at(fd, &local, &flags);
+
+	if (err)
+		return err;
+	g = guard_new(l, &local, ifindex, flags);
+	if (!g)
+		return -ENOMEM;
+	g->fd = fd;
+	err = guard_learn(g);
+	if (!err)
+		err = hear(g);
+	g->listening = err == 0;
+	g->lingers = true;
+	if (err) {
+		g->fd = -1; /* the caller's still */
+		guard_close(g);
+		return err;
+	}
+	*out = g;
+	return 0;
 }
 
 const struct endpoint *guard_local(const struct guard *g)

@@ -157,5 +157,10 @@ int guard_share(struct guard *g);
  * for SO_REUSEADDR have the port (SO_REUSEPORT on). */
 void guard_linger(struct guard *g);
 void guard_close(struct guard *g);
+/* Its descriptor, to be given to another process, and what that makes of it: a
+ * guard whose port's packets begin to arrive here. ifindex is as in guard_open().
+ * -EINVAL: it is no listening TCP socket. fd is the guard's then, else the caller's. */
+int guard_fd(const struct guard *g);
+int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out);
 
 #endif

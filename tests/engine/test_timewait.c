@@ -144,11 +144,111 @@ static void orphans(void **state)
 	assert_int_equal(engine_stats(h->e)->connections, 4);
 }
 
+/* ---- from engine to engine ------------------------------------------------------- */
+
+static struct tcp_timewait only_one(struct harness *h)
+{
+	struct tcp_timewait tw[2];
+
+	assert_int_equal(engine_timewaits(h->e, tw, 2), 1);
+	return tw[0];
+}
+
+/* Another engine, with other secrets, takes the place of the first. */
+static void replace_engine(struct harness *h, const struct tcp_timewait *tw)
+{
+	engine_free(h->e);
+	h->cfg.seed[0] ^= 0xff;
+	h->e = engine_new(&h->cfg, h->now_us);
+	assert_non_null(h->e);
+	h->t = NULL;
+	assert_int_equal(engine_add_timewait(h->e, tw, h->now_us), 0);
+	assert_int_equal(engine_add_timewait(h->e, tw, h->now_us), -EADDRINUSE);
+	assert_int_equal(engine_stats(h->e)->time_wait, 1);
+	assert_true(engine_port_in_use(h->e, h->local.port, false));
+}
+
+/* To the peer there is no difference. */
+static void taken_over(void **state)
+{
+	for (int ts = 0; ts < 2; ts++) {
+		struct harness *h = in_time_wait(state, 0, ts, false);
+		uint64_t begin_us = h->now_us;
+		struct tcp_timewait tw;
+		struct got before, after;
+
+		advance_ms(h, 100);
+		inject(h, FIN | ACK, 1, 2, WND, 0);
+		before = *expect(h, ACK, 2, 2, 0);
+		tw = only_one(h);
+		advance_ms(h, 1000);
+		replace_engine(h, &tw);
+		inject(h, FIN | ACK, 1, 2, WND, 0);
+		after = *expect(h, ACK, 2, 2, 0);
+		assert_true(after.wnd >= before.wnd); /* its right edge does not go back */
+		assert_int_equal(after.opt.ts_val - before.opt.ts_val, ts ? 1000 : 0);
+		/* old duplicates stay out */
+		inject(h, ACK, 1, 2, WND, 1);
+		expect(h, ACK, 2, 2, 0);
+		/* the FIN has restarted it */
+		advance_us(h, begin_us + 2000ull * h->cfg.msl_ms - h->now_us);
+		assert_int_equal(engine_stats(h->e)->time_wait, 1);
+		advance_ms(h, 1100);
+		assert_int_equal(engine_stats(h->e)->time_wait, 0);
+		assert_int_equal(engine_stats(h->e)->connections, 0);
+	}
+}
+
+static void ends_when_it_would_have(void **state)
+{
+	struct harness *h = in_time_wait(state, 0, true, false);
+	struct tcp_timewait tw = only_one(h);
+	uint64_t left_us = 2000ull * h->cfg.msl_ms - 5 * US_PER_S;
+
+	advance_ms(h, 5000);
+	replace_engine(h, &tw);
+	advance_us(h, left_us - 1);
+	assert_int_equal(engine_stats(h->e)->time_wait, 1);
+	advance_us(h, 1);
+	assert_int_equal(engine_stats(h->e)->time_wait, 0);
+}
+
+static void nonsense_is_not_taken(void **state)
+{
+	struct harness *h = in_time_wait(state, 0, true, false);
+	struct tcp_timewait good = only_one(h), tw;
+
+	forget(h);
+	replace_engine(h, &good);
+	good.flow.remote.port++;
+	tw = good;
+	tw.flow.local.port = 0;
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), -EINVAL);
+	tw = good;
+	memset(&tw.flow.remote.addr, 0xff, sizeof(tw.flow.remote.addr));
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), -EINVAL);
+	tw = good;
+	tw.flow.remote.addr.b[0] = 0x20; /* IPv6's */
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), -EINVAL);
+	tw = good;
+	tw.rcv_wscale = 15;
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), -EINVAL);
+	tw = good;
+	tw.rcv_edge = tw.rcv_nxt - 1;
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), -EINVAL);
+	tw = good;
+	tw.until_us = UINT64_MAX;
+	assert_int_equal(engine_add_timewait(h->e, &tw, h->now_us), 0);
+	advance_ms(h, 2 * h->cfg.msl_ms);
+	assert_int_equal(engine_stats(h->e)->connections, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(when), TEST(only_time_wait), TEST(what_it_sends),
-		TEST(after_much_data), TEST(orphans),
+		TEST(after_much_data), TEST(orphans), TEST(taken_over),
+		TEST(ends_when_it_would_have), TEST(nonsense_is_not_taken),
 	};
 
 	return cmocka_run_group_tests_name("timewait", tests, NULL, NULL);

@@ -496,6 +496,35 @@ static void the_receive_buffer_is_read_back(void **state)
 	assert_int_equal(-without_cap(CAP_NET_ADMIN, rcvbuf_kib, &cfg), 2 * max >> 20);
 }
 
+/* Given away, it goes on being one, for the other link. */
+static void a_guard_changes_hands(void **state)
+{
+	const struct ip_kind *ip = *state;
+	int ns = ns_new(), fd;
+	struct link *from = open_link(false), *to = open_link(false);
+	struct endpoint local = ep(ip->lo, PORT), peer = ep(ip->lo, 9);
+	struct engine_pkt_out syn = segment(&peer, &local, 1, SEG_SYN, NULL, 0);
+	struct engine_pkt_in in[2];
+	struct guard *g, *adopted;
+
+	assert_int_equal(guard_open(from, &local, 0, 0, &g), 0);
+	fd = dup(guard_fd(g));
+	assert_int_equal(guard_adopt(to, fd, 0, &adopted), -EINVAL); /* not yet */
+	assert_int_equal(guard_listen(g), 0);
+	assert_int_equal(guard_adopt(to, ns, 0, &adopted), -ENOTSOCK);
+	assert_int_equal(guard_adopt(to, fd, 0, &adopted), 0);
+	assert_true(endpoint_eq(guard_local(adopted), &local));
+	link_close(from);
+	assert_int_equal(guard_open(to, &local, 0, 0, &g), -EADDRINUSE);
+	assert_int_equal(link_send(to, &syn, 1), 0);
+	assert_int_equal(recv_wait(to, in, 2, 1000), 1);
+	assert_int_equal(recv_wait(to, in, 2, 50), 0); /* the kernel is quiet */
+	guard_close(adopted);
+	assert_int_equal(guard_open(to, &local, 0, 0, &g), 0);
+	link_close(to);
+	close(ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +536,7 @@ int main(void)
 		IP4_AND_IP6(guard_gives_the_errors_of_bind),
 		IP4_AND_IP6(a_lingering_guard_makes_way),
 		IP4_AND_IP6(reuseport_shares_a_port),
+		IP4_AND_IP6(a_guard_changes_hands),
 		IP4_AND_IP6(filter_passes_guarded_ports_only),
 		IP4_AND_IP6(kernel_sockets_are_told_from_guards),
 		IP4_AND_IP6(kernel_connections_at_a_guarded_port),

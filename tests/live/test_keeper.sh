@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# One process in the background keeps the TIME-WAITs of many programs.
+
+background() {
+	local pid
+	for pid in $(ip netns pids "$A"); do
+		tr '\0' ' ' <"/proc/$pid/cmdline" | grep '^mytcp: ' || true
+	done
+}
+
+# Each client closes first.
+clients='
+import socket, sys
+for _ in range(int(sys.argv[2])):
+    s = socket.create_connection((sys.argv[1], 9000))
+    s.sendall(b"x")
+    assert s.recv(1) == b"x"
+    s.shutdown(socket.SHUT_WR)
+    assert s.recv(1) == b""
+    s.close()
+'
+
+one_for_many() {
+	local i ports
+	start server socat "TCP$V-LISTEN:9000,fork,reuseaddr" PIPE
+	local server=$STARTED
+	wait_port 9000
+	for i in $(seq 12); do
+		client env MYTCP_MSL_MS=4000 python3 -c "$clients" "$SRV" 1
+	done
+	background >before
+	expect 1 "$(wc -l <before)"
+	# Every guard is there; the peers' segments are answered by its keeper.
+	ports=$(on a ss -ltnH | wc -l)
+	expect 12 "$ports"
+	# What is too much for it goes on by itself.
+	client env MYTCP_MSL_MS=4000 python3 -c "$clients" "$SRV" 40
+	expect 2 "$(background | wc -l)"
+	stop "$server"
+	until [ -z "$(background)" ] && [ -z "$(on a ss -ltnH)" ]; do
+		sleep 0.1
+	done
+}
+register "twelve clients leave one process" one_for_many 40
+
+nobody_in_last_ack() {
+	[ -z "$(on b ss -tnH state last-ack)" ]
+}
+
+# The peer's FIN comes again, when the program and its own process have gone: the
+# keeper answers as they would have.
+fin_again() {
+	start server socat "TCP$V-LISTEN:9000,fork,reuseaddr" PIPE
+	local server=$STARTED
+	wait_port 9000
+	client python3 -c "$clients" "$SRV" 1
+	expect 1 "$(background | wc -l)"
+	capture b pcap
+	rule b "tcp flags & (fin | syn | rst | psh | ack) == ack counter drop"
+	client python3 -c "$clients" "$SRV" 1
+	expect 1 "$(background | wc -l)"
+	expect 1 "$(on b ss -tnH state last-ack | wc -l)"
+	no_rules b
+	eventually nobody_in_last_ack
+	capture_end
+	expect "" "$(fields pcap "tcp.flags.reset == 1" tcp.stream)"
+	stop "$server"
+}
+register "a FIN that comes again" fin_again
