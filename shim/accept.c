@@ -123,11 +123,11 @@ static int adopt(struct sock *listener, int listen_fd, int fd,
 		goto fail;
 	}
 	atomic_store(&s->ino, st.st_ino);
-	sock_pin_sndbuf(fd);
+	inherit(listener, listen_fd, s, fd);
+	sock_pin_sndbuf(s, fd);
 	err = send_marker(fd);
 	if (err)
 		goto fail;
-	inherit(listener, listen_fd, s, fd);
 	return sock_attach(fd, s);
 fail:
 	if (s)

@@ -9,6 +9,7 @@
  *   bytes queued             into the send buffer, as far as it has room
  *   SHUT_WR                  the rest, then FIN
  *   SHUT_RD                  received data is discarded, nothing is closed
+ *   ... and SHUT_WR          received data is answered with RST
  *   last copy closed         the rest, then FIN; the engine finishes alone
  *   ... with unread data, or with data of ours that never got there, or with
  *       SO_LINGER 0          RST at once (RFC 2525 2.17)
@@ -24,7 +25,7 @@
  *   PEER_CLOSED              all received data, then EOF
  *   ERROR                    SOCK_CLOSED; all received data, then the engine
  *                            end is closed with a byte unread: ECONNRESET
- *   ... after PEER_CLOSED    all received data, then a clean end, and EPIPE
+ *   ... after PEER_CLOSED    the same, but a reader (io.c) sees a clean end
  *   CLOSED                   once the app has got its EOF: a clean end
  *
  * An app end that was closed and one that is shut in both directions look alike
@@ -208,11 +209,6 @@ static bool receives(const struct conn *c)
 	return c->tcb && !c->connecting && !c->app_gone && !c->app_reset;
 }
 
-static bool fin_due(const struct conn *c)
-{
-	return sends(c) && c->app_eof && !c->bytes_in;
-}
-
 static bool eof_due(const struct conn *c)
 {
 	return receives(c) && c->peer_fin && !c->eof_passed && !c->failed &&
@@ -226,6 +222,11 @@ static bool reset_due(const struct conn *c)
 
 	return c->app_reset ||
 	       (c->app_gone && (readable(c) || (o->linger && !o->linger_s)));
+}
+
+static bool fin_due(const struct conn *c)
+{
+	return sends(c) && c->app_eof && !c->bytes_in && !reset_due(c);
 }
 
 /* EPOLLHUP: both directions of the pair are shut. Without a shutdown() of the
@@ -341,8 +342,42 @@ static bool give_urgent(struct conn *c)
 	return n > 0;
 }
 
+/* Nobody can ever read them: as Linux in FIN-WAIT-1 and 2. */
+static void refuse_bytes(struct conn *c)
+{
+	atomic_store(&c->s->err, ECONNRESET);
+	conn_reset(c);
+}
+
+/* SO_RCVLOWAT: of fewer bytes poll() says nothing, so the app end must not have
+ * them, but for those that a read asks for. A window that they close lets them pass. */
+static bool held_back(const struct conn *c)
+{
+	struct tcp_status st;
+
+	if (c->opts.rcvlowat <= 1 || !receives(c) || c->peer_fin || c->failed ||
+	    tcp_at_mark(c->tcb) || !atomic_load(&c->s->fds))
+		return false;
+	tcp_status(c->tcb, &st);
+	return st.readable_bytes < (uint32_t)c->opts.rcvlowat &&
+	       st.rcv_wnd_bytes > st.readable_bytes;
+}
+
+/* Cuts iov to what is wanted; how many of them are left. */
+static int cut_to_wanted(const struct conn *c, struct iovec iov[2], int n)
+{
+	uint32_t wanted = atomic_load(&c->s->wanted);
+
+	if (iov[0].iov_len > wanted)
+		iov[0].iov_len = wanted;
+	if (n > 1 && iov[1].iov_len > wanted - iov[0].iov_len)
+		iov[1].iov_len = wanted - iov[0].iov_len;
+	return wanted ? n : 0;
+}
+
 static void give_bytes(struct conn *c)
 {
+	bool held = held_back(c);
 	struct iovec iov[2];
 	ssize_t n;
 
@@ -350,6 +385,8 @@ static void give_bytes(struct conn *c)
 		if (!give_urgent(c))
 			continue;
 		n = tcp_recv_iov(c->tcb, iov);
+		if (n > 0 && held)
+			n = cut_to_wanted(c, iov, n);
 		if (n <= 0)
 			return;
 		n = pair_give(c->fd, iov, n);
@@ -357,8 +394,14 @@ static void give_bytes(struct conn *c)
 			tcp_recv_done(c->tcb, n, c->st->now_us);
 		else
 			give_failed(c, n);
+		if (n > 0 && held)
+			atomic_fetch_sub(&c->s->wanted, n);
 	}
-	if (receives(c) && c->app_deaf)
+	if (!receives(c) || !c->app_deaf)
+		return;
+	if (c->fin_queued && readable(c))
+		refuse_bytes(c);
+	else
 		discard(c);
 }
 
@@ -406,9 +449,9 @@ static void tcp_failed(struct conn *c)
 		conn_connect_failed(c, err);
 		return;
 	}
-	/* As Linux reports a RST in CLOSE-WAIT: the peer had said all it had. */
-	if (err == ECONNRESET && c->peer_fin)
-		err = EPIPE;
+	/* A FIN that waits behind bytes in the pair: to the program this is LAST-ACK. */
+	if (err == EPIPE && atomic_load(&c->s->shut_wr))
+		err = ECONNRESET;
 	c->failed = true;
 	atomic_store(&c->s->err, err);
 	tell_closed(c);
@@ -431,7 +474,8 @@ static void finish_failed(struct conn *c)
 	/* Before the mark is there, closing would look like a clean end. */
 	if (c->mark_due)
 		return;
-	if (c->peer_fin)
+	/* Without hooks an error would hide the end of what the peer has said. */
+	if (c->peer_fin && !atomic_load(&c->s->fds))
 		pair_skip(c->fd, pair_queued(c->fd));
 	conn_end(c);
 }
@@ -470,6 +514,8 @@ void conn_step(struct conn *c)
 		c->fin_queued = true;
 	}
 	give_bytes(c);
+	if (c->over)
+		return;
 	if (eof_due(c)) {
 		shutdown(c->fd, SHUT_WR);
 		c->eof_passed = true;
@@ -491,8 +537,10 @@ void conn_tcp_event(struct conn *c, unsigned what)
 		established(c);
 		opened(c);
 	}
-	if (what & TCP_EV_PEER_CLOSED)
+	if (what & TCP_EV_PEER_CLOSED) {
 		c->peer_fin = true;
+		atomic_store(&c->s->peer_done, true);
+	}
 	if (what & TCP_EV_CLOSED)
 		c->finished = true;
 	if (what & TCP_EV_ERROR)
@@ -530,6 +578,7 @@ void conn_set_opts(struct conn *c, const struct sock_opts *opts)
 		return;
 	stack_tcp_opts(c->st, opts, &tcp);
 	tcp_set_opts(c->tcb, &tcp, c->st->now_us);
+	conn_step(c);
 }
 
 static uint32_t untaken(const struct conn *c)

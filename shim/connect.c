@@ -27,15 +27,25 @@
 
 /* What setsockopt() takes for the 425984 bytes that getsockopt() then says. */
 #define PINNED_SNDBUF 212992
+/* With TCP_NOTSENT_LOWAT. Writable is what has a quarter of twice this in it: the
+ * least that is more than the last piece of memory. */
+#define PINNED_LOWAT 98304
 
-void sock_pin_sndbuf(int fd)
+static bool has_notsent_lowat(const struct sock *s)
 {
-	int set = PINNED_SNDBUF, is = 0;
+	uint32_t lowat = s->opts.tcp.notsent_lowat_bytes;
+
+	return (lowat ? lowat : driver_config()->engine.notsent_lowat_bytes) <= INT32_MAX;
+}
+
+void sock_pin_sndbuf(const struct sock *s, int fd)
+{
+	int set = has_notsent_lowat(s) ? PINNED_LOWAT : PINNED_SNDBUF, is = 0;
 	socklen_t len = sizeof(is);
 
 	real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &set, sizeof(set));
 	if (real()->getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &is, &len) != 0 ||
-	    is >= 2 * PINNED_SNDBUF)
+	    is >= 2 * set)
 		return;
 	/* The host's wmem_max is lower than usual. */
 	real()->setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &set, sizeof(set));
@@ -49,7 +59,7 @@ void sock_settle_slow(struct sock *s, int fd)
 		remote_refresh(s, fd);
 	if (atomic_load(&s->state) != SOCK_CONNECTING && fdtab_is_current(fd, s) &&
 	    atomic_exchange(&s->filled, false))
-		sock_pin_sndbuf(fd);
+		sock_pin_sndbuf(s, fd);
 	errno = saved;
 }
 

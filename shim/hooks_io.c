@@ -11,21 +11,24 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/sendfile.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adopt.h"
 #include "io.h"
+#include "msg.h"
+#include "usermem.h"
 
 /* ---- receiving ---------------------------------------------------------- */
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
+	io_want(fd, n);
 	return io_received(fd, real()->read(fd, buf, n));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
+	io_want(fd, SIZE_MAX);
 	return io_received(fd, real()->readv(fd, iov, n));
 }
 
@@ -43,6 +46,7 @@ static ssize_t receive_unusual(int fd, size_t n, int flags)
 
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
+	io_want(fd, n);
 	if (flags & MSG_OOB && fdtab_peek(fd))
 		return io_received_urgent(fd, real()->recv(fd, buf, n, flags));
 	if (flags & UNUSUAL && fdtab_peek(fd))
@@ -50,11 +54,25 @@ EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 	return io_received(fd, real()->recv(fd, buf, n, flags));
 }
 
+/* TCP has no address to give. */
+static int put_no_address(int fd, socklen_t *len)
+{
+	socklen_t room;
+
+	if (user_get_near(fd, &room, len, sizeof(room)) != 0)
+		return -EFAULT;
+	if ((int)room < 0)
+		return -EINVAL;
+	*len = 0;
+	return 0;
+}
+
 EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 			__SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct hook h;
 	ssize_t r;
+	int err;
 
 	if (!addr.__sockaddr__ || !hook_enter(&h, fd)) {
 		if (fdtab_peek(fd))
@@ -63,39 +81,22 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
 	}
 	hook_leave(&h, 0);
 	r = recv(fd, buf, n, flags);
-	if (r >= 0 && len)
-		*len = 0;
-	return r;
-}
-
-static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
-{
-	struct msghdr bare = *msg;
-	size_t i, n = 0;
-	ssize_t r;
-
-	bare.msg_name = NULL;
-	if (flags & MSG_OOB) {
-		r = io_received_urgent(fd, real()->recvmsg(fd, &bare, flags));
-	} else if (flags & UNUSUAL) {
-		for (i = 0; i < msg->msg_iovlen; i++)
-			n += msg->msg_iov[i].iov_len;
-		r = receive_unusual(fd, n, flags);
-		bare.msg_controllen = 0;
-		bare.msg_flags = 0;
-	} else {
-		r = io_received(fd, real()->recvmsg(fd, &bare, flags));
-	}
 	if (r < 0)
 		return r;
-	if (msg->msg_name)
-		msg->msg_namelen = 0;
-	msg->msg_controllen = bare.msg_controllen;
-	msg->msg_flags = bare.msg_flags;
-	return r;
+	err = put_no_address(fd, len);
+	return err ? hook_fail(err) : r;
 }
 
-/* With fds in it, perhaps. */
+static size_t total(const struct iovec *iov, size_t n)
+{
+	size_t sum = 0;
+
+	while (n--)
+		sum += iov[n].iov_len;
+	return sum;
+}
+
+/* Of a socket that is none of ours, with fds in it, perhaps. */
 static ssize_t receive_plain(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t r = real()->recvmsg(fd, msg, flags);
@@ -105,66 +106,35 @@ static ssize_t receive_plain(int fd, struct msghdr *msg, int flags)
 	return r;
 }
 
-static int receive_plain_many(int fd, struct mmsghdr *vec, unsigned n, int flags,
-			      struct timespec *timeout)
+static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
 {
-	int r = real()->recvmmsg(fd, vec, n, flags, timeout), i;
+	struct msghdr bare;
+	struct hook h;
+	bool plain;
+	ssize_t r;
+	int err = msg_to_receive(fd, msg, &bare, &plain);
 
-	for (i = 0; i < r; i++)
-		if (vec[i].msg_hdr.msg_controllen)
-			adopt_received(&vec[i].msg_hdr);
+	if (err || !plain) {
+		if (!hook_enter(&h, fd))
+			return receive_plain(fd, msg, flags);
+		if (hook_leave(&h, err) != 0)
+			return -1;
+	}
+	io_want(fd, SIZE_MAX);
+	if (flags & MSG_OOB)
+		r = io_received_urgent(fd, real()->recvmsg(fd, &bare, flags));
+	else if (flags & UNUSUAL)
+		r = receive_unusual(fd, total(bare.msg_iov, bare.msg_iovlen), flags);
+	else
+		r = io_received(fd, real()->recvmsg(fd, &bare, flags));
+	if (r >= 0)
+		msg_received(msg, &bare);
 	return r;
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct hook h;
-
-	if (!fdtab_peek(fd))
-		return receive_plain(fd, msg, flags);
-	if (!msg->msg_name && !(flags & (UNUSUAL | MSG_OOB)))
-		return io_received(fd, real()->recvmsg(fd, msg, flags));
-	if (!hook_enter(&h, fd))
-		return real()->recvmsg(fd, msg, flags);
-	hook_leave(&h, 0);
-	return receive_msg(fd, msg, flags);
-}
-
-static bool past(const struct timespec *end)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > end->tv_sec ||
-	       (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
-}
-
-EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
-		    struct timespec *timeout)
-{
-	struct timespec end = {0};
-	unsigned i;
-
-	if (!fdtab_peek(fd))
-		return receive_plain_many(fd, vec, n, flags, timeout);
-	if (timeout) {
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		end.tv_sec += timeout->tv_sec +
-			      (end.tv_nsec + timeout->tv_nsec) / 1000000000;
-		end.tv_nsec = (end.tv_nsec + timeout->tv_nsec) % 1000000000;
-	}
-	for (i = 0; i < n && i < IOV_MAX; i++) {
-		ssize_t r = recvmsg(fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
-
-		if (r < 0)
-			return i ? (int)i : -1;
-		vec[i].msg_len = r;
-		if (flags & MSG_WAITFORONE)
-			flags |= MSG_DONTWAIT;
-		if (timeout && past(&end))
-			return i + 1;
-	}
-	return i;
+	return fdtab_peek(fd) ? receive_msg(fd, msg, flags) : receive_plain(fd, msg, flags);
 }
 
 /* What _FORTIFY_SOURCE makes of them; they never return when n > size. */
@@ -259,7 +229,9 @@ static ssize_t send_fast(struct hook *h, int fd, struct iovec *iov, size_t n, in
 EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 		      __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
+	struct sockaddr_storage ignored;
 	struct hook h;
+	int err;
 
 	if (!addr.__sockaddr__ && !(flags & MSG_FASTOPEN))
 		return send(fd, buf, n, flags);
@@ -268,52 +240,36 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags,
 	if (flags & MSG_FASTOPEN)
 		return send_fast(&h, fd, &(struct iovec){(void *)buf, n}, 1, flags,
 				 addr.__sockaddr__, len);
-	hook_leave(&h, 0);
-	return send(fd, buf, n, flags);
-}
-
-static ssize_t send_msg(struct sock *s, int fd, const struct msghdr *msg, int flags)
-{
-	struct msghdr bare = {.msg_iov = msg->msg_iov,
-			      .msg_iovlen = msg->msg_iovlen};
-
-	sock_settle(s, fd);
-	io_note_more(s, flags);
-	return io_sent(fd, real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL), flags);
+	err = user_get_addr(fd, addr.__sockaddr__, len, &ignored);
+	hook_leave(&h, err);
+	return err ? -1 : send(fd, buf, n, flags);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct sock *s = fdtab_peek(fd);
+	struct msghdr bare;
 	struct hook h;
+	bool plain;
+	ssize_t r;
+	int err;
 
 	if (!s)
 		return real()->sendmsg(fd, msg, flags);
-	if (msg->msg_name || msg->msg_controllen || flags & MSG_FASTOPEN) {
+	err = msg_to_send(fd, msg, &bare, &plain);
+	if (err || !plain || flags & MSG_FASTOPEN) {
 		if (!hook_enter(&h, fd))
 			return real()->sendmsg(fd, msg, flags);
-		if (flags & MSG_FASTOPEN)
-			return send_fast(&h, fd, msg->msg_iov, msg->msg_iovlen, flags,
+		if (!err && flags & MSG_FASTOPEN)
+			return send_fast(&h, fd, bare.msg_iov, bare.msg_iovlen, flags,
 					 msg->msg_name, msg->msg_namelen);
-		hook_leave(&h, 0);
+		if (hook_leave(&h, err) != 0)
+			return -1;
 	}
-	return send_msg(s, fd, msg, flags);
-}
-
-EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
-{
-	unsigned i;
-
-	if (!fdtab_peek(fd))
-		return real()->sendmmsg(fd, vec, n, flags);
-	for (i = 0; i < n && i < IOV_MAX; i++) {
-		ssize_t r = sendmsg(fd, &vec[i].msg_hdr, flags);
-
-		if (r < 0)
-			return i ? (int)i : -1;
-		vec[i].msg_len = r;
-	}
-	return i;
+	sock_settle(s, fd);
+	io_note_more(s, flags);
+	r = real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL);
+	return io_sent(fd, r, flags);
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)

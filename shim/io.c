@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "driver.h"
 #include "remote.h"
 #include "sockcall.h"
 
@@ -30,6 +31,40 @@ int sock_take_err(struct sock *s, int fd, int native)
 	/* Clears the pair's own, which would come after it. */
 	real()->getsockopt(fd, SOL_SOCKET, SO_ERROR, &pair, &len);
 	return err || sock_is_mine(s) ? err : pair;
+}
+
+static void put_back(struct sock *s, int err)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong(&s->err, &none, err);
+}
+
+void io_remember(int fd, int err)
+{
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return;
+	put_back(s, err);
+	sock_put(s);
+	errno = err;
+}
+
+void io_want_slow(int fd, size_t n)
+{
+	int saved = errno;
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return;
+	if (sock_is_mine(s)) {
+		atomic_store(&s->wanted, n < UINT32_MAX ? (unsigned)n : UINT32_MAX);
+		if (n)
+			driver_set_opts(s); /* looks again at what it may give */
+	}
+	sock_put(s);
+	errno = saved;
 }
 
 ssize_t io_receive_failed(int fd)
@@ -54,6 +89,11 @@ ssize_t io_receive_failed(int fd)
 		err = sock_take_err(s, fd, native == ECONNRESET ? native : 0);
 	if (native != ECONNRESET && !err)
 		err = ENOTCONN;
+	/* After the peer's FIN a reader sees that, and nothing else, for ever. */
+	if (err == EPIPE || (err && atomic_load(&s->peer_done))) {
+		put_back(s, err);
+		err = 0;
+	}
 	sock_put(s);
 	errno = err ? err : native;
 	return err ? -1 : 0;
@@ -100,13 +140,13 @@ ssize_t io_received_urgent(int fd, ssize_t r)
 	return r;
 }
 
-ssize_t io_discard(int fd, size_t n, int flags)
+/* Every part goes to the same place. */
+static ssize_t discard_some(int fd, size_t n, int flags)
 {
 	char scratch[16384];
 	struct iovec iov[64];
 	struct msghdr msg = {.msg_iov = iov};
 
-	/* Every part of the message goes to the same place. */
 	while (n && msg.msg_iovlen < 64) {
 		struct iovec *v = &iov[msg.msg_iovlen++];
 
@@ -114,7 +154,22 @@ ssize_t io_discard(int fd, size_t n, int flags)
 		v->iov_len = n < sizeof(scratch) ? n : sizeof(scratch);
 		n -= v->iov_len;
 	}
-	return real()->recvmsg(fd, &msg, flags & ~MSG_TRUNC);
+	return real()->recvmsg(fd, &msg, flags);
+}
+
+ssize_t io_discard(int fd, size_t n, int flags)
+{
+	size_t had = 0;
+	ssize_t r;
+
+	flags &= ~MSG_TRUNC;
+	do {
+		r = discard_some(fd, n - had, flags);
+		had += r > 0 ? r : 0;
+		if (!(flags & MSG_WAITALL))
+			flags |= MSG_DONTWAIT;
+	} while (r > 0 && had < n && !(flags & MSG_PEEK));
+	return had ? (ssize_t)had : r;
 }
 
 bool io_begin_splice(struct io_sigpipe *p, int out)

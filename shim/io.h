@@ -21,7 +21,11 @@ ssize_t io_send_failed(int fd, bool signal);
 
 static inline ssize_t io_received(int fd, ssize_t r)
 {
-	return r >= 0 || !fdtab_peek(fd) ? r : io_receive_failed(fd);
+	struct sock *s = fdtab_peek(fd);
+
+	if (s && atomic_load_explicit(&s->wanted, memory_order_relaxed))
+		atomic_store(&s->wanted, 0);
+	return r >= 0 || !s ? r : io_receive_failed(fd);
 }
 
 /* After a call with MSG_NOSIGNAL; flags are those that the program gave. */
@@ -42,6 +46,20 @@ static inline bool io_is_confined(const struct sock *s)
 	return atomic_load_explicit(&privs_confined, memory_order_relaxed) &&
 	       !sock_is_mine(s);
 }
+
+/* Before a call that receives up to n bytes, io_received() being after it: with
+ * SO_RCVLOWAT the driver must be asked for few. */
+void io_want_slow(int fd, size_t n);
+static inline void io_want(int fd, size_t n)
+{
+	struct sock *s = fdtab_peek(fd);
+
+	if (s && s->opts.rcvlowat > 1)
+		io_want_slow(fd, n);
+}
+
+/* err becomes the pending error of fd's socket, if it has none. Changes errno to it. */
+void io_remember(int fd, int err);
 
 /* Flags that mean something else, or nothing, on the pair. 0 or a negative
  * errno value. */

@@ -187,6 +187,7 @@ void sock_reset(struct sock *s)
 	atomic_store(&s->backlog_full, false);
 	atomic_store(&s->shut_rd, false);
 	atomic_store(&s->shut_wr, false);
+	atomic_store(&s->peer_done, false);
 	s->remote = inaddr_any(s->family);
 	s->local = s->bound_to;
 	atomic_store(&s->state, SOCK_FRESH);
@@ -412,16 +413,17 @@ static int ask_ip_socket(int family, unsigned long request, void *arg)
 
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 {
-	int r;
+	int r, n = 0;
 
 	switch (request) {
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
-		return unsent(s, fd, request, arg);
+		r = unsent(s, fd, request, &n);
+		return r ? r : user_put(fd, arg, &n, sizeof(n));
 	case SIOCATMARK:
-		if (real()->ioctl(fd, request, arg) < 0) /* before Linux 5.15 */
-			*(int *)arg = 0;
-		return 0;
+		if (real()->ioctl(fd, request, &n) < 0) /* before Linux 5.15 */
+			n = 0;
+		return user_put(fd, arg, &n, sizeof(n));
 	}
 	if (request >= SIOCADDRT && request <= SIOCPROTOPRIVATE)
 		return ask_ip_socket(s->family, request, arg);

@@ -52,6 +52,7 @@ struct sock_opts {
 	bool reuseaddr, reuseport, v6only;
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
+	int rcvlowat;         /* SO_RCVLOWAT, 0: 1 */
 	uint32_t ifindex;     /* SO_BINDTODEVICE */
 	uint16_t hops;        /* IPV6_UNICAST_HOPS plus 1; 0: not set */
 	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
@@ -84,6 +85,9 @@ struct sock {
 				 sock_settle() */
 	atomic_bool backlog_full; /* driver: tell it after the next accept() */
 	atomic_bool shut_rd, shut_wr; /* app: shutdown() was called */
+	atomic_uint wanted;   /* SO_RCVLOWAT: app: bytes a call waits for; driver: less what
+				 it has given it */
+	atomic_bool peer_done; /* driver: the peer's FIN has arrived */
 	atomic_bool connecting; /* app: connect() began and has not told the program
 				 how it ended: Linux's SS_CONNECTING */
 	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT or

@@ -77,8 +77,8 @@ int sock_await_open(struct sock *s, int fd);
 /* Makes the connected app end unwritable. */
 int sock_fill(int fd);
 /* The app end's send buffer becomes large for good (see README.md, the byte that
- * stays). */
-void sock_pin_sndbuf(int fd);
+ * stays), but not so large that TCP_NOTSENT_LOWAT would mean nothing. */
+void sock_pin_sndbuf(const struct sock *s, int fd);
 /* The same for a socket that has been connecting, when it no longer is. To be
  * called before every write, cheap. Needs no reference. */
 void sock_settle_slow(struct sock *s, int fd);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "real.h"
 #include "inaddr.h"
 #include "nativeopt.h"
 #include "sockcall.h"
@@ -72,6 +73,25 @@ static int set_rcvbuf(struct sock *s, int fd, const void *val, socklen_t len)
 static int set_rcvbufforce(struct sock *s, int fd, const void *val, socklen_t len)
 {
 	return set_buffer(s, fd, SO_RCVBUFFORCE, val, len, &s->opts.tcp.rcvbuf_bytes);
+}
+
+/* The app end knows what a blocking read waits for, the driver what poll() tells. */
+static int get_rcvlowat(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, s->opts.rcvlowat ? s->opts.rcvlowat : 1, val, len);
+}
+
+static int set_rcvlowat(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
+	if (real()->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &v, sizeof(v)) != 0)
+		return -errno;
+	atomic_store(&s->timeouts, true);
+	return sockopt_changed(s);
 }
 
 static int get_linger(struct sock *s, int fd, void *val, socklen_t *len)
@@ -221,6 +241,7 @@ static const struct option rows[] = {
 	OWN(SOL_SOCKET, SO_RCVBUF, get_rcvbuf, set_rcvbuf),
 	OWN(SOL_SOCKET, SO_SNDBUFFORCE, NULL, set_sndbufforce),
 	OWN(SOL_SOCKET, SO_RCVBUFFORCE, NULL, set_rcvbufforce),
+	OWN(SOL_SOCKET, SO_RCVLOWAT, get_rcvlowat, set_rcvlowat),
 	OWN(SOL_SOCKET, SO_LINGER, get_linger, set_linger),
 	OWN(SOL_SOCKET, SO_BINDTODEVICE, get_device, set_device),
 	OWN(SOL_SOCKET, SO_BINDTOIFINDEX, get_ifindex, set_ifindex),
@@ -228,7 +249,7 @@ static const struct option rows[] = {
 	BOOL_OF(SOL_SOCKET, SO_KEEPALIVE, tcp.keepalive),
 	NATIVE(SO_RCVTIMEO_OLD), NATIVE(SO_SNDTIMEO_OLD),
 	NATIVE(SO_RCVTIMEO_NEW), NATIVE(SO_SNDTIMEO_NEW),
-	NATIVE(SO_RCVLOWAT), NATIVE(SO_OOBINLINE), NATIVE(SO_PEEK_OFF),
+	NATIVE(SO_OOBINLINE), NATIVE(SO_PEEK_OFF),
 	NATIVE(SO_COOKIE),
 	REFUSED(SOL_SOCKET, SO_ATTACH_FILTER, EOPNOTSUPP),
 	REFUSED(SOL_SOCKET, SO_ATTACH_BPF, EOPNOTSUPP),

@@ -263,6 +263,23 @@ static int set_defer_accept(struct sock *s, int fd, const void *val, socklen_t l
 	return sockopt_changed(s);
 }
 
+static int get_notsent_lowat(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, (int)s->opts.tcp.notsent_lowat_bytes, val, len);
+}
+
+static int set_notsent_lowat(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.tcp.notsent_lowat_bytes = (uint32_t)v;
+	if (atomic_load(&s->state) == SOCK_CONNECTED && !atomic_load(&s->filled))
+		sock_pin_sndbuf(s, fd);
+	return sockopt_changed(s);
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 static const struct option rows[] = {
@@ -284,7 +301,7 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
 	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
-	INT_OF(IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT32_MIN, INT32_MAX, tcp.notsent_lowat_bytes),
+	OWN(IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_notsent_lowat, set_notsent_lowat),
 	REFUSED(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),
 	REFUSED(IPPROTO_TCP, TCP_MD5SIG_EXT, ENOPROTOOPT),
 	REFUSED(IPPROTO_TCP, TCP_REPAIR, EPERM),

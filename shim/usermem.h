@@ -16,6 +16,8 @@ int user_readable(int fd, const void *p, size_t n);
 int user_writable(int fd, void *p, size_t n);
 /* memcpy() from and to there. */
 int user_get(int fd, void *dst, const void *src, size_t n);
+/* The same for the data path: what lies on the stack is there. */
+int user_get_near(int fd, void *dst, const void *src, size_t n);
 int user_put(int fd, void *dst, const void *src, size_t n);
 /* An address that a call is given. -EINVAL: longer than any; *out ends in zeroes. */
 int user_get_addr(int fd, const struct sockaddr *addr, socklen_t len,

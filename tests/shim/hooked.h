@@ -9,6 +9,7 @@
 
 #include "../../shim/hooks.c"
 #include "../../shim/hooks_fd.c"
+#include "../../shim/hooks_mmsg.c"
 #include "../../shim/hooks_sys.c"
 #include "../../shim/init.c"
 /* This sanitizer asks for limits before it is ready for anybody's code. */

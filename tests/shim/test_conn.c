@@ -414,21 +414,32 @@ static void reset_leaves_what_was_received(void **state)
 	app_close(&a);
 }
 
-static void reset_after_fin_is_the_end_of_file(void **state)
+/* To readers without hooks, in other processes, it is the end of file that it was;
+ * where the hooks are, poll() shows the error, and they make the end of file of it. */
+static void reset_after_fin(int holders, int err)
 {
 	int peer;
 	struct app a = app_and_peer(&peer);
 
-	(void)state;
 	send_pattern(peer, 0, 10);
 	shutdown(peer, SHUT_WR);
 	expect_pattern(a.fd, 0, 10);
 	expect_eof(a.fd);
+	atomic_store(&a.s->fds, holders);
 	close_with_rst(peer);
 	await_state(a.s, SOCK_CLOSED);
 	assert_int_equal(atomic_load(&a.s->err), EPIPE);
+	if (err)
+		expect_error(a.fd, err);
 	expect_eof(a.fd);
 	app_close(&a);
+}
+
+static void reset_after_fin_is_the_end_of_file(void **state)
+{
+	(void)state;
+	reset_after_fin(0, 0);
+	reset_after_fin(1, ECONNRESET);
 }
 
 static void a_child_keeps_the_connection(void **state)

@@ -5,6 +5,7 @@ A case's lines must be the same. A line after "allow: TEXT" may differ if TEXT i
 the "Limits" of README, and must do so in one pair at least. Prints every difference
 with the two sides in a line, then how many there were; exit status 1 if any."""
 
+import difflib
 import re
 import sys
 
@@ -25,13 +26,13 @@ def cases(path):
 
 def differences(kernel, ours):
     """(left, right, the allow line before it or None) of each line that differs."""
-    allow = None
-    for i in range(max(len(kernel), len(ours))):
-        left = kernel[i] if i < len(kernel) else "(nothing)"
-        right = ours[i] if i < len(ours) else "(nothing)"
-        if left != right:
-            yield left, right, allow
-        allow = left[7:] if left.startswith("allow: ") else None
+    same = difflib.SequenceMatcher(None, kernel, ours, autojunk=False)
+    for what, a, a_end, b, b_end in same.get_opcodes():
+        for i in range(max(a_end - a, b_end - b) if what != "equal" else 0):
+            left = kernel[a + i] if a + i < a_end else "-"
+            right = ours[b + i] if b + i < b_end else "-"
+            before = kernel[a - 1] if i == 0 and a else ""
+            yield left, right, before[7:] if before.startswith("allow: ") else None
 
 
 def limits(readme):
