@@ -259,7 +259,8 @@ int ports_bind(struct ports *ps, const struct endpoint *local,
 {
 	unsigned flags = (opts->reuseaddr ? GUARD_REUSEADDR : 0) |
 			 (opts->reuseport ? GUARD_REUSEPORT : 0) |
-			 (opts->v6only ? GUARD_V6ONLY : 0);
+			 (opts->v6only ? GUARD_V6ONLY : 0) |
+			 (opts->freebind ? GUARD_FREEBIND : 0);
 	struct port *p = NULL;
 	int err;
 

@@ -50,6 +50,7 @@ enum sock_state {
 struct sock_opts {
 	struct tcp_opts tcp;
 	bool reuseaddr, reuseport, v6only;
+	bool freebind;        /* IP_FREEBIND, IPV6_FREEBIND */
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
 	int rcvlowat;         /* SO_RCVLOWAT, 0: 1 */

@@ -51,6 +51,11 @@ static int get_protocol(struct sock *s, int fd, void *val, socklen_t *len)
 	return optval_put_int(fd, s->local.port, val, len);
 }
 
+static int flag(int v)
+{
+	return v != 0;
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 static const struct option rows[] = {
@@ -58,7 +63,10 @@ static const struct option rows[] = {
 	OWN(SOL_IP, IP_TTL, get_ttl, set_ttl),
 	OWN(SOL_IP, IP_MTU, sockopt_get_mtu, NULL),
 	OWN(SOL_IP, IP_PROTOCOL, get_protocol, NULL),
+	{.level = SOL_IP, .name = IP_FREEBIND, .kind = OPT_BYTE, .min = INT32_MIN,
+	 .max = INT32_MAX, .adjust = flag, OPT_MEMBER(freebind)},
 	REFUSED(SOL_IP, IP_OPTIONS, EOPNOTSUPP),
+	REFUSED(SOL_IP, IP_TRANSPARENT, EOPNOTSUPP),
 	REFUSED(SOL_IP, IP_IPSEC_POLICY, EOPNOTSUPP),
 	REFUSED(SOL_IP, IP_XFRM_POLICY, EOPNOTSUPP),
 	{.level = SOL_IP, .name = IP_MTU_DISCOVER, .kind = OPT_BYTE, .min = 0, .max = 5,

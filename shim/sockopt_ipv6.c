@@ -10,6 +10,10 @@
 #include "driver.h"
 #include "sockcall.h"
 
+/* linux/in6.h, which does not go with netinet/in.h */
+#define IPV6_FLOWLABEL_MGR 32
+#define IPV6_FLOWINFO_SEND 33
+
 int sockopt_get_mtu(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	struct tcp_status st;
@@ -65,6 +69,22 @@ static int set_hops(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
+/* Short values count as 0. */
+static int set_auto_label(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v = 0, err = len < sizeof(v) ? 0 : optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.tcp.ip6.no_flow_label = v == 0;
+	return sockopt_changed(s);
+}
+
+static int get_auto_label(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, !s->opts.tcp.ip6.no_flow_label, val, len);
+}
+
 /* The ECN bits are TCP's. */
 static int traffic_class(int v)
 {
@@ -112,6 +132,11 @@ static const struct option rows[] = {
 	{.level = SOL_IPV6, .name = IPV6_TCLASS, .kind = OPT_INT, .min = -1, .max = 255,
 	 .adjust = traffic_class, OPT_MEMBER(tcp.ip6.tos)},
 	INT_OF(SOL_IPV6, IPV6_MTU_DISCOVER, 0, 5, tcp.ip6.mtu_discover),
+	OWN(SOL_IPV6, IPV6_AUTOFLOWLABEL, get_auto_label, set_auto_label),
+	BOOL_OF(SOL_IPV6, IPV6_FREEBIND, freebind),
+	REFUSED(SOL_IPV6, IPV6_TRANSPARENT, EOPNOTSUPP),
+	REFUSED(SOL_IPV6, IPV6_FLOWINFO_SEND, EOPNOTSUPP),
+	REFUSED(SOL_IPV6, IPV6_FLOWLABEL_MGR, EOPNOTSUPP),
 	REFUSED(SOL_IPV6, IPV6_HOPOPTS, EOPNOTSUPP),
 	REFUSED(SOL_IPV6, IPV6_RTHDRDSTOPTS, EOPNOTSUPP),
 	REFUSED(SOL_IPV6, IPV6_RTHDR, EOPNOTSUPP),

@@ -100,6 +100,9 @@ static int guard_configure(const struct guard *g)
 	if (device && setsockopt(g->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
 				  sizeof(device)) < 0)
 		return -errno;
+	if (g->flags & GUARD_FREEBIND && setsockopt(g->fd, IPPROTO_IP, IP_FREEBIND, &(int){1},
+						    sizeof(int)) < 0)
+		return -errno;
 	if (g->flags & GUARD_REUSEADDR)
 		err = set_flag(g->fd, SO_REUSEADDR, 1);
 	if (!err && g->flags & GUARD_REUSEPORT)

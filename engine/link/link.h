@@ -134,6 +134,7 @@ enum {
 	GUARD_REUSEADDR = 1 << 0,
 	GUARD_REUSEPORT = 1 << 1,
 	GUARD_V6ONLY = 1 << 2, /* a guard at "::" is there for IPv6 alone */
+	GUARD_FREEBIND = 1 << 3, /* the address may come to this host later */
 };
 
 /* Binds a kernel TCP socket to local (port 0: the kernel chooses), with a

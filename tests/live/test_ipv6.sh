@@ -194,6 +194,44 @@ flow_labels() {
 }
 register "flow labels" flow_labels
 
+no_flow_label() {
+	start on b nc.openbsd -6 -k -l 9000
+	wait_port 9000
+	capture a pcap
+	ours a python3 -c "
+import socket
+s = socket.socket(socket.AF_INET6)
+s.setsockopt(socket.IPPROTO_IPV6, 70, 0) # IPV6_AUTOFLOWLABEL
+s.connect(('$ADDR6_B', 9000))"
+	capture_end
+	expect 0 "$(fields pcap "ipv6.src == $ADDR6_A" ipv6.flow | grep -vc '^0x0*$')" "labels"
+	[ -s pcap ]
+}
+register "IPV6_AUTOFLOWLABEL off" no_flow_label
+
+# A server that is there before its address.
+freebind() {
+	cat >early.py <<-'END'
+		import socket, sys
+		family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+		l = socket.socket(family)
+		l.setsockopt(socket.IPPROTO_IP, 15, 1) # IP_FREEBIND
+		l.bind((sys.argv[1], int(sys.argv[2])))
+		l.listen()
+		l.accept()[0].sendall(b"hello")
+	END
+	local address srv port=9000
+	for address in 10.77.0.77/32 fd77::77/128; do
+		start server python3 early.py ${address%/*} $((++port))
+		srv=$STARTED
+		wait_port $port
+		ip -n "$B" address add $address dev vb
+		expect hello "$(client nc.openbsd -d ${address%/*} $port)"
+		finish "$srv"
+	done
+}
+sides "IP_FREEBIND: bound before the address is there" freebind
+
 traffic_class() {
 	cat >mark.py <<-'END'
 		import socket, sys

@@ -3,6 +3,8 @@
  */
 #include "sockapi.h"
 
+#define IPV6_FLOWINFO_SEND 33 /* linux/in6.h */
+
 static int tcp6(void)
 {
 	return socket(AF_INET6, SOCK_STREAM, 0);
@@ -117,7 +119,8 @@ static void try_options(int fd)
 		if (role_server && (name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS))
 			continue;
 		get_int(fd, IPPROTO_IPV6, name);
-		if (name == IPV6_HOPOPTS || name == IPV6_RTHDRDSTOPTS ||
+		if (name == IPV6_TRANSPARENT || name == IPV6_FLOWINFO_SEND ||
+		    name == IPV6_HOPOPTS || name == IPV6_RTHDRDSTOPTS ||
 		    name == IPV6_RTHDR || name == IPV6_DSTOPTS)
 			continue;
 		for (i = 0; i < sizeof(values) / sizeof(*values); i++)
@@ -178,6 +181,48 @@ CASE(address_form)
 	peer_send("hello");
 	P(fd, POLLIN);
 	B(fd, 100, 0);
+	close(fd);
+}
+
+CASE(transparent)
+{
+	int fd = tcp(0), v = 1, level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+	int name = family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT;
+
+	get_int(fd, level, name);
+	ALLOW("Addresses that are not this host's (IP_TRANSPARENT)");
+	R(setsockopt(fd, level, name, &v, sizeof(v)));
+	close(fd);
+}
+
+/* An address that may come later. */
+CASE(freebind)
+{
+	struct addr a = addr_of(family == AF_INET ? "192.0.2.77" : "2001:db8::77", 0);
+	int fd = tcp(0);
+
+	R(bind(fd, &a.sa, a.len));
+	if (family == AF_INET)
+		set_get(fd, IPPROTO_IP, IP_FREEBIND, 256);
+	else
+		set_get(fd, IPPROTO_IPV6, IPV6_FREEBIND, 256);
+	R(bind(fd, &a.sa, a.len));
+	R(listen(fd, 1));
+	LOCAL(fd);
+	get_int(fd, IPPROTO_IP, IP_FREEBIND);
+	close(fd);
+}
+
+CASE(flow_labels_of_its_own)
+{
+	int fd = tcp6(), v = 1;
+
+	if (family != AF_INET6)
+		return;
+	get_int(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND);
+	R(setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, NULL, 0));
+	ALLOW("flow labels of its own (IPV6_FLOWINFO_SEND)");
+	R(setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, &v, sizeof(v)));
 	close(fd);
 }
 
