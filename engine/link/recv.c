@@ -3,10 +3,10 @@
  * Owns the receive buffers: RX_BATCH slots that hold any packet, in
  * memory that costs nothing until a packet is written there. They grow when a host
  * shows that it makes larger aggregates (gro_max_size of ip-link(8)), which costs
- * the first one. Packets are handed out in place. Nothing of a packet is believed but what the kernel's IP layer has
- * checked. IPv4 comes with its header: version, header length and total length
- * are compared with what was received. IPv6 comes without any header, those of
- * extensions included; addresses and traffic class are told beside it.
+ * the first one. Packets are handed out in place. Nothing of a packet is believed but
+ * what the kernel's IP layer has checked. IPv4 comes with its header: version, header
+ * length and total length are compared with what was received. IPv6 comes without any
+ * header, those of extensions included; addresses and traffic class are told beside it.
  *
  * What is not addressed to this host alone is dropped: with IPv4 a destination is
  * local if IP_PKTINFO's "address to answer from" equals it; with IPv6 there are
