@@ -55,7 +55,8 @@ static void ip_options_and_short_segments(void **state)
 	int ns = ns_new();
 	struct link *l = open_link(false);
 	struct guard *g = open_guard(l, "0.0.0.0", PORT, 0);
-	uint8_t ip[44] = {[0] = 0x46, [1] = 0x2e << 2 | 3, [8] = 64, [9] = IPPROTO_TCP, [12] = 127, [15] = 1,
+	uint8_t ip[44] = {[0] = 0x46, [1] = 0x2e << 2 | 3, [8] = 64, [9] = IPPROTO_TCP,
+			  [12] = 127, [15] = 1,
 			  [16] = 127, [19] = 1, [20] = 1, [21] = 1, [22] = 1,
 			  [25] = 9, [26] = PORT >> 8, [27] = PORT & 255, [36] = 0x50,
 			  [37] = SEG_ACK};
