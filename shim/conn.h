@@ -9,6 +9,8 @@
 
 #include "stack.h"
 
+struct listener_group;
+
 struct conn {
 	struct handle h; /* HANDLE_CONN; must be first */
 	struct conn *next, *prev;
@@ -52,8 +54,9 @@ struct conn {
 /* Active OPEN; see driver_connect(). */
 int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote);
 /* Passive: the oldest connection that waits in the engine's listener, with a
- * struct sock but without a pair yet. NULL: none, or -ENOMEM in *err. */
-struct conn *conn_incoming(struct listener *l, int *err);
+ * struct sock and its listener but without a pair yet. NULL: none, or -ENOMEM in
+ * *err. */
+struct conn *conn_incoming(struct listener_group *g, int *err);
 /* Makes the pair by connecting to the app's listener. -EAGAIN: its queue is
  * full; -ECONNREFUSED: it is gone; others: out of fds or memory. */
 int conn_pair(struct conn *c);

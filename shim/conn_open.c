@@ -218,18 +218,20 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
 
 /* ---- passive --------------------------------------------------------------------- */
 
-struct conn *conn_incoming(struct listener *l, int *err)
+struct conn *conn_incoming(struct listener_group *g, int *err)
 {
+	struct listener *l = g->first;
 	struct conn *c = conn_new(l->st);
 
 	*err = c ? 0 : -ENOMEM;
 	if (!c)
 		return NULL;
-	c->tcb = tcp_accept(l->tcb, c);
+	c->tcb = tcp_accept(g->tcb, c);
 	if (!c->tcb) {
 		conn_end(c);
 		return NULL;
 	}
+	l = listener_for(g, tcp_flow(c->tcb));
 	c->s = sock_new(l->s->family);
 	if (!c->s) {
 		*err = -ENOMEM;

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +33,7 @@
 
 struct message {
 	struct control_request req;
+	struct ucred from;
 	int fd[CONTROL_FDS_MAX]; /* -1: none */
 	bool short_of_fds;       /* some could not be received */
 };
@@ -88,21 +91,26 @@ static struct sock *identify(const struct stack *st, int fd)
 
 /* ---- what is asked ------------------------------------------------------------------ */
 
-static void note_bound(struct sock *s)
+/* Of the user that this stack is of? */
+static bool is_trusted(const struct message *m)
 {
-	s->bound = true;
-	s->bound_to = s->local;
+	return m->from.uid == 0 || m->from.uid == geteuid();
 }
 
 static int bind_it(struct stack *st, struct sock *s, const struct message *m)
 {
+	uint16_t port = m->req.endpoint.port;
 	int err;
 
+	/* The privilege that counts is this process's, which the asker may not have. */
+	if (port && port < IPPORT_RESERVED && !is_trusted(m))
+		return -EACCES;
 	if (s->bound || atomic_load(&s->state) != SOCK_FRESH || atomic_load(&s->connecting))
 		return -EINVAL;
+	sock_use_scope(s, &m->req.endpoint.addr);
 	err = stack_bind(st, s, &m->req.endpoint);
 	if (!err)
-		note_bound(s);
+		sock_note_bound(s);
 	return err;
 }
 
@@ -115,7 +123,7 @@ static int listen_it(struct stack *st, struct sock *s, const struct message *m)
 		return -EINVAL;
 	err = listener_open(st, s, m->req.arg);
 	if (!err)
-		note_bound(s);
+		sock_note_bound(s);
 	return err;
 }
 
@@ -143,6 +151,7 @@ static int connect_it(struct stack *st, struct sock *s, const struct message *m)
 		return -EISCONN;
 	if (atomic_exchange(&s->connecting, true))
 		return -EALREADY;
+	sock_use_scope(s, &m->req.endpoint.addr);
 	err = connect_app_end(st, m->fd[0]);
 	if (!err)
 		err = sock_fill(m->fd[0]);
@@ -206,10 +215,48 @@ static int ask_queue(struct sock *s, const struct message *m, struct control_rep
 	return err;
 }
 
+/* An unnamed, unconnected app end? */
+static bool is_fresh(int fd)
+{
+	struct sockaddr_un sun;
+	socklen_t len = sizeof(sun), type_len = sizeof(int);
+	int type = 0;
+
+	return getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
+	       sun.sun_family == AF_UNIX && len == sizeof(sun.sun_family) &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
+	       type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&sun, &len) != 0;
+}
+
+/* The stack takes in a socket of another process, and names its app end. */
+static struct sock *take_in(struct stack *st, const struct message *m)
+{
+	bool welcome = is_trusted(m) ||
+		       (m->req.data_len == sizeof(st->token) &&
+			memcmp(m->req.data, st->token, sizeof(st->token)) == 0);
+	struct sock *s;
+
+	if (!welcome || (m->req.arg != AF_INET && m->req.arg != AF_INET6) ||
+	    !is_fresh(m->fd[0]))
+		return NULL;
+	s = sock_new(m->req.arg);
+	if (!s)
+		return NULL;
+	sock_opts_init(s);
+	memcpy(s->stack, st->id, sizeof(s->stack));
+	atomic_store(&s->ino, inode(m->fd[0]));
+	sock_make_name(s, atomic_load(&s->id));
+	if (bind(m->fd[0], (struct sockaddr *)&s->name, s->name_len) == 0)
+		return s;
+	sock_put(s);
+	return NULL;
+}
+
 static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 		     struct control_reply *r)
 {
 	switch (m->req.op) {
+	case CONTROL_NEW:
 	case CONTROL_STATUS:
 		return 0;
 	case CONTROL_TOLD:
@@ -239,6 +286,7 @@ static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 
 static void describe(const struct sock *s, struct control_reply *r)
 {
+	memcpy(r->stack, s->stack, sizeof(r->stack));
 	r->state = atomic_load(&s->state);
 	r->bound = s->bound;
 	r->connecting = atomic_load(&s->connecting);
@@ -263,7 +311,7 @@ static void answer(struct stack *st, const struct message *m, struct control_rep
 		r->result = -EINVAL;
 		return;
 	}
-	s = identify(st, m->fd[0]);
+	s = m->req.op == CONTROL_NEW ? take_in(st, m) : identify(st, m->fd[0]);
 	if (!s) {
 		r->result = -ESRCH;
 		return;
@@ -326,10 +374,13 @@ static void serve_client(struct stack *st, struct control_client *c)
 {
 	struct control_reply r = {.size = sizeof(r)};
 	struct message m;
+	socklen_t len = sizeof(m.from);
 	int i;
 
 	if (c->fd < 0 || !receive(c->fd, &m))
 		return;
+	m.from.uid = (uid_t)-1;
+	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &m.from, &len);
 	answer(st, &m, &r);
 	for (i = 0; i < CONTROL_FDS_MAX; i++)
 		if (m.fd[i] >= 0)
@@ -352,22 +403,22 @@ static struct control_client *place(struct control *c)
 	return best;
 }
 
-static int accept_one(struct stack *st)
+static int accept_one(struct stack *st, int listener)
 {
 	int fd;
 
 	do
-		fd = accept4(st->control.listener, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	while (fd < 0 && ports_make_room(&st->ports, -errno));
 	return fd;
 }
 
 /* The listener is watched by its edges, so who cannot be let in for want of fds
  * does not keep us busy; the next one to come tries again for all. */
-static bool let_in(struct stack *st)
+static bool let_in(struct stack *st, int listener)
 {
 	struct control *c = &st->control;
-	int fd = accept_one(st);
+	int fd = accept_one(st, listener);
 	struct control_client *one;
 	struct epoll_event ev = {.events = EPOLLIN};
 
@@ -376,12 +427,22 @@ static bool let_in(struct stack *st)
 	one = place(c);
 	one->fd = fd;
 	one->since = ++c->arrivals;
-	ev.data.ptr = one;
+	ev.data.fd = fd;
 	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
 		drop_client(one);
 	else
 		serve_client(st, one); /* it will have asked by now */
 	return true;
+}
+
+static struct control_client *client_of(struct control *c, int fd)
+{
+	int i;
+
+	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (c->client[i].fd == fd)
+			return &c->client[i];
+	return NULL;
 }
 
 void control_serve(struct stack *st)
@@ -390,42 +451,99 @@ void control_serve(struct stack *st)
 	int n = epoll_wait(st->control.epoll, evs, ACCEPT_MAX, 0), i;
 
 	for (i = 0; i < n; i++) {
-		if (evs[i].data.ptr)
-			serve_client(st, evs[i].data.ptr);
-		else
-			while (let_in(st))
+		struct control_client *c = client_of(&st->control, evs[i].data.fd);
+
+		if (c)
+			serve_client(st, c);
+		else /* the listener or a door */
+			while (let_in(st, evs[i].data.fd))
 				;
 	}
 }
 
+/* ---- doors -------------------------------------------------------------------------- */
+
+/* A listening socket, watched by its edges. An fd or a negative errno. */
+static int listen_at(int epoll, const struct sockaddr_un *name, socklen_t len)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int control_open_door(struct stack *st, uint16_t port, struct control_door **out)
+{
+	struct control_door *d;
+	struct sockaddr_un name;
+	int err;
+
+	for (d = st->control.doors; d; d = d->next)
+		if (d->port == port) {
+			d->refs++;
+			*out = d;
+			return 0;
+		}
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->fd = listen_at(st->control.epoll, &name, name_port(port, &name));
+	if (d->fd < 0) {
+		err = d->fd == -EADDRINUSE ? -EALREADY : d->fd;
+		free(d);
+		return err;
+	}
+	d->port = port;
+	d->refs = 1;
+	d->next = st->control.doors;
+	st->control.doors = *out = d;
+	return 0;
+}
+
+void control_close_door(struct stack *st, struct control_door *d)
+{
+	struct control_door **at = &st->control.doors;
+
+	if (!d || --d->refs)
+		return;
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+	close(d->fd);
+	free(d);
+}
+
 int control_open(struct control *c, const struct sockaddr_un *name, socklen_t len)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 	int i;
 
 	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		c->client[i].fd = -1;
-	c->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (c->listener < 0 || c->epoll < 0 ||
-	    bind(c->listener, (const struct sockaddr *)name, len) != 0 ||
-	    listen(c->listener, SOMAXCONN) != 0 ||
-	    epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->listener, &ev) != 0)
+	if (c->epoll < 0)
 		return -errno;
-	return 0;
+	c->listener = listen_at(c->epoll, name, len);
+	return c->listener < 0 ? c->listener : 0;
 }
 
 void control_close(struct control *c)
 {
 	int i;
 
-	if (c->listener < 0)
+	if (c->epoll < 0)
 		return;
 	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->client[i].fd >= 0)
 			drop_client(&c->client[i]);
-	if (c->epoll >= 0)
-		close(c->epoll);
-	close(c->listener);
-	c->listener = -1;
+	if (c->listener >= 0)
+		close(c->listener);
+	close(c->epoll);
+	c->epoll = -1;
 }

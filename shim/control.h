@@ -25,6 +25,8 @@
 struct stack;
 
 enum control_op {
+	CONTROL_NEW,        /* the app end is nobody's: becomes this stack's. arg: family;
+			       data: the stack's token, unless the asker is of its user */
 	CONTROL_STATUS,     /* nothing but what every answer says */
 	CONTROL_TOLD,       /* the program has been told how connect() ended */
 	CONTROL_BIND,       /* driver_bind(): endpoint */
@@ -60,6 +62,7 @@ struct control_reply {
 	uint32_t state;   /* enum sock_state */
 	uint8_t bound, connecting;
 	uint16_t family;
+	uint8_t stack[16];
 	uint64_t id;      /* in its name */
 	struct endpoint bound_to, local, remote;
 	uint32_t data_len;
@@ -71,14 +74,28 @@ struct control_reply {
 /* The driver's side. Clients come and go quickly; when there are too many, the
  * one that has been silent longest is turned away. */
 struct control {
-	int listener;  /* -1: none */
-	int epoll;     /* the loop watches it */
+	int listener;
+	int epoll;     /* the loop watches it; -1: nothing is open */
 	struct control_client {
 		int fd; /* -1: free */
 		uint64_t since; /* order of arrival */
 	} client[CONTROL_CLIENTS_MAX];
 	uint64_t arrivals;
+	struct control_door *doors;
 };
+
+/* A port that this stack's sockets share by SO_REUSEPORT. Other processes of the same
+ * user that want to share it find this stack by the door's name, NAME_PORT. */
+struct control_door {
+	struct control_door *next;
+	uint16_t port;
+	unsigned refs;
+	int fd;
+};
+/* Opens it, or refers to it once more. -EALREADY: another stack has it; others: it
+ * cannot be had. */
+int control_open_door(struct stack *st, uint16_t port, struct control_door **out);
+void control_close_door(struct stack *st, struct control_door *d); /* d may be NULL */
 
 /* Listens. 0 or a negative errno; control_close() is due in both cases. */
 int control_open(struct control *c, const struct sockaddr_un *name, socklen_t len);

@@ -52,7 +52,8 @@ static struct {
 	atomic_bool complained;
 	bool prepared; /* cfg is what driver_before_drop() found */
 	pthread_t thread;
-	uint8_t id[16];
+	struct stack_key key, parent;
+	atomic_bool has_parent;
 	struct command_queue queue;
 	struct config cfg;
 	struct stack *stack;
@@ -248,13 +249,15 @@ static int configure(struct config *cfg)
 		return -EINVAL;
 	}
 	if (getrandom(cfg->engine.seed, sizeof(cfg->engine.seed), 0) < 0 ||
-	    getrandom(driver.id, sizeof(driver.id), 0) < 0)
+	    getrandom(&driver.key, sizeof(driver.key), 0) < 0)
 		return -errno;
 	return 0;
 }
 
-static void explain(int err, const struct config *cfg)
+void driver_explain(int err)
 {
+	const struct config *cfg = &driver.cfg;
+
 	if (err == -EPERM)
 		complain("mytcp: no permission for raw sockets: run as root, "
 			 "or give the program CAP_NET_RAW\n");
@@ -300,11 +303,11 @@ static int start(void)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = configure(cfg);
 	if (!err) {
-		driver.stack = stack_new(cfg, driver.id, &driver.queue);
+		driver.stack = stack_new(cfg, &driver.key, &driver.queue);
 		err = driver.stack ? run_thread() : -ENOMEM;
 	}
-	if (err)
-		explain(err, cfg);
+	if (err && (!driver_parent() || (err != -EPERM && err != -EAGAIN && err != -ENOMEM)))
+		driver_explain(err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_setcancelstate(cancel, NULL);
 	return err;
@@ -363,6 +366,10 @@ bool driver_is_mine(void)
 void driver_forget(void)
 {
 	mem_forget();
+	if (atomic_load(&driver.state) == RUNNING) {
+		driver.parent = driver.key;
+		atomic_store(&driver.has_parent, true);
+	}
 	atomic_store(&driver.complained, false);
 	atomic_store(&driver.leaving, false);
 	atomic_store(&driver.state, NONE);
@@ -373,16 +380,21 @@ const struct config *driver_config(void)
 	return &driver.cfg;
 }
 
+const struct stack_key *driver_parent(void)
+{
+	return atomic_load(&driver.has_parent) ? &driver.parent : NULL;
+}
+
 const uint8_t *driver_stack_id(void)
 {
-	return driver.id;
+	return driver.key.id;
 }
 
 socklen_t driver_listener_name(struct sockaddr_un *sun)
 {
 	struct name n = {.kind = NAME_DRIVER};
 
-	memcpy(n.stack, driver.id, sizeof(n.stack));
+	memcpy(n.stack, driver.key.id, sizeof(n.stack));
 	return name_encode(&n, sun);
 }
 

@@ -21,6 +21,9 @@
  * -EPERM: no CAP_NET_RAW; -EINVAL: a MYTCP_ variable is wrong (the reason was
  * printed on stderr, once); other errors of thread creation. */
 int driver_start(void);
+/* Says on stderr, once, why driver_start() failed, for which it may leave it to the
+ * caller: where a parent's stack may do instead. */
+void driver_explain(int err);
 /* Does this process own a running driver? Cheap; false after fork(). */
 bool driver_is_mine(void);
 /* Is it the driver itself that asks, on behalf of another process (control.c)? */
@@ -35,6 +38,10 @@ bool driver_before_drop(void);
 
 /* What the driver of this process was started with, or its parent's. */
 const struct config *driver_config(void);
+
+/* How to know the stack of the process that this one was forked from, or of that
+ * one's parent; NULL: there was none. For a child that cannot start its own. */
+const struct stack_key *driver_parent(void);
 
 /* The 16 bytes in all names of this stack, and the name to connect app ends to. */
 const uint8_t *driver_stack_id(void);

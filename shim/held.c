@@ -29,12 +29,12 @@ static bool is_bare(const struct sock *s)
 {
 	const struct handle *h = s->driver;
 
-	return h && h->kind != HANDLE_CONN;
+	return !h || h->kind != HANDLE_CONN;
 }
 
 void held_look(struct stack *st, struct sock *s)
 {
-	if (s->held || atomic_load(&s->fds) || !is_bare(s))
+	if (s->held || atomic_load(&s->fds) || !s->name_len || !is_bare(s))
 		return;
 	s->held = true;
 	s->next_held = st->held;
@@ -47,12 +47,20 @@ static void end(struct stack *st, struct sock *s)
 {
 	struct handle *h = s->driver;
 
-	if (h->kind == HANDLE_LISTENER) {
+	if (h && h->kind == HANDLE_LISTENER) {
 		listener_stop((struct listener *)h);
 	} else {
 		binding_free(st, (struct binding *)h);
 		s->driver = NULL;
 	}
+}
+
+void held_closed(struct stack *st, struct sock *s)
+{
+	if (app_end_exists(s))
+		held_look(st, s);
+	else
+		end(st, s);
 }
 
 bool held_check(struct stack *st)

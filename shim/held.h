@@ -16,6 +16,9 @@ struct stack;
 /* Somebody has done something with s: remembers it if this process has no fd of it
  * and it is bound or listens. */
 void held_look(struct stack *st, struct sock *s);
+/* This process has closed its last fd of s, which is bound or listens: that ends,
+ * unless others hold it. */
+void held_closed(struct stack *st, struct sock *s);
 /* Ends the sockets whose last copy is closed. Were there any? */
 bool held_check(struct stack *st);
 void held_free(struct stack *st);

@@ -33,23 +33,95 @@ static int bind_anywhere(struct stack *st, struct sock *s)
 	return stack_bind(st, s, &any);
 }
 
-static int start(struct listener *l, int backlog)
+static int new_group(struct listener *l)
 {
 	struct stack *st = l->st;
-	struct guard *g = l->binding->port->guard;
+	struct port *p = l->binding->port;
+	struct listener_group *g = calloc(1, sizeof(*g));
 	struct tcp_opts opts;
+	int err = -ENOMEM;
 
+	if (!g)
+		return err;
+	g->h.kind = HANDLE_GROUP;
 	stack_tcp_opts(st, &l->opts, &opts);
-	return tcp_listen(st->engine, guard_local(g), backlog, &opts, l,
-			  st->now_us, &l->tcb);
+	err = port_listen(p);
+	if (!err) {
+		err = tcp_listen(st->engine, guard_local(p->guard), l->backlog, &opts, g,
+				 st->now_us, &g->tcb);
+		if (err)
+			port_unlisten(p);
+	}
+	if (err)
+		free(g);
+	else
+		p->group = g;
+	return err;
 }
 
-static void set_room(struct listener *l, int backlog)
+/* So many connections wait where the engine does not see them. */
+static void count_elsewhere(struct listener_group *g)
 {
-	l->room = (uint32_t)sock_native_backlog(backlog) + 1;
+	const struct listener *l;
+	uint32_t n = 0;
+
+	for (l = g->first; l; l = l->mate)
+		n += (l->limbo ? 1 : 0) + (l->full ? l->room : 0);
+	tcp_wait_elsewhere(g->tcb, n);
 }
 
-static struct listener *new_listener(struct stack *st, struct sock *s)
+static void set_backlog(struct listener_group *g)
+{
+	struct listener *l;
+	int sum = 0;
+
+	for (l = g->first; l; l = l->mate) {
+		l->room = (uint32_t)sock_native_backlog(l->backlog) + 1;
+		sum += l->backlog;
+	}
+	tcp_set_backlog(g->tcb, sum < BACKLOG_MAX ? sum : BACKLOG_MAX);
+}
+
+static int join_group(struct listener *l)
+{
+	struct port *p = l->binding->port;
+	int err = 0;
+
+	if (!p->group)
+		err = new_group(l);
+	else if (!p->reuseport)
+		err = -EADDRINUSE;
+	if (err)
+		return err;
+	l->group = p->group;
+	l->mate = l->group->first;
+	l->group->first = l;
+	l->group->n++;
+	set_backlog(l->group);
+	return 0;
+}
+
+static void leave_group(struct listener *l)
+{
+	struct listener_group *g = l->group;
+	struct listener **at = &g->first;
+	struct port *p = l->binding->port;
+
+	while (*at != l)
+		at = &(*at)->mate;
+	*at = l->mate;
+	if (--g->n) {
+		set_backlog(g);
+		count_elsewhere(g);
+		return;
+	}
+	tcp_release(g->tcb, l->st->now_us);
+	p->group = NULL;
+	port_unlisten(p);
+	free(g);
+}
+
+static struct listener *new_listener(struct stack *st, struct sock *s, int backlog)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -60,6 +132,7 @@ static struct listener *new_listener(struct stack *st, struct sock *s)
 	l->wait_us = RETRY_MIN_US;
 	l->s = sock_get(s);
 	l->binding = s->driver;
+	l->backlog = backlog;
 	l->opts = s->opts;
 	l->name = s->name;
 	l->name_len = s->name_len;
@@ -83,42 +156,20 @@ static void free_listener(struct listener *l)
 	free(l);
 }
 
-static int make_listener(struct stack *st, struct sock *s, int backlog)
+static int make(struct stack *st, struct sock *s, int backlog)
 {
-	struct listener *l = new_listener(st, s);
+	struct listener *l = new_listener(st, s, backlog);
 	int err;
 
 	if (!l)
 		return -ENOMEM;
-	set_room(l, backlog);
-	err = start(l, backlog);
+	err = join_group(l);
 	if (err) {
 		s->driver = l->binding;
 		free_listener(l);
-	}
-	return err;
-}
-
-static void set_backlog(struct listener *l, int backlog)
-{
-	set_room(l, backlog);
-	tcp_set_backlog(l->tcb, backlog);
-	listener_pump(l);
-}
-
-static int make(struct stack *st, struct sock *s, int backlog)
-{
-	struct port *p = ((struct binding *)s->driver)->port;
-	int err = port_listen(p);
-
-	if (err)
-		return err;
-	err = make_listener(st, s, backlog);
-	if (err) {
-		port_unlisten(p);
 		return err;
 	}
-	s->local = *guard_local(p->guard);
+	s->local = *guard_local(l->binding->port->guard);
 	atomic_store(&s->state, SOCK_LISTENING);
 	return 0;
 }
@@ -131,7 +182,9 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	conn_forget(s);
 	h = s->driver;
 	if (h && h->kind == HANDLE_LISTENER) {
-		set_backlog((struct listener *)h, sane_backlog(backlog));
+		((struct listener *)h)->backlog = sane_backlog(backlog);
+		set_backlog(((struct listener *)h)->group);
+		listener_pump((struct listener *)h);
 		return 0;
 	}
 	if (h && h->kind != HANDLE_BINDING)
@@ -168,30 +221,90 @@ static int offer(struct listener *l)
 	return conn_pair(l->limbo);
 }
 
-void listener_pump(struct listener *l)
+/* Offers what waits for l, which may be its end. Is anybody left in the group? */
+static bool offer_limbo(struct listener *l, const struct listener_group *g)
 {
-	int err = 0;
+	bool alone = g->n == 1;
+	int err = l->limbo ? offer(l) : 0;
 
-	l->blocked = false;
-	for (;;) {
-		if (!l->limbo)
-			l->limbo = conn_incoming(l, &err);
-		if (!l->limbo)
-			break;
-		err = offer(l);
-		if (err)
-			break;
-		l->limbo = NULL;
-		l->wait_us = RETRY_MIN_US;
-		atomic_store(&l->s->backlog_full, false);
-	}
 	if (err == -ECONNREFUSED) {
 		listener_stop(l); /* the app's listener is closed or shut down */
-		return;
+		return !alone;
 	}
-	tcp_wait_elsewhere(l->tcb, (l->limbo ? 1 : 0) + (err == -EAGAIN ? l->room : 0));
-	if (err)
+	if (err) {
+		l->full = err == -EAGAIN;
 		block(l);
+	} else {
+		l->limbo = NULL;
+		l->full = false;
+		l->wait_us = RETRY_MIN_US;
+		l->blocked = false;
+		atomic_store(&l->s->backlog_full, false);
+	}
+	return true;
+}
+
+static bool takes(const struct listener *l)
+{
+	return !l->limbo && !l->blocked;
+}
+
+struct listener *listener_for(const struct listener_group *g, const struct flow *flow)
+{
+	const uint8_t *b = (const uint8_t *)flow;
+	uint32_t hash = 2166136261u; /* FNV-1a */
+	struct listener *l, *any = NULL;
+	unsigned at, i;
+
+	for (i = 0; i < sizeof(*flow); i++)
+		hash = (hash ^ b[i]) * 16777619u;
+	at = (hash ^ hash >> 16) % g->n;
+	for (l = g->first, i = 0; l; l = l->mate, i++) {
+		if (takes(l) && i == at)
+			return l;
+		if (takes(l))
+			any = l;
+	}
+	return any;
+}
+
+static bool somebody_takes(const struct listener_group *g)
+{
+	const struct listener *l;
+
+	for (l = g->first; l; l = l->mate)
+		if (takes(l))
+			return true;
+	return false;
+}
+
+void listener_incoming(struct listener_group *g)
+{
+	struct listener *l;
+	struct conn *c;
+	int err = 0;
+
+	while (somebody_takes(g)) {
+		c = conn_incoming(g, &err);
+		if (!c && err)
+			block(g->first);
+		if (!c)
+			break;
+		l = c->listener;
+		l->limbo = c;
+		if (!offer_limbo(l, g))
+			return;
+	}
+	count_elsewhere(g);
+}
+
+void listener_pump(struct listener *l)
+{
+	struct listener_group *g = l->group;
+
+	l->blocked = false;
+	if (offer_limbo(l, g))
+		listener_incoming(g);
 }
 
 /* ---- the end -------------------------------------------------------------------- */
@@ -202,8 +315,7 @@ void listener_stop(struct listener *l)
 
 	if (l->limbo)
 		conn_reset(l->limbo);
-	tcp_release(l->tcb, st->now_us);
-	port_unlisten(l->binding->port);
+	leave_group(l);
 	binding_free(st, l->binding);
 	if (l->s->driver == &l->h)
 		l->s->driver = NULL;
@@ -216,5 +328,5 @@ void listener_set_opts(struct listener *l, const struct sock_opts *opts)
 
 	l->opts = *opts;
 	stack_tcp_opts(l->st, opts, &tcp);
-	tcp_set_opts(l->tcb, &tcp, l->st->now_us);
+	tcp_set_opts(l->group->tcb, &tcp, l->st->now_us);
 }

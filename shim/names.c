@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PREFIX "\0mytcp"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
@@ -39,6 +40,7 @@ static size_t wire_len(uint8_t kind)
 		return offsetof(struct wire_name, sock_id);
 	case NAME_APP:
 	case NAME_KEEPER:
+	case NAME_PORT:
 		return offsetof(struct wire_name, local);
 	case NAME_ENGINE:
 		return sizeof(struct wire_name);
@@ -72,6 +74,14 @@ socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
 	sun->sun_family = AF_UNIX;
 	memcpy(sun->sun_path, &w, len);
 	return offsetof(struct sockaddr_un, sun_path) + len;
+}
+
+socklen_t name_port(uint16_t port, struct sockaddr_un *sun)
+{
+	const struct name n = {.kind = NAME_PORT,
+			       .sock_id = (uint64_t)geteuid() << 16 | port};
+
+	return name_encode(&n, sun);
 }
 
 bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n)

@@ -21,6 +21,7 @@ enum name_kind {
 	NAME_CONTROL = 'c', /* its other one, for requests of other processes */
 	NAME_KEEPER = 'k',  /* see keeper.h; the stack is all zero, sock_id the user */
 	NAME_SPARE = 's',   /* held by the stack that uses a spare set, see privs.h */
+	NAME_PORT = 'p',    /* of no stack: who listens on a port with SO_REUSEPORT */
 	NAME_APP = 'a',     /* app end that is bound, listens or connects */
 	NAME_ENGINE = 'e',  /* engine end of a passive connection */
 };
@@ -28,12 +29,20 @@ enum name_kind {
 struct name {
 	enum name_kind kind;
 	uint8_t stack[16]; /* NAME_SPARE: the set's own 16 bytes */
-	uint64_t sock_id;  /* NAME_APP, NAME_ENGINE */
+	uint64_t sock_id;  /* NAME_APP, NAME_ENGINE; NAME_PORT: user and port */
 	int family;        /* the same: of the program's socket */
 	struct flow flow;  /* NAME_ENGINE only */
 };
 
+/* How a process and its children, fork after fork, know a stack. The token is not to
+ * be seen anywhere: who has it is one of them, whatever its user. */
+struct stack_key {
+	uint8_t id[16], token[16];
+};
+
 socklen_t name_encode(const struct name *n, struct sockaddr_un *sun);
+/* NAME_PORT of this process's user. */
+socklen_t name_port(uint16_t port, struct sockaddr_un *sun);
 /* false when it is not a name of ours. */
 bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n);
 

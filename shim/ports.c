@@ -237,7 +237,7 @@ static void make_way(struct ports *ps, uint16_t number)
 
 /* The own port at this very endpoint that another socket may join, if it asks for
  * SO_REUSEADDR: its socket is closed while its connections live on, or it is
- * shared by sockets that do not listen. */
+ * shared by sockets that do not listen. Or the sockets all share by SO_REUSEPORT. */
 static struct port *find_joinable(struct ports *ps, const struct endpoint *local,
 				  const struct sock_opts *opts)
 {
@@ -248,7 +248,8 @@ static struct port *find_joinable(struct ports *ps, const struct endpoint *local
 		for (p = lists[i]; p; p = p->next)
 			if (!p->pooled && p->ifindex == opts->ifindex &&
 			    (!addr_is_any(&local->addr) || p->v6only == opts->v6only) &&
-			    (!p->owners || (p->reuse && !p->listens)) &&
+			    (!p->owners || (p->reuse && !p->listens) ||
+			     (p->reuseport && opts->reuseport)) &&
 			    endpoint_eq(guard_local(p->guard), local))
 				return p;
 	return NULL;
@@ -267,7 +268,7 @@ int ports_bind(struct ports *ps, const struct endpoint *local,
 	if (local->port) {
 		make_way(ps, local->port);
 		p = find_joinable(ps, local, opts);
-		if (p && !opts->reuseaddr)
+		if (p && !opts->reuseaddr && !(p->reuseport && opts->reuseport))
 			return -EADDRINUSE;
 	}
 	if (p) {
@@ -278,7 +279,9 @@ int ports_bind(struct ports *ps, const struct endpoint *local,
 			return err;
 	}
 	if (!p->owners++)
-		p->reuse = opts->reuseaddr;
+		p->reuse = p->reuseport = true;
+	p->reuse &= opts->reuseaddr;
+	p->reuseport &= opts->reuseport;
 	*out = p;
 	return 0;
 }

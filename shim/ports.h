@@ -22,6 +22,8 @@ struct port {
 	uint32_t ifindex;
 	bool v6only;       /* what else was said when it was bound */
 	bool reuse;        /* all of them asked for SO_REUSEADDR */
+	bool reuseport;    /* all of them asked for SO_REUSEPORT */
+	struct listener_group *group; /* listener.c */
 	bool quiet;        /* the kernel is; segments arrive here */
 	bool listens;      /* a listener uses it */
 	bool listened;     /* or has used it */
@@ -44,7 +46,8 @@ struct ports {
 
 /* bind(2), port 0 included, with the flags of opts. *out is referred to and
  * owned. An own port that only lingers is taken over if opts.reuseaddr, and one
- * in use is shared if all its owners asked for that and none of them listens.
+ * in use is shared if all its owners asked for that and none of them listens, or if
+ * they and opts asked for SO_REUSEPORT.
  * "::" is every IPv4 and IPv6 address, or with opts.v6only every IPv6 address. */
 int ports_bind(struct ports *ps, const struct endpoint *local,
 	       const struct sock_opts *opts, struct port **out);

@@ -39,24 +39,34 @@ bool remote_can(const struct sock *s)
 
 /* ---- one question ------------------------------------------------------------------- */
 
-/* A connection to the control socket. -ECONNREFUSED: nobody is there, or somebody
- * who has no business there. */
-static int reach(const struct sock *s, int fd)
-{
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
-	struct name n = {.kind = NAME_CONTROL};
+struct whom {
 	struct sockaddr_un sun;
 	socklen_t len;
+};
+
+static struct whom stack_at(const uint8_t id[16])
+{
+	struct name n = {.kind = NAME_CONTROL};
+	struct whom w;
+
+	memcpy(n.stack, id, sizeof(n.stack));
+	w.len = name_encode(&n, &w.sun);
+	return w;
+}
+
+/* A connection to the control socket. -ECONNREFUSED: nobody is there, or somebody
+ * who has no business there. */
+static int reach(const struct whom *w, int fd)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	int at, err;
 
-	memcpy(n.stack, s->stack, sizeof(n.stack));
-	len = name_encode(&n, &sun);
 	at = real()->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (at < 0)
 		return -ENOBUFS; /* getsockopt() and its like know no EMFILE */
 	real()->setsockopt(at, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	real()->setsockopt(at, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	err = real()->connect(at, (struct sockaddr *)&sun, len) == 0 ? 0 : -errno;
+	err = real()->connect(at, (const struct sockaddr *)&w->sun, w->len) == 0 ? 0 : -errno;
 	if (!err && !sock_peer_is_trusted(at, fd))
 		err = -ECONNREFUSED;
 	if (!err)
@@ -92,10 +102,10 @@ static int hear(int at, struct control_reply *r)
 	return n == sizeof(*r) && r->size == sizeof(*r) ? 0 : -EPROTO;
 }
 
-static int ask_once(const struct sock *s, const int *fds, size_t n,
+static int ask_once(const struct whom *w, const int *fds, size_t n,
 		    struct control_request *req, struct control_reply *r)
 {
-	int at = reach(s, fds[0]), err;
+	int at = reach(w, fds[0]), err;
 
 	if (at < 0)
 		return at;
@@ -141,34 +151,82 @@ static void lose(struct sock *s, int fd)
 	atomic_store(&s->state, SOCK_CLOSED);
 }
 
+/* 0: there is an answer. -ECONNREFUSED: nobody is there. */
+static int ask_whom(const struct whom *w, const int *fds, size_t n,
+		    struct control_request *req, struct control_reply *r)
+{
+	int err, cancel, tries = TRIES;
+	sigset_t all, old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	do
+		err = ask_once(w, fds, n, req, r);
+	while (worth_another_try(err, r) && --tries);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_setcancelstate(cancel, NULL);
+	return err ? err : r->result == -EAGAIN ? -ENOBUFS : 0;
+}
+
 /* The answer's result. */
 static int ask(struct sock *s, const int *fds, size_t n, struct control_request *req,
 	       struct control_reply *r)
 {
-	int err, cancel, tries = TRIES;
-	sigset_t all, old;
+	struct whom w = stack_at(s->stack);
+	int err;
 
 	if (!remote_can(s)) {
 		if (atomic_load(&s->orphan))
 			lose(s, fds[0]);
 		return -ESRCH;
 	}
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	do
-		err = ask_once(s, fds, n, req, r);
-	while (worth_another_try(err, r) && --tries);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_setcancelstate(cancel, NULL);
+	err = ask_whom(&w, fds, n, req, r);
 	if (err == -ECONNREFUSED || (!err && r->result == -ESRCH)) {
 		lose(s, fds[0]);
 		return -ESRCH;
 	}
-	if (err || r->result == -EAGAIN)
+	if (err)
 		return -ENOBUFS;
 	learn(s, r);
 	return r->result;
+}
+
+/* s, which is nobody's, becomes a socket of the stack that answers. */
+static int join(struct sock *s, int fd, const struct whom *w, struct control_request *req)
+{
+	struct control_reply r;
+	int err;
+
+	req->op = CONTROL_NEW;
+	req->arg = s->family;
+	err = ask_whom(w, &fd, 1, req, &r);
+	if (!err)
+		err = r.result;
+	if (err)
+		return err;
+	memcpy(s->stack, r.stack, sizeof(s->stack));
+	sock_make_name(s, r.id);
+	sock_opts_tell(s, fd);
+	return 0;
+}
+
+int remote_join(struct sock *s, int fd, const struct stack_key *key)
+{
+	struct control_request req = {.data_len = sizeof(key->token)};
+	struct whom w = stack_at(key->id);
+
+	memcpy(req.data, key->token, sizeof(key->token));
+	return join(s, fd, &w, &req);
+}
+
+int remote_join_port(struct sock *s, int fd, uint16_t port)
+{
+	struct control_request req = {0};
+	struct whom w;
+
+	w.len = name_port(port, &w.sun);
+	return join(s, fd, &w, &req);
 }
 
 static int ask_simply(struct sock *s, int fd, struct control_request *req)

@@ -8,6 +8,7 @@
 #ifndef MYTCP_REMOTE_H
 #define MYTCP_REMOTE_H
 
+#include "names.h"
 #include "sock.h"
 
 /* Is there another process's stack that can be asked about s? */
@@ -20,6 +21,11 @@ void remote_forbid(void);
  * connection whose pair shows that it lives. A stack that is gone took its
  * connections with it: SOCK_CLOSED. */
 void remote_refresh(struct sock *s, int fd);
+
+/* s, which is nobody's, and what was set of its options, become that stack's: the one
+ * with this key, or the one whose sockets share the port by SO_REUSEPORT. */
+int remote_join(struct sock *s, int fd, const struct stack_key *key);
+int remote_join_port(struct sock *s, int fd, uint16_t port);
 
 int remote_bind(struct sock *s, int fd, const struct endpoint *local);
 int remote_listen(struct sock *s, int fd, int backlog);

@@ -53,19 +53,30 @@ static bool find_stack(struct sock *s, int fd)
 	return true;
 }
 
+/* A forked child that may not have a stack of its own uses its parent's. */
+static int take(struct sock *s, int fd)
+{
+	const struct stack_key *parent = driver_parent();
+	int err;
+
+	if (!fdtab_is_mine())
+		return -EOPNOTSUPP; /* vfork() */
+	err = driver_start();
+	if (!err)
+		memcpy(s->stack, driver_stack_id(), sizeof(s->stack));
+	else if (parent && remote_join(s, fd, parent) == 0)
+		err = 0;
+	else
+		driver_explain(err);
+	return err;
+}
+
 int sock_own(struct sock *s, int fd)
 {
-	int err = 0;
-
-	if (!sock_is_nobodys(s) || find_stack(s, fd))
-		remote_refresh(s, fd);
-	else if (!fdtab_is_mine())
-		err = -EOPNOTSUPP; /* vfork() */
-	else
-		err = driver_start();
-	if (!err && sock_is_nobodys(s))
-		memcpy(s->stack, driver_stack_id(), sizeof(s->stack));
-	return err;
+	if (sock_is_nobodys(s) && !find_stack(s, fd))
+		return take(s, fd);
+	remote_refresh(s, fd);
+	return 0;
 }
 
 bool sock_nonblocking(int fd)
@@ -85,13 +96,14 @@ static void remember_inode(struct sock *s, int fd)
 
 int sock_socket(int domain, int type)
 {
-	int fd, err = driver_start();
 	struct sock *s;
+	int fd, err;
 
-	if (err)
-		return err;
 	if (!fdtab_is_mine())
 		return -ENOBUFS; /* vfork: the table is the parent's */
+	err = driver_start();
+	if (err && !driver_parent())
+		return err;
 	fd = real()->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return -errno;
@@ -276,6 +288,44 @@ void sock_use_scope(struct sock *s, const struct ip_addr *addr)
 		s->opts.ifindex = scope;
 }
 
+void sock_note_bound(struct sock *s)
+{
+	if (!addr_is_v4(&s->local.addr) && !addr_is_any(&s->local.addr))
+		s->opts.v6only = true;
+	s->bound = true;
+	s->bound_to = s->local;
+}
+
+#define BIND_TRIES 3
+
+/* Where another stack has sockets at the port that share it (SO_REUSEPORT), s becomes
+ * one of them; that stack may be gone when it is asked. */
+static int bind_mine(struct sock *s, int fd, const struct endpoint *local)
+{
+	int err = driver_bind(s, local), tries = BIND_TRIES;
+
+	while (err == -EALREADY && tries--) {
+		if (remote_join_port(s, fd, local->port) == 0)
+			return remote_bind(s, fd, local);
+		err = driver_bind(s, local);
+	}
+	if (err)
+		return err == -EALREADY ? -EADDRINUSE : err;
+	err = sock_name(s, fd);
+	if (err)
+		driver_undo(s);
+	return err;
+}
+
+static int tell_bound(struct sock *s, int fd, const struct endpoint *local)
+{
+	int err = sock_is_mine(s) ? bind_mine(s, fd, local) : remote_bind(s, fd, local);
+
+	if (!err)
+		sock_note_bound(s);
+	return err;
+}
+
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage to;
@@ -292,16 +342,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	    atomic_load(&s->connecting))
 		return -EINVAL;
 	sock_use_scope(s, &local.addr);
-	err = sock_name(s, fd);
-	if (!err)
-		err = sock_is_mine(s) ? driver_bind(s, &local) : remote_bind(s, fd, &local);
-	if (err)
-		return err;
-	if (!addr_is_v4(&local.addr) && !addr_is_any(&local.addr))
-		s->opts.v6only = true;
-	s->bound = true;
-	s->bound_to = s->local;
-	return 0;
+	return tell_bound(s, fd, &local);
 }
 
 static int tell_listening(struct sock *s, int fd, int backlog)

@@ -36,6 +36,8 @@ int sock_put_name(const struct sock *s, int fd, const struct endpoint *e,
 int sock_shutdown(struct sock *s, int fd, int how);
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg);
 
+/* bind() has succeeded, and s->local is what it made. */
+void sock_note_bound(struct sock *s);
 /* Gives the app end of s, which belongs to a stack, its AF_UNIX name, kept in
  * s->name, unless it has it. */
 int sock_name(struct sock *s, int fd);
@@ -122,6 +124,8 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
  * kernel's, or each process's. */
 bool sockopt_is_the_stacks(const struct sock *s, int level, int name);
 void sock_opts_init(struct sock *s);
+/* Tells the other process's stack that s belongs to now what the program has set. */
+void sock_opts_tell(struct sock *s, int fd);
 /* What an accepted socket takes over from its listener. */
 void sock_opts_inherit(struct sock *s, const struct sock *listener);
 

@@ -168,6 +168,53 @@ bool sockopt_is_the_stacks(const struct sock *s, int level, int name)
 	return o && is_the_stacks(o);
 }
 
+/* What the program has set, as it would have to be set again. false: nothing. */
+static bool was_set(struct sock *s, struct sock *plain, int fd, const struct option *o,
+		    uint8_t *val, socklen_t *len)
+{
+	uint8_t dflt[CONTROL_DATA_MAX];
+	socklen_t dflt_len = sizeof(dflt);
+	int v = load(s, o), d = load(plain, o);
+
+	if (!is_the_stacks(o) || (o->kind == OPT_OWN && (!o->get || !o->set)))
+		return false;
+	*len = sizeof(dflt);
+	if (o->kind != OPT_OWN) {
+		optval_put_int(fd, v, val, len);
+		return v != d;
+	}
+	if (o->get(s, fd, val, len) != 0 || o->get(plain, fd, dflt, &dflt_len) != 0 ||
+	    (*len == dflt_len && memcmp(val, dflt, dflt_len) == 0))
+		return false;
+	if (o->level == SOL_SOCKET && (o->name == SO_SNDBUF || o->name == SO_RCVBUF)) {
+		memcpy(&v, val, sizeof(v)); /* they show the double */
+		v /= 2;
+		memcpy(val, &v, sizeof(v));
+	}
+	return true;
+}
+
+void sock_opts_tell(struct sock *s, int fd)
+{
+	struct sock *plain = sock_new(s->family);
+	uint8_t val[CONTROL_DATA_MAX];
+	socklen_t len;
+	size_t t, i;
+
+	if (!plain)
+		return;
+	sock_opts_init(plain);
+	for (t = 0; t < TABLES; t++)
+		for (i = 0; i < tables[t]->n; i++) {
+			const struct option *o = &tables[t]->rows[i];
+
+			if (is_known_level(s, o->level) &&
+			    was_set(s, plain, fd, o, val, &len))
+				remote_setsockopt(s, fd, o->level, o->name, val, len);
+		}
+	sock_put(plain);
+}
+
 static int ask_stack(struct sock *s, int fd, const struct option *o, void *val,
 		     socklen_t *len)
 {

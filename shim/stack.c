@@ -134,9 +134,8 @@ static void tell(const struct engine_event *ev)
 
 	if (h->kind == HANDLE_CONN)
 		conn_tcp_event(ev->user, ev->what);
-	else if (h->kind == HANDLE_LISTENER && ev->what & TCP_EV_INCOMING &&
-		 !((struct listener *)ev->user)->blocked)
-		listener_pump(ev->user);
+	else if (h->kind == HANDLE_GROUP && ev->what & TCP_EV_INCOMING)
+		listener_incoming(ev->user);
 }
 
 static void send_all(struct stack *st)
@@ -308,7 +307,7 @@ void stack_upkeep_soon(struct stack *st)
 
 /* ---- birth and death ---------------------------------------------------------------- */
 
-struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
+struct stack *stack_new(const struct config *cfg, const struct stack_key *key,
 			struct command_queue *commands)
 {
 	struct stack *st = calloc(1, sizeof(*st));
@@ -316,10 +315,11 @@ struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
 	if (!st)
 		return NULL;
 	st->cfg = *cfg;
-	memcpy(st->id, id, sizeof(st->id));
+	memcpy(st->id, key->id, sizeof(st->id));
+	memcpy(st->token, key->token, sizeof(st->token));
 	st->commands = commands;
 	st->creator = getpid();
-	st->claim_fd = st->visitors.fd = st->control.listener = -1;
+	st->claim_fd = st->visitors.fd = st->control.epoll = -1;
 	st->pairs_fd = st->ladder.fd = st->proc_fd = st->keeper_fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
 	stack_update_now(st);
@@ -483,7 +483,24 @@ void binding_free(struct stack *st, struct binding *b)
 	if (!b)
 		return;
 	port_disown(&st->ports, b->port);
+	control_close_door(st, b->door);
 	free(b);
+}
+
+static int bind_port(struct stack *st, struct sock *s, const struct endpoint *local,
+		     struct binding *b)
+{
+	int err = 0;
+
+	/* Without a name for the port others are refused, as without SO_REUSEPORT. */
+	if (s->opts.reuseport && local->port)
+		err = control_open_door(st, local->port, &b->door);
+	if (err == -EALREADY)
+		return err;
+	err = ports_bind(&st->ports, local, &s->opts, &b->port);
+	if (err == -EADDRINUSE && held_check(st)) /* who had it may be gone */
+		err = ports_bind(&st->ports, local, &s->opts, &b->port);
+	return err;
 }
 
 int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
@@ -498,10 +515,9 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 	if (!b)
 		return -ENOMEM;
 	b->h.kind = HANDLE_BINDING;
-	err = ports_bind(&st->ports, local, &s->opts, &b->port);
-	if (err == -EADDRINUSE && held_check(st)) /* who had it may be gone */
-		err = ports_bind(&st->ports, local, &s->opts, &b->port);
+	err = bind_port(st, s, local, b);
 	if (err) {
+		control_close_door(st, b->door);
 		free(b);
 		return err;
 	}
@@ -533,8 +549,7 @@ void stack_closed(struct stack *st, struct sock *s)
 	if (h && h->kind == HANDLE_CONN) {
 		conn_process_closed(s->driver);
 	} else if (h) {
-		held_look(st, s);
-		held_check(st);
+		held_closed(st, s);
 	}
 }
 
@@ -566,6 +581,6 @@ int stack_status(struct stack *st, struct sock *s, struct tcp_status *status)
 		return conn_status(s->driver, status);
 	if (!h || h->kind != HANDLE_LISTENER)
 		return -ENOTCONN;
-	tcp_status(((struct listener *)s->driver)->tcb, status);
+	tcp_status(((struct listener *)s->driver)->group->tcb, status);
 	return 0;
 }

@@ -32,6 +32,7 @@ enum handle_kind {
 	HANDLE_BINDING,  /* struct binding: bound, neither connected nor listening */
 	HANDLE_CONN,     /* struct conn */
 	HANDLE_LISTENER, /* struct listener */
+	HANDLE_GROUP,    /* struct listener_group, of tcbs only */
 };
 
 struct handle {
@@ -42,6 +43,7 @@ struct handle {
 struct binding {
 	struct handle h;
 	struct port *port; /* owned */
+	struct control_door *door; /* SO_REUSEPORT, or NULL */
 };
 
 struct conn;
@@ -50,6 +52,7 @@ struct listener;
 struct stack {
 	struct config cfg;
 	uint8_t id[16];
+	uint8_t token[16]; /* known to this process and those forked from it */
 	pid_t creator; /* the process that it began in */
 	struct command_queue *commands;
 
@@ -81,7 +84,7 @@ struct stack {
 };
 
 /* In the starter's thread. Takes the configuration; NULL: out of memory. */
-struct stack *stack_new(const struct config *cfg, const uint8_t id[16],
+struct stack *stack_new(const struct config *cfg, const struct stack_key *key,
 			struct command_queue *commands);
 /* In the driver's thread, which has its own fd table: opens everything.
  * 0 or a negative errno; the stack is to be freed in both cases. */

@@ -369,6 +369,74 @@ def daemon():
                 assert receive(c, 16)[:8] == text and c.recv(1) == b""
 
 
+def shared():
+    """SO_REUSEPORT: within a process, and by processes that know nothing of each other;
+    each connection is answered by exactly one."""
+
+    def listen():
+        l = socket.socket()
+        l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        l.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
+        l.bind(ADDR)
+        l.listen(64)
+        return l
+
+    def serve(listeners):
+        os.write(ready, b"x" * len(listeners))
+        while True:
+            for l in select.select(listeners, [], [])[0]:
+                s = l.accept()[0]
+                assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+                text = receive(s, 8)
+                s.sendall(text + b"%08d" % (l.fileno() + 1000 * os.getpid()))
+                s.close()
+
+    done, ready = os.pipe()
+    servers = [child(lambda: serve([listen()])), child(lambda: serve([listen(), listen()]))]
+    for _ in range(3):
+        assert os.read(done, 1)
+    clients = [child(ask, 500) for _ in range(2)]
+    for pid in clients:
+        join(pid)
+    assert ask(300) == 3
+    with socket.socket() as other:  # who does not ask for it is kept out
+        fails(errno.EADDRINUSE, other.bind, ADDR)
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def without_privileges():
+    """A child that has lost what raw sockets need uses its parent's stack."""
+    l = listener()
+
+    def poor():
+        os.setgroups([])
+        os.setresuid(65534, 65534, 65534)
+        c = socket.socket()
+        c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50000)
+        assert c.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 100000
+        c.connect(ADDR)
+        assert c.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 100000
+        assert c.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        c.sendall(b"hello")
+        assert receive(c, 5) == b"hello" and c.recv(1) == b""
+        own = bound(PORT + 1)
+        own.listen(1)
+        c = socket.create_connection(own.getsockname())
+        own.accept()[0].sendall(b"x")
+        receive(c, 1)
+        fails(errno.EACCES, bound, 80)
+        fails(errno.ECONNREFUSED, socket.create_connection, ("127.0.0.1", 9))
+
+    pid = child(poor)
+    s = l.accept()[0]
+    s.sendall(receive(s, 5))
+    s.close()
+    join(pid)
+
+
 # ---- other programs --------------------------------------------------------------------
 
 LOOK = """
@@ -483,5 +551,5 @@ def killed():
 if __name__ == "__main__":
     signal.alarm(50)
     {f.__name__: f for f in (listens, connects, finishes_connect, options, shuts_down,
-                             per_connection, prefork, cloned, daemon, executed, passed,
-                             killed)}[sys.argv[1]]()
+                             per_connection, prefork, cloned, daemon, shared,
+                             without_privileges, executed, passed, killed)}[sys.argv[1]]()

@@ -44,6 +44,11 @@ bool driver_before_drop(void)
 	return !fake.start_err;
 }
 
+void driver_explain(int err)
+{
+	(void)err;
+}
+
 bool driver_is_this_thread(void)
 {
 	return false;
@@ -62,6 +67,11 @@ void driver_forget(void)
 const struct config *driver_config(void)
 {
 	return &fake.cfg;
+}
+
+const struct stack_key *driver_parent(void)
+{
+	return NULL;
 }
 
 const uint8_t *driver_stack_id(void)

@@ -115,6 +115,8 @@ static int start_without_capability(void)
 		return 100;
 	if (driver_start() != -EPERM || driver_start() != -EPERM)
 		return 101;
+	driver_explain(-EPERM); /* there is a parent that may do instead */
+	driver_explain(-EPERM);
 	return driver_is_mine() ? 102 : 0;
 }
 
