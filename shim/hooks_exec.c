@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "init.h"
+#include "preload.h"
 
 /* A program that is not there is no reason to give up the stack; whoever looks for
  * one by trying gets here often. */
@@ -29,34 +30,45 @@ static void before_search(const char *file)
 	init_before_exec();
 }
 
+/* envp as the new program gets it; on the caller's stack if it is another. */
+#define WITH_US(envp) \
+	(preload_lacks(envp) ? with_us(alloca(preload_room(envp) * sizeof(char *)), envp) \
+			     : (envp))
+
+static char *const *with_us(char **room, char *const envp[])
+{
+	preload_fill(room, envp);
+	return room;
+}
+
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
 	before(AT_FDCWD, path, 0);
-	return real()->execve(path, argv, envp);
+	return real()->execve(path, argv, WITH_US(envp));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
 	before(AT_FDCWD, path, 0);
-	return real()->execv(path, argv);
+	return real()->execve(path, argv, WITH_US(environ));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
 	before_search(file);
-	return real()->execvp(file, argv);
+	return real()->execvpe(file, argv, WITH_US(environ));
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	before_search(file);
-	return real()->execvpe(file, argv, envp);
+	return real()->execvpe(file, argv, WITH_US(envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	init_before_exec();
-	return real()->fexecve(fd, argv, envp);
+	return real()->fexecve(fd, argv, WITH_US(envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[],
@@ -66,7 +78,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 		init_before_exec();
 	else
 		before(dir, path, flags & AT_SYMLINK_NOFOLLOW);
-	return real()->execveat(dir, path, argv, envp, flags);
+	return real()->execveat(dir, path, argv, WITH_US(envp), flags);
 }
 
 /* ---- arguments one by one: by the stack, as there may be no malloc() after vfork() -- */

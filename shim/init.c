@@ -13,6 +13,7 @@
 #include "driver.h"
 #include "fdtab.h"
 #include "lastthread.h"
+#include "preload.h"
 #include "sockcall.h"
 
 static atomic_bool stdio_used;
@@ -76,6 +77,7 @@ static void forked_child(void)
 __attribute__((constructor)) static void begin(void)
 {
 	real();
+	preload_remember();
 	fdtab_set_owner();
 	fdtab_watch_forks(forked_child);
 	adopt_inherited();

@@ -30,7 +30,7 @@ static const struct {
 	CALL(sendmmsg), CALL(sendfile), CALL(sendfile64), CALL(splice),
 	CALL(setuid), CALL(seteuid), CALL(setreuid), CALL(setresuid), CALL(capset),
 	CALL(prctl), CALL(pidfd_getfd), CALL(chroot), CALL(syscall),
-	CALL(execve), CALL(execv), CALL(execvp), CALL(execvpe), CALL(fexecve),
+	CALL(execve), CALL(execvpe), CALL(fexecve),
 	CALL(execveat), CALL(unshare), CALL(setns), CALL(pthread_exit),
 	CALL(fdopen), CALL(_exit), CALL(_Exit), CALL(getdtablesize), CALL(sysconf),
 	CALL(getrlimit), CALL(getrlimit64), CALL(setrlimit), CALL(setrlimit64),

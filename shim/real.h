@@ -77,8 +77,6 @@ struct real_calls {
 	long (*syscall)(long number, ...);
 
 	int (*execve)(const char *path, char *const argv[], char *const envp[]);
-	int (*execv)(const char *path, char *const argv[]);
-	int (*execvp)(const char *file, char *const argv[]);
 	int (*execvpe)(const char *file, char *const argv[], char *const envp[]);
 	int (*fexecve)(int fd, char *const argv[], char *const envp[]);
 	int (*execveat)(int dir, const char *path, char *const argv[],
