@@ -98,7 +98,8 @@ class Proc:
 
     def tail(self):
         texts = [p.read_bytes()[-1500:] for p in {self.out, self.err} if p.exists()]
-        return b"\n".join(t for t in texts if t).decode(errors="replace")
+        text = b"\n".join(t for t in texts if t).decode(errors="replace")
+        return "".join(c if c.isprintable() or c in "\t\n" else "?" for c in text)
 
 
 class Lab:
