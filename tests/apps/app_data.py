@@ -21,7 +21,7 @@ def redis_server(lab, port, *options):
     return server
 
 
-@test(client=("redis-cli", "redis-benchmark"), server="redis-server", fast=True)
+@test(client=("redis-cli", "redis-benchmark"), server="redis-server")
 def redis(lab):
     server = redis_server(lab, 6379)
     cli = ("redis-cli", "-h", lab.addr)

@@ -41,7 +41,7 @@ mimetype.assign = ( ".html" => "text/html" )
     return f"http://{lab.host}:8080"
 
 
-@test(client="curl", server="lighttpd", fast=True)
+@test(client="curl", server="lighttpd")
 def curl_http(lab):
     url = lighttpd(lab)
     lab.data("www/one", 3 << 20)

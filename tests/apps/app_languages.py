@@ -30,7 +30,7 @@ def pair(lab, server, client):
     return running
 
 
-@test(client="node", server="node", fast=True)
+@test(client="node", server="node")
 def node_http(lab):
     node = ("node", SCRIPTS / "http.js")
     pair(lab, (*node, "server"), (*node, "client"))
@@ -54,7 +54,7 @@ def java_http(lab):
     pair(lab, (*java, "server"), (*java, "client"))
 
 
-@test(client="python", server="python", fast=True)
+@test(client="python", server="python")
 def python_requests(lab):
     """http.server is threading; requests uses urllib3."""
     pair(lab, ("python3", SCRIPTS / "server.py"), ("python3", SCRIPTS / "client.py"))

@@ -25,7 +25,7 @@ def dash(lab):
     return f"-{lab.family}"
 
 
-@test(client="nc.openbsd", server="nc.openbsd", fast=True)
+@test(client="nc.openbsd", server="nc.openbsd")
 def nc_openbsd(lab):
     lab.data("file", SIZE)
     server = lab.server("nc.openbsd", dash(lab), "-l", 9000, out="got")
@@ -120,7 +120,7 @@ def socat_fork(lab):
 @test(client="telnet", server="telnetd", root=True, forks=True)
 def telnet_session(lab):
     """telnetd gets the socket as its standard input, from socat as an inetd."""
-    login = lab.write("login", "#!/bin/sh\necho ready\nread line\necho \"line: $line\"\n", 0o755)
+    login = lab.write("login", "#!/bin/sh\necho ready\nread line\necho \"line: $line\"\nsleep 1\n", 0o755)
     lab.server("socat", f"TCP{lab.family}-LISTEN:2323,reuseaddr,fork",
                f"EXEC:/usr/sbin/telnetd -n -h -E {login},nofork")
     lab.ready(2323)
@@ -144,7 +144,7 @@ def iperf(lab, *options):
         raise Failed(json.dumps(sums))
 
 
-@test(client="iperf3", server="iperf3", fast=True)
+@test(client="iperf3", server="iperf3")
 def iperf3_streams(lab):
     iperf(lab)
     iperf(lab, "-R")
