@@ -22,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -32,6 +33,7 @@ HOST_OF = {"client": "a", "server": "b"}
 NOBODY = "nobody"  # who runs everything in an unprivileged cell
 
 numbers = itertools.count(1)
+stopping = threading.Event()  # no test goes on
 
 
 class Failed(Exception):
@@ -68,33 +70,24 @@ class Proc:
             if self.popen.poll() is not None:
                 raise Failed(f"ended without '{pattern}': {self.name}\n{self.tail()}")
             return False
-        try:
-            self.lab.wait(seen, f"'{pattern}' of {self.name}", seconds)
-        except Failed as e:
-            raise Failed(f"{e}\n{self.tail()}") from None
+        self.lab.wait(seen, f"'{pattern}' of {self.name}", seconds, self.tail)
 
     def finish(self, status=0):
         """Waits for its end and returns its standard output."""
         if self.popen.stdin:
             self.popen.stdin.close()
-        try:
-            got = self.popen.wait(self.lab.left())
-        except subprocess.TimeoutExpired:
-            raise Failed(f"did not end: {self.name}\n{self.tail()}") from None
+        self.lab.wait(lambda: self.popen.poll() is not None, f"the end of {self.name}",
+                      self.lab.left(), self.tail)
+        got = self.popen.returncode
         self.lab.log(f"exit status {got}: {self.name}")
         if status is not None and got != status:
             raise Failed(f"exit status {got}, not {status}: {self.name}\n{self.tail()}")
         return self.out.read_bytes()
 
-    def kill(self, number=signal.SIGTERM):
-        self.popen.send_signal(number)
-
     def stop(self, number=signal.SIGTERM):
-        self.kill(number)
-        try:
-            self.popen.wait(min(15, self.lab.left()))
-        except subprocess.TimeoutExpired:
-            raise Failed(f"did not end by signal {number}: {self.name}\n{self.tail()}") from None
+        self.popen.send_signal(number)
+        self.lab.wait(lambda: self.popen.poll() is not None,
+                      f"the end of {self.name} by signal {number}", 15, self.tail)
 
     def tail(self):
         texts = [p.read_bytes()[-1500:] for p in {self.out, self.err} if p.exists()]
@@ -217,12 +210,14 @@ class Lab:
     def left(self):
         return max(0.1, self.end - time.monotonic())
 
-    def wait(self, condition, what, seconds=20):
+    def wait(self, condition, what, seconds=20, tell=str):
         end = min(time.monotonic() + seconds, self.end)
+        pause = 0.002
         while not condition():
-            if time.monotonic() > end:
-                raise Failed(f"waited in vain for {what}")
-            time.sleep(0.03)
+            if time.monotonic() > end or stopping.is_set():
+                raise Failed(f"waited in vain for {what}\n{tell()}")
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
 
     def ready(self, *ports, side="server"):
         for port in ports:
