@@ -213,7 +213,7 @@ static int listens_at(int fd, struct endpoint *local, unsigned *flags)
 {
 	int protocol = 0, accepts = 0, v6only = 0;
 	socklen_t len = sizeof(int), sa_len = sizeof(union sockaddr_ip);
-	union sockaddr_ip sa;
+	union sockaddr_ip sa = {0};
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) < 0 ||
