@@ -7,10 +7,6 @@
 #include "driver.h"
 #include "sockcall.h"
 
-#ifndef IP_PROTOCOL
-#define IP_PROTOCOL 52
-#endif
-
 static int get_tos(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	return optval_put_byte(fd, s->opts.tcp.ip.tos, val, len);
@@ -45,12 +41,6 @@ static int set_ttl(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
-/* Linux shows a field that is the protocol with raw sockets only. */
-static int get_protocol(struct sock *s, int fd, void *val, socklen_t *len)
-{
-	return optval_put_int(fd, s->local.port, val, len);
-}
-
 static int flag(int v)
 {
 	return v != 0;
@@ -62,7 +52,6 @@ static const struct option rows[] = {
 	OWN(SOL_IP, IP_TOS, get_tos, set_tos),
 	OWN(SOL_IP, IP_TTL, get_ttl, set_ttl),
 	OWN(SOL_IP, IP_MTU, sockopt_get_mtu, NULL),
-	OWN(SOL_IP, IP_PROTOCOL, get_protocol, NULL),
 	{.level = SOL_IP, .name = IP_FREEBIND, .kind = OPT_BYTE, .min = INT32_MIN,
 	 .max = INT32_MAX, .adjust = flag, OPT_MEMBER(freebind)},
 	REFUSED(SOL_IP, IP_OPTIONS, EOPNOTSUPP),

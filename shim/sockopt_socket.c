@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "driver.h"
-#include "real.h"
 #include "inaddr.h"
 #include "nativeopt.h"
+#include "real.h"
 #include "sockcall.h"
 
 /* ---- values that the driver must know ----------------------------------- */
@@ -81,13 +81,18 @@ static int get_rcvlowat(struct sock *s, int fd, void *val, socklen_t *len)
 	return optval_put_int(fd, s->opts.rcvlowat ? s->opts.rcvlowat : 1, val, len);
 }
 
+/* The app end would take any number; a connection of TCP has room for so many. */
 static int set_rcvlowat(struct sock *s, int fd, const void *val, socklen_t len)
 {
+	const struct native_option set = {.family = s->family, .level = SOL_SOCKET,
+					  .name = SO_RCVLOWAT};
 	int v, err = optval_get_int(fd, val, len, &v);
 
+	if (!err)
+		err = native_adjust(&set, SO_RCVLOWAT, v, &v);
 	if (err)
 		return err;
-	s->opts.rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
+	s->opts.rcvlowat = v;
 	if (real()->setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &v, sizeof(v)) != 0)
 		return -errno;
 	atomic_store(&s->timeouts, true);

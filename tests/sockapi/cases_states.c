@@ -144,7 +144,7 @@ CASE(listens_in_other_states)
 	P(fd, POLLHUP);
 	R(listen(fd, 1));
 	R(to(background, nobody()));
-	P(background, POLLHUP);
+	P(background, POLLOUT);
 	R(listen(background, 1));
 	E(background);
 	R(listen(background, 1));
@@ -222,7 +222,7 @@ CASE(connects_in_the_background_and_asks_again)
 	close(fd);
 	fd = tcp(SOCK_NONBLOCK);
 	R(to(fd, nobody()));
-	P(fd, POLLHUP);
+	P(fd, POLLOUT);
 	R(to(fd, port));
 	R(to(fd, port));
 	P(fd, POLLOUT);
@@ -232,7 +232,7 @@ CASE(connects_in_the_background_and_asks_again)
 	close(fd);
 	fd = tcp(SOCK_NONBLOCK);
 	R(to(fd, nobody()));
-	P(fd, POLLHUP);
+	P(fd, POLLOUT);
 	E(fd);
 	R(to(fd, port));
 	R(to(fd, port));
@@ -320,7 +320,7 @@ CASE(connects_to_port_0)
 	close(fd);
 	fd = tcp(SOCK_NONBLOCK);
 	R(to(fd, 0));
-	P(fd, POLLHUP);
+	P(fd, POLLOUT);
 	E(fd);
 }
 
