@@ -443,13 +443,15 @@ static int unsent(struct sock *s, int fd, unsigned long request, int *out)
 static int ask_ip_socket(int family, unsigned long request, void *arg)
 {
 	int fd = real()->socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err;
+	int r;
 
 	if (fd < 0)
 		return -errno;
-	err = real()->ioctl(fd, request, arg) < 0 ? -errno : 0;
+	r = real()->ioctl(fd, request, arg);
+	if (r < 0)
+		r = -errno;
 	real()->close(fd);
-	return err;
+	return r;
 }
 
 int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
@@ -465,6 +467,11 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 		if (real()->ioctl(fd, request, &n) < 0) /* before Linux 5.15 */
 			n = 0;
 		return user_put(fd, arg, &n, sizeof(n));
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW: /* of no packet, as with any TCP socket */
+		return ask_ip_socket(s->family, request, arg);
 	}
 	if (request >= SIOCADDRT && request <= SIOCPROTOPRIVATE)
 		return ask_ip_socket(s->family, request, arg);
