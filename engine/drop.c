@@ -13,6 +13,7 @@ static const char *const drop_names[DROP_COUNT] = {
 	[DROP_CHECKSUM] = "bad checksum",
 	[DROP_OPTION] = "bad option length",
 	[DROP_ADDRESS] = "bad source address or port",
+	[DROP_TTL] = "from too far away",
 	[DROP_CLOSED] = "no such connection",
 	[DROP_LISTEN_ACK] = "ACK at a listener",
 	[DROP_LISTEN] = "RST or no SYN at a listener",

@@ -182,6 +182,12 @@ static struct tcb *replace_time_wait(struct tcb *t, const struct segment *s,
 	return l;
 }
 
+/* RFC 5082: only who is near can send packets with so much left. */
+static bool is_too_far(const struct tcb *t, const struct flow *f, const struct engine_pkt_in *pkt)
+{
+	return pkt->ttl < ip_fields(&t->opts, f)->min_ttl;
+}
+
 static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 			  const struct flow *flow, const struct segment *s,
 			  struct trace_rec *rec, uint64_t now_us)
@@ -190,6 +196,8 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 	uint32_t after;
 	enum drop d;
 
+	if (t && is_too_far(t, flow, pkt))
+		return DROP_TTL;
 	if (t && pkt->ask && others_decide(t, s) &&
 	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow, pkt->ifindex)))
 		return DROP_ASK;
@@ -200,6 +208,8 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 		rec->before = rec->after = t ? TCPS_LISTEN : TCPS_CLOSED;
 		if (!t)
 			return DROP_CLOSED;
+		if (is_too_far(t, flow, pkt))
+			return DROP_TTL;
 		d = arrives_listen(t, &pkt->path, flow, s, NULL, now_us);
 		t = d ? NULL : find(e, flow, pkt->ifindex);
 	} else {

@@ -72,6 +72,7 @@ struct engine_pkt_in {
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
+	uint8_t ttl;             /* what is left of it */
 	uint32_t ifindex;        /* the device by which it came; 0: not known */
 	bool ask;                /* the caller knows what to do about DROP_ASK */
 };
@@ -120,6 +121,7 @@ enum drop {
 	DROP_CHECKSUM,     /* neither correct nor the partial sum of an offload */
 	DROP_OPTION,       /* an option's length is impossible */
 	DROP_ADDRESS,      /* source is multicast, broadcast, unspecified; port 0 */
+	DROP_TTL,          /* from farther away than the user allows */
 	DROP_CLOSED,       /* no such connection: engine_refuse() may answer */
 	DROP_LISTEN_ACK,   /* ACK at a listener: engine_refuse() may answer */
 	DROP_LISTEN,       /* RST or no SYN at a listener */
@@ -308,6 +310,7 @@ bool engine_port_in_use(const struct engine *e, uint16_t local_port, bool v6);
 struct ip_fields {
 	uint8_t tos;            /* IP_TOS, IPV6_TCLASS */
 	uint8_t ttl;            /* IP_TTL, IPV6_UNICAST_HOPS; 0: the host's default */
+	uint8_t min_ttl;        /* IP_MINTTL, IPV6_MINHOPCOUNT (RFC 5082) */
 	uint8_t mtu_discover;   /* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER */
 	bool no_flow_label;     /* IPV6_AUTOFLOWLABEL off */
 };

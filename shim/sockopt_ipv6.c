@@ -132,6 +132,7 @@ static const struct option rows[] = {
 	{.level = SOL_IPV6, .name = IPV6_TCLASS, .kind = OPT_INT, .min = -1, .max = 255,
 	 .adjust = traffic_class, OPT_MEMBER(tcp.ip6.tos)},
 	INT_OF(SOL_IPV6, IPV6_MTU_DISCOVER, 0, 5, tcp.ip6.mtu_discover),
+	INT_OF(SOL_IPV6, IPV6_MINHOPCOUNT, 0, 255, tcp.ip6.min_ttl),
 	OWN(SOL_IPV6, IPV6_AUTOFLOWLABEL, get_auto_label, set_auto_label),
 	BOOL_OF(SOL_IPV6, IPV6_FREEBIND, freebind),
 	REFUSED(SOL_IPV6, IPV6_TRANSPARENT, EOPNOTSUPP),

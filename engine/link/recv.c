@@ -34,7 +34,7 @@ struct rx {
 	struct sockaddr_in6 from[RX_BATCH]; /* IPv6 only */
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
+		char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
 	} ctl[RX_BATCH];
 	struct { /* of the packets handed out last */
 		struct flow flow;
@@ -140,6 +140,7 @@ static uint32_t rx_ip4(struct link *l, int i, struct engine_pkt_in *p)
 		.tcp = ip + hdr_len,
 		.tcp_len_bytes = total - hdr_len,
 		.tos = ip[1], /* of an aggregate too: GRO joins equals only */
+		.ttl = ip[8],
 	};
 	return ifindex;
 }
@@ -155,7 +156,7 @@ static uint32_t rx_ip6(struct link *l, int i, struct engine_pkt_in *p)
 {
 	struct msghdr *m = &l->rx->msgs[i].msg_hdr;
 	struct in6_pktinfo info = {.ipi6_ifindex = 0};
-	int tclass = 0;
+	int tclass = 0, hops = 0;
 
 	if (rx_truncated(l, i))
 		return 0;
@@ -166,11 +167,14 @@ static uint32_t rx_ip6(struct link *l, int i, struct engine_pkt_in *p)
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 		else if (c->cmsg_type == IPV6_TCLASS)
 			memcpy(&tclass, CMSG_DATA(c), sizeof(tclass));
+		else if (c->cmsg_type == IPV6_HOPLIMIT)
+			memcpy(&hops, CMSG_DATA(c), sizeof(hops));
 	}
 	*p = (struct engine_pkt_in){
 		.tcp = l->rx->iov[i].iov_base,
 		.tcp_len_bytes = l->rx->msgs[i].msg_len,
 		.tos = tclass,
+		.ttl = hops,
 	};
 	memcpy(p->src.b, &l->rx->from[i].sin6_addr, sizeof(p->src.b));
 	memcpy(p->dst.b, &info.ipi6_addr, sizeof(p->dst.b));

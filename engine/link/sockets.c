@@ -53,7 +53,8 @@ static const struct option raw4_options[] = {
  * address, and a prefix may be local without any address (RTN_LOCAL). */
 static const struct option raw6_options[] = {
 	{IPV6_HDRINCL, 1}, {IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE},
-	{IPV6_RECVPKTINFO, 1}, {IPV6_RECVTCLASS, 1}, {IPV6_FREEBIND, 1}, {0, 0},
+	{IPV6_RECVPKTINFO, 1}, {IPV6_RECVTCLASS, 1}, {IPV6_RECVHOPLIMIT, 1},
+	{IPV6_FREEBIND, 1}, {0, 0},
 };
 
 /* Nothing is to arrive before filter.c says what. */

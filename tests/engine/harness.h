@@ -86,7 +86,7 @@ struct harness {
 	struct tcp_opts opts; /* for open and listen */
 	uint32_t irs;             /* the peer's ISN */
 	struct seg_options syn;   /* options of the peer's SYN */
-	uint8_t tos;              /* of packets from the peer */
+	uint8_t tos, ttl;         /* of packets from the peer */
 	uint32_t ifindex;         /* by which they come */
 	bool ts;                  /* inject() adds timestamps */
 	uint32_t ts_base;         /* of the peer's timestamp clock (1 ms) */

@@ -411,6 +411,40 @@ static void ip_fields_of_each_family(void **state)
 	tcp_abort(h->t, h->now_us);
 }
 
+/* RFC 5082: who is farther away than the user allows is not heard, whatever it is. */
+static void who_is_too_far_away(void **state)
+{
+	struct harness *h = *state;
+	struct tcp_opts o;
+
+	establish(h);
+	tcp_get_opts(h->t, &o);
+	o.ip.min_ttl = 255;
+	tcp_set_opts(h->t, &o, h->now_us);
+	h->ttl = 254;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 100), DROP_TTL);
+	assert_int_equal(inject(h, RST, 1, 0, 0, 0), DROP_TTL);
+	assert_int_equal(state_of(h), TCPS_ESTABLISHED);
+	h->ttl = 255;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 100), DROP_NONE);
+	assert_int_equal(inject(h, RST, 101, 0, 0, 0), DROP_NONE);
+	assert_int_equal(state_of(h), TCPS_CLOSED);
+}
+
+static void who_is_too_far_away_for_a_listener(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.ip.min_ttl = 2;
+	app_listen(h, 1);
+	h->ttl = 1;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_TTL);
+	expect_none(h);
+	h->ttl = 2;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+}
+
 /* ---- what options a hostile peer may send ---------------------------------- */
 
 /* A segment with these bytes as options. */
@@ -530,6 +564,7 @@ int main(void)
 		TEST(no_sack_without_permission), TEST(unknown_options),
 		TEST(impossible_option_lengths), TEST(syn_options_elsewhere),
 		TEST(tiny_mss), TEST(dscp_and_ttl), TEST(ip_fields_of_each_family),
+		TEST(who_is_too_far_away), TEST(who_is_too_far_away_for_a_listener),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -256,6 +256,48 @@ traffic_class() {
 }
 register "IPV6_TCLASS and IPV6_UNICAST_HOPS are IPv6's, IP_TOS and IP_TTL IPv4's" traffic_class
 
+# RFC 5082: a peer that is not on the link is not heard.
+near_enough() {
+	cat >near.py <<-'END'
+		import socket
+		def listener(port):
+		    l = socket.socket(socket.AF_INET6)
+		    l.setsockopt(socket.IPPROTO_IPV6, 73, 65)  # IPV6_MINHOPCOUNT
+		    l.setsockopt(socket.IPPROTO_IP, 21, 65)    # IP_MINTTL
+		    l.bind(("::", port))
+		    l.listen()
+		    l.settimeout(3)
+		    return l
+		for l in [listener(9064), listener(9255)]:
+		    for _ in 1, 2:
+		        try:
+		            l.accept()
+		            print("heard")
+		        except TimeoutError:
+		            print("not heard")
+	END
+	cat >far.py <<-'END'
+		import socket, sys
+		for hops in 64, 255:
+		    for to in sys.argv[1:]:
+		        s = socket.socket(socket.AF_INET6)
+		        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
+		        s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+		        s.settimeout(2)
+		        try:
+		            s.connect((to, 9000 + hops))
+		        except TimeoutError:
+		            pass
+	END
+	start server python3 near.py >got
+	local srv=$STARTED
+	wait_port 9255
+	client python3 far.py "::ffff:$ADDR_B" $ADDR6_B
+	finish "$srv"
+	expect "not heard not heard heard heard" "$(xargs <got)"
+}
+sides "IPV6_MINHOPCOUNT and IP_MINTTL" near_enough
+
 # ---- names with two kinds of addresses ----------------------------------------------------
 
 # took CMD...: how many tenths of a second.

@@ -95,6 +95,7 @@ CASE(option_ranges)
 		{SOL_SOCKET, SO_OOBINLINE, {-1, 0, 2}},
 		{SOL_SOCKET, SO_MAX_PACING_RATE, {0, 1, 1 << 30, -2, -1}},
 		{SOL_IP, IP_MTU_DISCOVER, {-1, 0, 1, 2, 3, 4, 5, 6}},
+		{SOL_IP, IP_MINTTL, {-1, 0, 1, 255, 256}},
 		{SOL_IP, IP_TTL, {-2, -1, 0, 1, 255, 256}},
 		{SOL_IP, IP_TOS, {0, 1, 2, 3, 4, 0xff, 0x100, -1}},
 	};
