@@ -28,11 +28,9 @@
 
 #include "command.h"
 #include "config.h"
-#include "conn.h"
 #include "fdtab.h"
 #include "handover.h"
 #include "lastthread.h"
-#include "listener.h"
 #include "privs.h"
 #include "mem.h"
 #include "real.h"
@@ -62,6 +60,7 @@ static struct {
 		enum leave_why why;
 	} leave; /* here and not on a stack, see driver_leave() */
 	atomic_bool leaving;
+	atomic_uint moving;   /* futex: 1 while the program may go on without it */
 	atomic_bool confined;
 } driver;
 
@@ -358,7 +357,11 @@ bool driver_is_this_thread(void)
 
 bool driver_is_mine(void)
 {
-	return fdtab_is_mine() && atomic_load(&driver.state) == RUNNING;
+	if (!fdtab_is_mine())
+		return false;
+	while (atomic_load(&driver.moving))
+		futex_wait(&driver.moving, 1);
+	return atomic_load(&driver.state) == RUNNING;
 }
 
 /* The memory of the parent's driver is left alone: its thread, which is not
@@ -372,6 +375,7 @@ void driver_forget(void)
 	}
 	atomic_store(&driver.complained, false);
 	atomic_store(&driver.leaving, false);
+	atomic_store(&driver.moving, 0);
 	atomic_store(&driver.state, NONE);
 }
 
@@ -400,101 +404,27 @@ socklen_t driver_listener_name(struct sockaddr_un *sun)
 
 /* ---- commands -------------------------------------------------------------------------- */
 
-struct call {
-	struct command c; /* first */
-	struct sock *s;
-	const struct endpoint *endpoint;
-	struct tcp_status *status;
-	int backlog;
-	bool on;
-};
-
 /* Signals are blocked meanwhile: a handler that left by longjmp() would leave
  * the driver with a command in a stack frame that is gone. */
-static int call(struct call *c, void (*run)(struct stack *st, struct command *c))
+int driver_command(struct command *c)
 {
 	sigset_t all, old;
 	int result = -ESRCH;
 
 	if (is_driver) {
-		run(driver.stack, &c->c);
-		return c->c.result;
+		c->run(driver.stack, c);
+		return c->result;
 	}
 	if (!driver_is_mine())
 		return -ESRCH;
-	c->c.run = run;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (commands_put(&driver.queue, &c->c)) {
+	if (commands_put(&driver.queue, c)) {
 		ring();
-		result = command_wait(&c->c);
+		result = command_wait(c);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return result;
-}
-
-static void run_bind(struct stack *st, struct command *c)
-{
-	struct call *k = (struct call *)c;
-
-	command_done(c, stack_bind(st, k->s, k->endpoint));
-}
-
-static void run_listen(struct stack *st, struct command *c)
-{
-	struct call *k = (struct call *)c;
-
-	command_done(c, listener_open(st, k->s, k->backlog));
-}
-
-static void run_connect(struct stack *st, struct command *c)
-{
-	struct call *k = (struct call *)c;
-
-	command_done(c, conn_connect(st, k->s, k->endpoint));
-}
-
-static void run_accept_kick(struct stack *st, struct command *c)
-{
-	struct handle *h = ((struct call *)c)->s->driver;
-
-	(void)st;
-	if (h && h->kind == HANDLE_LISTENER)
-		listener_pump((struct listener *)h);
-	command_done(c, 0);
-}
-
-static void run_closed(struct stack *st, struct command *c)
-{
-	stack_closed(st, ((struct call *)c)->s);
-	command_done(c, 0);
-}
-
-static void run_undo(struct stack *st, struct command *c)
-{
-	stack_undo(st, ((struct call *)c)->s);
-	command_done(c, 0);
-}
-
-static void run_set_opts(struct stack *st, struct command *c)
-{
-	stack_set_opts(st, ((struct call *)c)->s);
-	command_done(c, 0);
-}
-
-static void run_quickack(struct stack *st, struct command *c)
-{
-	struct call *k = (struct call *)c;
-
-	stack_quickack(st, k->s, k->on);
-	command_done(c, 0);
-}
-
-static void run_status(struct stack *st, struct command *c)
-{
-	struct call *k = (struct call *)c;
-
-	command_done(c, stack_status(st, k->s, k->status));
 }
 
 static void run_before_drop(struct stack *st, struct command *c)
@@ -508,55 +438,10 @@ bool driver_before_drop(void)
 	char why[256];
 
 	if (!begin_start())
-		return call(&(struct call){.on = true}, run_before_drop) == 0;
+		return driver_command(&(struct command){.run = run_before_drop}) == 0;
 	driver.prepared = load_settings(&driver.cfg, why, sizeof(why)) == 0;
 	end_start(false);
 	return driver.prepared;
-}
-
-int driver_bind(struct sock *s, const struct endpoint *local)
-{
-	return call(&(struct call){.s = s, .endpoint = local}, run_bind);
-}
-
-int driver_listen(struct sock *s, int backlog)
-{
-	return call(&(struct call){.s = s, .backlog = backlog}, run_listen);
-}
-
-int driver_connect(struct sock *s, const struct endpoint *remote)
-{
-	return call(&(struct call){.s = s, .endpoint = remote}, run_connect);
-}
-
-void driver_accept_kick(struct sock *listener)
-{
-	call(&(struct call){.s = listener}, run_accept_kick);
-}
-
-void driver_closed(struct sock *s)
-{
-	call(&(struct call){.s = s}, run_closed);
-}
-
-void driver_undo(struct sock *s)
-{
-	call(&(struct call){.s = s}, run_undo);
-}
-
-void driver_set_opts(struct sock *s)
-{
-	call(&(struct call){.s = s}, run_set_opts);
-}
-
-void driver_quickack(struct sock *s, bool on)
-{
-	call(&(struct call){.s = s, .on = on}, run_quickack);
-}
-
-int driver_status(struct sock *s, struct tcp_status *status)
-{
-	return call(&(struct call){.s = s, .status = status}, run_status);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -573,7 +458,33 @@ void driver_confine(void)
 	atomic_store(&driver.confined, true);
 }
 
-/* Not through call(): it may take long, and signals must come through. The
+static void leave(enum leave_why why)
+{
+	driver.leave = (struct leave_call){.c.run = run_leave, .why = why};
+	if (!commands_put(&driver.queue, &driver.leave.c))
+		return;
+	ring();
+	if (command_wait(&driver.leave.c) != 0)
+		return;
+	pthread_join(driver.thread, NULL);
+	atomic_store(&driver.state, NONE);
+}
+
+/* Other threads do not begin anything meanwhile, nor do handlers in this one. */
+static void leave_and_go_on(enum leave_why why)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	atomic_store(&driver.moving, 1);
+	leave(why);
+	atomic_store(&driver.moving, 0);
+	futex_wake_all(&driver.moving);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* Not through call(): the end may take long, and signals must come through. The
  * command is static, in case one of their handlers does not come back here. */
 void driver_leave(enum leave_why why)
 {
@@ -582,14 +493,10 @@ void driver_leave(enum leave_why why)
 	if (!driver_is_mine() || atomic_exchange(&driver.leaving, true))
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	driver.leave = (struct leave_call){.c.run = run_leave, .why = why};
-	if (commands_put(&driver.queue, &driver.leave.c)) {
-		ring();
-		if (command_wait(&driver.leave.c) == 0) {
-			pthread_join(driver.thread, NULL);
-			atomic_store(&driver.state, NONE);
-		}
-	}
+	if (why == LEAVE_EXIT)
+		leave(why);
+	else
+		leave_and_go_on(why);
 	pthread_setcancelstate(cancel, NULL);
 	atomic_store(&driver.leaving, false);
 	errno = saved;

@@ -17,6 +17,8 @@
 #include "names.h"
 #include "sock.h"
 
+struct command;
+
 /* Starts the thread if this process has none yet; waits until it is ready.
  * -EPERM: no CAP_NET_RAW; -EINVAL: a MYTCP_ variable is wrong (the reason was
  * printed on stderr, once); other errors of thread creation. */
@@ -71,6 +73,10 @@ void driver_set_opts(struct sock *s);
 void driver_quickack(struct sock *s, bool on);
 /* TCP_INFO, SIOCOUTQ ... -ENOTCONN when there is no connection any more. */
 int driver_status(struct sock *s, struct tcp_status *st);
+/* Has the driver run a command (command.h), for what is not above; returns its
+ * result. In the driver's thread, at once. -ESRCH: there is no driver. */
+int driver_command(struct command *c);
+
 /* Before the process ends, becomes another program, or needs to be alone with the
  * calling thread. If the stack is still needed it goes on in the background, else it
  * ends; in both cases the driver's threads are gone then. Where it cannot go on

@@ -34,6 +34,7 @@
 #include "../../engine/addr.h"
 /* The real ones as parts of the test, which is linked with the hooks' fake. */
 #include "../../shim/driver.c"
+#include "../../shim/driver_calls.c"
 #include "../../shim/nofile.c"
 
 #define PATIENCE_MS 5000
