@@ -291,3 +291,11 @@ s.sendall(b"after")' "$SRV" $flag
 	done
 }
 sides "unshare() of users and of the network" namespaces
+
+# ---- killed -------------------------------------------------------------------
+
+killed() {
+	needs_ours
+	MYTCP=$MYTCP on a python3 "$LIVE/kills.py" "${SEED:-1}" 200 127.0.0.1
+}
+register "killed 200 times under load, nothing is left" killed 200
