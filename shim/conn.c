@@ -184,7 +184,7 @@ void conn_connect_failed(struct conn *c, int err)
 
 /* ---- questions --------------------------------------------------------------- */
 
-static bool readable(const struct conn *c)
+bool conn_readable(const struct conn *c)
 {
 	struct iovec iov[2];
 	uint8_t urgent;
@@ -204,15 +204,15 @@ static bool takes(const struct conn *c)
 	return sends(c) && c->bytes_in && !c->mark_due && !c->app_reset;
 }
 
-static bool receives(const struct conn *c)
+bool conn_receives(const struct conn *c)
 {
 	return c->tcb && !c->connecting && !c->app_gone && !c->app_reset;
 }
 
 static bool eof_due(const struct conn *c)
 {
-	return receives(c) && c->peer_fin && !c->eof_passed && !c->failed &&
-	       !readable(c);
+	return conn_receives(c) && c->peer_fin && !c->eof_passed && !c->failed &&
+	       !conn_readable(c);
 }
 
 /* The app closed for good: does TCP answer with RST instead of FIN? */
@@ -221,7 +221,7 @@ static bool reset_due(const struct conn *c)
 	const struct sock_opts *o = &c->s->opts;
 
 	return c->app_reset ||
-	       (c->app_gone && (readable(c) || (o->linger && !o->linger_s)));
+	       (c->app_gone && (conn_readable(c) || (o->linger && !o->linger_s)));
 }
 
 static bool fin_due(const struct conn *c)
@@ -242,7 +242,7 @@ static bool hup_means_gone(const struct conn *c)
 
 /* ---- the app's side ---------------------------------------------------------- */
 
-static void note_bits(struct conn *c, unsigned bits)
+void conn_note_bits(struct conn *c, unsigned bits)
 {
 	if (bits & EPOLLERR && pair_error(c->fd) == ECONNRESET)
 		c->app_reset = true;
@@ -293,116 +293,6 @@ static void take_bytes(struct conn *c)
 		fresh -= got;
 	}
 	c->bytes_in = false; /* until the next edge */
-}
-
-static void discard(struct conn *c)
-{
-	struct iovec iov[2];
-	uint8_t urgent;
-	int n;
-
-	if (tcp_at_mark(c->tcb))
-		tcp_recv_urgent(c->tcb, false, &urgent);
-	while ((n = tcp_recv_iov(c->tcb, iov)) > 0)
-		tcp_recv_done(c->tcb, iov[0].iov_len + (n > 1 ? iov[1].iov_len : 0),
-			      c->st->now_us);
-}
-
-static void give_failed(struct conn *c, int err)
-{
-	if (err == -EPIPE) {
-		note_bits(c, pair_bits(c->fd));
-		c->app_deaf = !c->app_gone && !c->app_reset;
-	} else if (err == -ECONNRESET) {
-		c->app_reset = true; /* the kernel has told it to us only now */
-	} else {
-		c->pair_full = true;
-	}
-}
-
-/* The urgent byte has its place in the stream, whether or not the app reads it
- * there: that the app end knows by itself (SO_OOBINLINE). */
-static bool give_urgent(struct conn *c)
-{
-	uint8_t byte;
-	ssize_t n;
-
-	if (!tcp_at_mark(c->tcb) || tcp_recv_urgent(c->tcb, true, &byte) != 0)
-		return true;
-	n = pair_give_urgent(c->fd, byte);
-	if (n == -EOPNOTSUPP) { /* before Linux 5.15: in line */
-		const struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-
-		n = pair_give(c->fd, &iov, 1);
-	}
-	if (n < 0)
-		give_failed(c, n);
-	else
-		tcp_recv_urgent(c->tcb, false, &byte);
-	return n > 0;
-}
-
-/* Nobody can ever read them: as Linux in FIN-WAIT-1 and 2. */
-static void refuse_bytes(struct conn *c)
-{
-	atomic_store(&c->s->err, ECONNRESET);
-	conn_reset(c);
-}
-
-/* SO_RCVLOWAT: of fewer bytes poll() says nothing, so the app end must not have
- * them, but for those that a read asks for. A window that they close lets them pass. */
-static bool held_back(const struct conn *c)
-{
-	struct tcp_status st;
-
-	if (c->opts.rcvlowat <= 1 || !receives(c) || c->peer_fin || c->failed ||
-	    tcp_at_mark(c->tcb) || !atomic_load(&c->s->fds))
-		return false;
-	tcp_status(c->tcb, &st);
-	return st.readable_bytes < (uint32_t)c->opts.rcvlowat &&
-	       st.rcv_wnd_bytes > st.readable_bytes;
-}
-
-/* Cuts iov to what is wanted; how many of them are left. */
-static int cut_to_wanted(const struct conn *c, struct iovec iov[2], int n)
-{
-	uint32_t wanted = atomic_load(&c->s->wanted);
-
-	if (iov[0].iov_len > wanted)
-		iov[0].iov_len = wanted;
-	if (n > 1 && iov[1].iov_len > wanted - iov[0].iov_len)
-		iov[1].iov_len = wanted - iov[0].iov_len;
-	return wanted ? n : 0;
-}
-
-static void give_bytes(struct conn *c)
-{
-	bool held = held_back(c);
-	struct iovec iov[2];
-	ssize_t n;
-
-	while (receives(c) && !c->pair_full && !c->app_deaf) {
-		if (!give_urgent(c))
-			continue;
-		n = tcp_recv_iov(c->tcb, iov);
-		if (n > 0 && held)
-			n = cut_to_wanted(c, iov, n);
-		if (n <= 0)
-			return;
-		n = pair_give(c->fd, iov, n);
-		if (n > 0)
-			tcp_recv_done(c->tcb, n, c->st->now_us);
-		else
-			give_failed(c, n);
-		if (n > 0 && held)
-			atomic_fetch_sub(&c->s->wanted, n);
-	}
-	if (!receives(c) || !c->app_deaf)
-		return;
-	if (c->fin_queued && readable(c))
-		refuse_bytes(c);
-	else
-		discard(c);
 }
 
 /* Asks the epoll set for what we wait for, and only that: an app that reads
@@ -464,7 +354,7 @@ static void tcp_failed(struct conn *c)
  * not wait for room that nobody makes. */
 static void finish_failed(struct conn *c)
 {
-	if (readable(c)) {
+	if (conn_readable(c)) {
 		if (!c->writers_stopped)
 			shutdown(c->fd, SHUT_RD);
 		c->writers_stopped = true;
@@ -513,7 +403,7 @@ void conn_step(struct conn *c)
 		tcp_shutdown(c->tcb, c->st->now_us);
 		c->fin_queued = true;
 	}
-	give_bytes(c);
+	conn_give(c);
 	if (c->over)
 		return;
 	if (eof_due(c)) {
@@ -557,7 +447,7 @@ void conn_pair_event(struct conn *c, unsigned bits)
 		conn_connect_failed(c, ECONNRESET);
 		return;
 	}
-	note_bits(c, bits);
+	conn_note_bits(c, bits);
 	conn_step(c);
 }
 

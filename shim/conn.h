@@ -79,11 +79,18 @@ void conn_forget(struct sock *s);
 bool conn_unsent(const struct conn *c);
 void conn_free_dead(struct stack *st);
 
-/* ---- between conn.c and conn_open.c -------------------------------------------- */
+/* ---- between conn.c, conn_open.c and conn_give.c --------------------------------- */
 
 struct conn *conn_new(struct stack *st); /* all zero, in st's list; or NULL */
 int conn_watch(struct conn *c);          /* puts fd into the epoll set */
 uint32_t conn_pair_sndbuf(const struct sock_opts *opts);
+/* Is there anything for the program, and may it be given it? */
+bool conn_readable(const struct conn *c);
+bool conn_receives(const struct conn *c);
+/* Gives it what there is, as far as the pair has room. May end the connection. */
+void conn_give(struct conn *c);
+/* Bits of the engine end become facts. */
+void conn_note_bits(struct conn *c, unsigned bits);
 /* Does what the facts allow. */
 void conn_step(struct conn *c);
 /* The SYN waits for bytes of the program: it may write. */

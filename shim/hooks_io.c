@@ -106,6 +106,14 @@ static ssize_t receive_plain(int fd, struct msghdr *msg, int flags)
 	return r;
 }
 
+static void receive_done(int fd, struct msghdr *msg, const struct msghdr *bare, bool some)
+{
+	const struct sock *s = fdtab_peek(fd);
+
+	msg_received(fd, msg, bare, some && s ? s->opts.stamp : 0,
+		     s ? atomic_load(&s->stamp_ns) : 0);
+}
+
 static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
 {
 	struct msghdr bare;
@@ -128,7 +136,7 @@ static ssize_t receive_msg(int fd, struct msghdr *msg, int flags)
 	else
 		r = io_received(fd, real()->recvmsg(fd, &bare, flags));
 	if (r >= 0)
-		msg_received(msg, &bare);
+		receive_done(fd, msg, &bare, r > 0);
 	return r;
 }
 

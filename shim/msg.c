@@ -88,10 +88,38 @@ int msg_to_receive(int fd, const struct msghdr *user, struct msghdr *bare, bool 
 	return err ? err : strip(bare, plain);
 }
 
-void msg_received(struct msghdr *user, const struct msghdr *bare)
+/* As Linux's put_cmsg(): cut to the room there is. */
+static void put_stamp(int fd, struct msghdr *user, int stamp, int64_t ns)
+{
+	struct {
+		struct cmsghdr c;
+		int64_t time[2];
+	} data = {.c = {.cmsg_level = SOL_SOCKET, .cmsg_type = stamp}};
+	size_t n = sizeof(data);
+
+	data.time[0] = ns / 1000000000;
+	data.time[1] = ns % 1000000000 / (stamp == SO_TIMESTAMP_OLD ? 1000 : 1);
+	if (!user->msg_control)
+		user->msg_controllen = 0;
+	if (n > user->msg_controllen) {
+		n = user->msg_controllen;
+		user->msg_flags |= MSG_CTRUNC;
+	}
+	data.c.cmsg_len = n;
+	if (n < sizeof(data.c))
+		n = 0;
+	if (user_put(fd, user->msg_control, &data, n) == 0)
+		user->msg_controllen = n;
+}
+
+void msg_received(int fd, struct msghdr *user, const struct msghdr *bare, int stamp,
+		  int64_t stamp_ns)
 {
 	if (user->msg_name)
 		user->msg_namelen = 0;
-	user->msg_controllen = 0;
 	user->msg_flags = bare->msg_flags;
+	if (stamp && stamp_ns)
+		put_stamp(fd, user, stamp, stamp_ns);
+	else
+		user->msg_controllen = 0;
 }

@@ -455,6 +455,18 @@ static int unsent(struct sock *s, int fd, unsigned long request, int *out)
 	return 0;
 }
 
+/* With SO_RCVLOWAT some of it may be in the driver. */
+static int unread(struct sock *s, int fd, int *out)
+{
+	struct tcp_status st;
+
+	if (real()->ioctl(fd, SIOCINQ, out) < 0)
+		return -errno;
+	if (s->opts.rcvlowat > 1 && sock_is_mine(s) && driver_status(s, &st) == 0)
+		*out += (int)st.readable_bytes;
+	return 0;
+}
+
 /* Requests about interfaces and addresses, which any IP socket answers. */
 static int ask_ip_socket(int family, unsigned long request, void *arg)
 {
@@ -478,6 +490,9 @@ int sock_ioctl(struct sock *s, int fd, unsigned long request, void *arg)
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
 		r = unsent(s, fd, request, &n);
+		return r ? r : user_put(fd, arg, &n, sizeof(n));
+	case SIOCINQ:
+		r = unread(s, fd, &n);
 		return r ? r : user_put(fd, arg, &n, sizeof(n));
 	case SIOCATMARK:
 		if (real()->ioctl(fd, request, &n) < 0) /* before Linux 5.15 */

@@ -54,6 +54,7 @@ struct sock_opts {
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
 	int rcvlowat;         /* SO_RCVLOWAT, 0: 1 */
+	int stamp;            /* SO_TIMESTAMP or SO_TIMESTAMPNS, whichever is on, or 0 */
 	uint32_t ifindex;     /* SO_BINDTODEVICE */
 	uint16_t hops;        /* IPV6_UNICAST_HOPS plus 1; 0: not set */
 	uint64_t max_pacing_rate; /* SO_MAX_PACING_RATE, bytes/s; UINT64_MAX: none */
@@ -88,6 +89,7 @@ struct sock {
 	atomic_bool shut_rd, shut_wr; /* app: shutdown() was called */
 	atomic_uint wanted;   /* SO_RCVLOWAT: app: bytes a call waits for; driver: less what
 				 it has given it */
+	_Atomic int64_t stamp_ns; /* driver: when it last gave bytes, realtime */
 	atomic_bool peer_done; /* driver: the peer's FIN has arrived */
 	atomic_bool connecting; /* app: connect() began and has not told the program
 				 how it ended: Linux's SS_CONNECTING */

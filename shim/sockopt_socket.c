@@ -99,6 +99,37 @@ static int set_rcvlowat(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
+/* One of them at a time; what switches one off switches off the other. */
+static int set_stamp(struct sock *s, int fd, int name, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.stamp = v ? name : 0;
+	return sockopt_changed(s);
+}
+
+static int get_timestamp(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, s->opts.stamp == SO_TIMESTAMP_OLD, val, len);
+}
+
+static int set_timestamp(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	return set_stamp(s, fd, SO_TIMESTAMP_OLD, val, len);
+}
+
+static int get_timestampns(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, s->opts.stamp == SO_TIMESTAMPNS_OLD, val, len);
+}
+
+static int set_timestampns(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	return set_stamp(s, fd, SO_TIMESTAMPNS_OLD, val, len);
+}
+
 static int get_linger(struct sock *s, int fd, void *val, socklen_t *len)
 {
 	struct linger l = {.l_onoff = s->opts.linger,
@@ -247,6 +278,8 @@ static const struct option rows[] = {
 	OWN(SOL_SOCKET, SO_SNDBUFFORCE, NULL, set_sndbufforce),
 	OWN(SOL_SOCKET, SO_RCVBUFFORCE, NULL, set_rcvbufforce),
 	OWN(SOL_SOCKET, SO_RCVLOWAT, get_rcvlowat, set_rcvlowat),
+	OWN(SOL_SOCKET, SO_TIMESTAMP_OLD, get_timestamp, set_timestamp),
+	OWN(SOL_SOCKET, SO_TIMESTAMPNS_OLD, get_timestampns, set_timestampns),
 	OWN(SOL_SOCKET, SO_LINGER, get_linger, set_linger),
 	OWN(SOL_SOCKET, SO_BINDTODEVICE, get_device, set_device),
 	OWN(SOL_SOCKET, SO_BINDTOIFINDEX, get_ifindex, set_ifindex),

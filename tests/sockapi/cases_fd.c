@@ -243,6 +243,29 @@ CASE(stdio_rw)
 	R(fclose(f));
 }
 
+#define OWN_WRITES "What stdio and dprintf() write into a reset connection fails with EPIPE at once"
+
+CASE(stdio_writes_after_a_reset)
+{
+	int fd = joined();
+	FILE *f = fdopen(fd, "w");
+
+	setvbuf(f, NULL, _IONBF, 0);
+	peer_reset();
+	await(fd, POLLERR);
+	ALLOW(OWN_WRITES);
+	R(fputc('x', f));
+	R(fputc('x', f));
+	R(ferror(f) != 0);
+	fd = joined();
+	peer_reset();
+	await(fd, POLLERR);
+	ALLOW(OWN_WRITES);
+	R(dprintf(fd, "x"));
+	ALLOW(OWN_WRITES);
+	R(write(fd, "x", 1));
+}
+
 CASE(fd_limits)
 {
 	int fd = joined(), n, last = -1;

@@ -78,23 +78,53 @@ CASE(recvmsg_tells)
 	log_msg();
 }
 
-#define NO_TIME "SO_TIMESTAMP gives no time to recvmsg()"
-
 /* The time of arrival comes with the bytes, if it is asked for. */
-CASE(timestamps)
+static void log_stamp(int fd)
 {
-	int fd = joined();
 	struct cmsghdr *c;
+	struct timespec t;
 
-	set_int(fd, SOL_SOCKET, SO_TIMESTAMP, 1);
-	settle(); /* the kernel begins to take the time a little later */
 	peer_send("abc");
 	P(fd, POLLIN);
 	R(recvmsg(fd, whole(3), 0));
+	log_msg();
 	c = CMSG_FIRSTHDR(&msg);
-	ALLOW(NO_TIME);
-	LOG("%d %d", c ? c->cmsg_level : 0, c ? c->cmsg_type : 0);
-	ALLOW(NO_TIME);
+	if (!c)
+		return;
+	memcpy(&t, CMSG_DATA(c), sizeof(t));
+	LOG("%d %d %zu, %s, %s", c->cmsg_level, c->cmsg_type, c->cmsg_len,
+	    labs(t.tv_sec - time(NULL)) < 5 ? "now" : "not now",
+	    t.tv_nsec < 1000000 ? "us" : "perhaps ns");
+}
+
+CASE(timestamps)
+{
+	int fd = joined();
+
+	set_get(fd, SOL_SOCKET, SO_TIMESTAMP, 1);
+	settle(); /* the kernel begins to take the time a little later */
+	log_stamp(fd);
+	peer_send("abc");
+	P(fd, POLLIN);
+	whole(1)->msg_controllen = 20;
+	R(recvmsg(fd, &msg, 0));
+	log_msg();
+	whole(1)->msg_controllen = 4;
+	R(recvmsg(fd, &msg, 0));
+	log_msg();
+	whole(1)->msg_control = NULL;
+	R(recvmsg(fd, &msg, MSG_PEEK));
+	log_msg();
+	set_get(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	get_int(fd, SOL_SOCKET, SO_TIMESTAMP);
+	R(recvmsg(fd, whole(3), 0));
+	LOG("%zu %d", msg.msg_controllen, CMSG_FIRSTHDR(&msg) ? CMSG_FIRSTHDR(&msg)->cmsg_type : 0);
+	set_get(fd, SOL_SOCKET, SO_TIMESTAMP, 0);
+	get_int(fd, SOL_SOCKET, SO_TIMESTAMPNS);
+	log_stamp(fd);
+	peer_shutdown(SHUT_WR);
+	await(fd, POLLRDHUP);
+	R(recvmsg(fd, whole(3), 0));
 	log_msg();
 }
 

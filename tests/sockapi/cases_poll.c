@@ -425,10 +425,9 @@ CASE(poll_waits)
 	LOG("%s", poll_names(err.revents));
 }
 
-/* SO_RCVLOWAT and TCP_NOTSENT_LOWAT */
 CASE(poll_low_water)
 {
-	int fd = joined(), ep = epoll_create1(0);
+	int fd = joined(), ep = epoll_create1(0), n = -1;
 
 	set_int(fd, SOL_SOCKET, SO_RCVLOWAT, 5);
 	R(add(ep, fd, EPOLLIN | EPOLLET, 1));
@@ -436,6 +435,8 @@ CASE(poll_low_water)
 	settle();
 	P(fd, 0);
 	EP(ep, 0);
+	R(ioctl(fd, FIONREAD, &n));
+	LOG("%d", n);
 	B(fd, 2, MSG_DONTWAIT);
 	peer_send("efg");
 	P(fd, POLLIN);

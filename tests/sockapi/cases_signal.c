@@ -54,7 +54,7 @@ CASE(eintr_recv_all)
 
 	peer_send("ab");
 	await(fd, POLLIN);
-	INTERRUPTED(recv(fd, buf, 5, MSG_WAITALL), peer_send("cde"));
+	INTERRUPTED(recv(fd, buf, 5, MSG_WAITALL), peer_send("cdefg"));
 	R(ioctl(fd, FIONREAD, &n));
 	LOG("%d", n);
 }
@@ -123,12 +123,12 @@ CASE(eintr_accept)
 /* The SYN goes where nobody answers. */
 CASE(eintr_connect)
 {
-	int fd = tcp(0), restart;
-	struct addr a = addr_of(family == AF_INET ? "192.0.2.1" : "2001:db8::1", 9);
+	struct addr a = silent();
 	struct timeval t = {.tv_usec = 200000};
+	int fd, restart;
 
 	if (on_loopback())
-		return; /* no route there */
+		return;
 	for (restart = 0; restart < 2; restart++) {
 		fd = tcp(0);
 		R(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)));

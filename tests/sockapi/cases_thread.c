@@ -173,11 +173,12 @@ static struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 enum blocking {
 	READ, RECV, RECVFROM, RECVMSG, READV, ACCEPT, ACCEPT4, POLL, SELECT, EPOLL,
-	WRITE, SEND, SENDTO, SENDMSG, WRITEV, CONNECT,
+	WRITE, SEND, SENDTO, SENDMSG, WRITEV, CONNECT, CONNECT_SILENT,
 };
 
 static void *blocks(void *arg)
 {
+	struct addr nowhere = silent();
 	struct epoll_event ev;
 	struct pollfd p = {the_fd, POLLIN, 0};
 	fd_set set;
@@ -200,6 +201,7 @@ static void *blocks(void *arg)
 	case SENDTO: return (void *)sendto(the_fd, buf, 1, 0, NULL, 0);
 	case SENDMSG: return (void *)sendmsg(the_fd, &msg, 0);
 	case WRITEV: return (void *)writev(the_fd, &iov, 1);
+	case CONNECT_SILENT: return (void *)(long)connect(the_fd, &nowhere.sa, nowhere.len);
 	case CONNECT: return (void *)(long)to(the_fd, 9);
 	}
 	return NULL;
@@ -253,6 +255,16 @@ CASE(cancel_writers)
 	R(peer_recv(n) == (long)n);
 	R(write(the_fd, "still fine", 10));
 	peer_says(10);
+}
+
+CASE(cancel_connect)
+{
+	if (on_loopback())
+		return;
+	the_fd = tcp(0);
+	CANCELLED(CONNECT_SILENT);
+	P(the_fd, 0);
+	R(close(the_fd));
 }
 
 CASE(cancel_accept)

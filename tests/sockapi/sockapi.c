@@ -112,6 +112,18 @@ uint16_t nobody(void)
 	return NOBODY + case_number;
 }
 
+/* The peer's with another last part. */
+struct addr silent(void)
+{
+	char text[INET6_ADDRSTRLEN + 8];
+	char *dot;
+
+	snprintf(text, sizeof(text), "%s", there);
+	dot = strrchr(text, family == AF_INET ? '.' : ':');
+	strcpy(dot + 1, "99");
+	return addr_of(text, 9);
+}
+
 int accepted(int listen_fd)
 {
 	peer_connect(NULL, port_of(listen_fd));
@@ -239,7 +251,7 @@ static const char *theme(const struct test_case *c)
 }
 
 /* So many at a time; most of it is waiting. */
-#define JOBS 12
+#define JOBS 24
 
 struct job {
 	const struct test_case *c;

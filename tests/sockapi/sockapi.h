@@ -135,6 +135,7 @@ int tcp(int flags);                     /* socket(family, SOCK_STREAM | flags) *
 int to(int fd, uint16_t port);          /* connect() to the peer's address */
 int bound(int flags);                   /* tcp(), bound to here and any port */
 int listener(int flags);                /* ... and listening */
+struct addr silent(void);               /* across a link: where no host is */
 uint16_t nobody(void);                  /* a port at which the peer does not listen */
 /* A socket connected with the peer, whose end the peer_*() calls then mean. */
 int joined(void);
