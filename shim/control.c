@@ -311,6 +311,10 @@ static void answer(struct stack *st, const struct message *m, struct control_rep
 		r->result = -EINVAL;
 		return;
 	}
+	if (m->req.op == CONTROL_CHECK) {
+		r->result = held_check(st) ? 0 : -ENOENT;
+		return;
+	}
 	s = m->req.op == CONTROL_NEW ? take_in(st, m) : identify(st, m->fd[0]);
 	if (!s) {
 		r->result = -ESRCH;

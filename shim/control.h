@@ -27,6 +27,8 @@ struct stack;
 enum control_op {
 	CONTROL_NEW,        /* the app end is nobody's: becomes this stack's. arg: family;
 			       data: the stack's token, unless the asker is of its user */
+	CONTROL_CHECK,      /* sockets that nobody holds any more shall end now; without
+			       an app end */
 	CONTROL_STATUS,     /* nothing but what every answer says */
 	CONTROL_TOLD,       /* the program has been told how connect() ended */
 	CONTROL_BIND,       /* driver_bind(): endpoint */
@@ -84,8 +86,9 @@ struct control {
 	struct control_door *doors;
 };
 
-/* A port that this stack's sockets share by SO_REUSEPORT. Other processes of the same
- * user that want to share it find this stack by the door's name, NAME_PORT. */
+/* For a port that sockets of this stack are bound to. Other processes of the same user
+ * find the stack by the door's name, NAME_PORT: to share the port by SO_REUSEPORT, or to
+ * ask whether these sockets are still there. */
 struct control_door {
 	struct control_door *next;
 	uint16_t port;

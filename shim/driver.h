@@ -49,7 +49,8 @@ const struct stack_key *driver_parent(void);
 const uint8_t *driver_stack_id(void);
 socklen_t driver_listener_name(struct sockaddr_un *sun);
 
-/* bind(2): reserves the port with a guard; s->local gets the result. */
+/* bind(2): reserves the port with a guard; s->local gets the result. -EALREADY: another
+ * stack of this user's has sockets bound to that port: see control_door. */
 int driver_bind(struct sock *s, const struct endpoint *local);
 /* listen(2): the app end is an AF_UNIX listener named s->name already. Binds to
  * an ephemeral port if bind() was not called. Again: changes the backlog.

@@ -21,7 +21,7 @@ enum name_kind {
 	NAME_CONTROL = 'c', /* its other one, for requests of other processes */
 	NAME_KEEPER = 'k',  /* see keeper.h; the stack is all zero, sock_id the user */
 	NAME_SPARE = 's',   /* held by the stack that uses a spare set, see privs.h */
-	NAME_PORT = 'p',    /* of no stack: who listens on a port with SO_REUSEPORT */
+	NAME_PORT = 'p',    /* of no stack: who has sockets at a port */
 	NAME_APP = 'a',     /* app end that is bound, listens or connects */
 	NAME_ENGINE = 'e',  /* engine end of a passive connection */
 };

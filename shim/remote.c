@@ -220,6 +220,16 @@ int remote_join(struct sock *s, int fd, const struct stack_key *key)
 	return join(s, fd, &w, &req);
 }
 
+bool remote_port_let_go(int fd, uint16_t port)
+{
+	struct control_request req = {.op = CONTROL_CHECK};
+	struct control_reply r;
+	struct whom w;
+
+	w.len = name_port(port, &w.sun);
+	return ask_whom(&w, &fd, 1, &req, &r) == 0 && r.result == 0;
+}
+
 int remote_join_port(struct sock *s, int fd, uint16_t port)
 {
 	struct control_request req = {0};

@@ -26,6 +26,8 @@ void remote_refresh(struct sock *s, int fd);
  * with this key, or the one whose sockets share the port by SO_REUSEPORT. */
 int remote_join(struct sock *s, int fd, const struct stack_key *key);
 int remote_join_port(struct sock *s, int fd, uint16_t port);
+/* Another stack has sockets at the port: have they ended by now? fd: an app end. */
+bool remote_port_let_go(int fd, uint16_t port);
 
 int remote_bind(struct sock *s, int fd, const struct endpoint *local);
 int remote_listen(struct sock *s, int fd, int backlog);

@@ -300,19 +300,31 @@ void sock_note_bound(struct sock *s)
 
 #define BIND_TRIES 3
 
-/* Where another stack has sockets at the port that share it (SO_REUSEPORT), s becomes
- * one of them; that stack may be gone when it is asked. */
-static int bind_mine(struct sock *s, int fd, const struct endpoint *local)
+/* Another stack has sockets at the port. With SO_REUSEPORT s becomes one of them, if
+ * that stack is still there when it is asked. Else their last holder may have gone
+ * without a word. */
+static int bind_beside(struct sock *s, int fd, const struct endpoint *local)
 {
-	int err = driver_bind(s, local), tries = BIND_TRIES;
+	int err = -EALREADY, tries;
 
-	while (err == -EALREADY && tries--) {
-		if (remote_join_port(s, fd, local->port) == 0)
+	for (tries = 0; err == -EALREADY && tries < BIND_TRIES; tries++) {
+		if (s->opts.reuseport && remote_join_port(s, fd, local->port) == 0)
 			return remote_bind(s, fd, local);
+		if (!s->opts.reuseport && !remote_port_let_go(fd, local->port))
+			break;
 		err = driver_bind(s, local);
 	}
-	if (err)
-		return err == -EALREADY ? -EADDRINUSE : err;
+	return err == -EALREADY ? -EADDRINUSE : err;
+}
+
+static int bind_mine(struct sock *s, int fd, const struct endpoint *local)
+{
+	int err = driver_bind(s, local);
+
+	if (err == -EALREADY)
+		err = bind_beside(s, fd, local);
+	if (err || !sock_is_mine(s))
+		return err;
 	err = sock_name(s, fd);
 	if (err)
 		driver_undo(s);

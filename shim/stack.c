@@ -33,7 +33,7 @@
 #define TCP_HEADER_BYTES 20
 #define TCP_RST 0x04
 #define UPKEEP_US 1000000u
-#define UPKEEP_SOON_US 200000u
+#define UPKEEP_SOON_US 100000u
 
 static uint64_t clock_us(void)
 {
@@ -490,17 +490,18 @@ void binding_free(struct stack *st, struct binding *b)
 static int bind_port(struct stack *st, struct sock *s, const struct endpoint *local,
 		     struct binding *b)
 {
-	int err = 0;
+	bool elsewhere;
+	int err;
 
-	/* Without a name for the port others are refused, as without SO_REUSEPORT. */
-	if (s->opts.reuseport && local->port)
-		err = control_open_door(st, local->port, &b->door);
-	if (err == -EALREADY)
-		return err;
+	/* Without a door others are refused the port, that is all. */
+	elsewhere = local->port &&
+		    control_open_door(st, local->port, &b->door) == -EALREADY;
+	if (elsewhere && s->opts.reuseport)
+		return -EALREADY;
 	err = ports_bind(&st->ports, local, &s->opts, &b->port);
 	if (err == -EADDRINUSE && held_check(st)) /* who had it may be gone */
 		err = ports_bind(&st->ports, local, &s->opts, &b->port);
-	return err;
+	return err == -EADDRINUSE && elsewhere ? -EALREADY : err;
 }
 
 int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)

@@ -43,7 +43,7 @@ struct handle {
 struct binding {
 	struct handle h;
 	struct port *port; /* owned */
-	struct control_door *door; /* SO_REUSEPORT, or NULL */
+	struct control_door *door; /* or NULL */
 };
 
 struct conn;

@@ -406,6 +406,31 @@ def shared():
         os.waitpid(pid, 0)
 
 
+def freed():
+    """When the last process that holds a listener dies, its port is free at once."""
+    for _ in range(5):
+        says, ready = os.pipe()
+
+        def parent():
+            l = listener()
+            pid = child(lambda: (l.fileno(), time.sleep(60)))
+            os.write(ready, b"%d" % pid)
+
+        in_child(parent)
+        holder = int(os.read(says, 10))
+        time.sleep(0.1)
+
+        def rival():
+            with socket.socket() as s:
+                fails(errno.EADDRINUSE, s.bind, ADDR)
+
+        in_child(rival)
+        os.kill(holder, signal.SIGKILL)
+        while os.path.exists(f"/proc/{holder}/fd/0"):
+            time.sleep(0.001)
+        in_child(lambda: listener().close())
+
+
 def without_privileges():
     """A child that has lost what raw sockets need uses its parent's stack."""
     l = listener()
@@ -551,5 +576,5 @@ def killed():
 if __name__ == "__main__":
     signal.alarm(50)
     {f.__name__: f for f in (listens, connects, finishes_connect, options, shuts_down,
-                             per_connection, prefork, cloned, daemon, shared,
+                             per_connection, prefork, cloned, daemon, shared, freed,
                              without_privileges, executed, passed, killed)}[sys.argv[1]]()
