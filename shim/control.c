@@ -70,7 +70,7 @@ static struct sock *identify(const struct stack *st, int fd)
 	socklen_t own_len = sizeof(own_sun), peer_len = sizeof(peer_sun);
 	struct name own, peer;
 	struct sock *s = NULL;
-	bool right;
+	bool right = false;
 
 	if (getpeername(fd, (struct sockaddr *)&peer_sun, &peer_len) == 0 &&
 	    name_decode(&peer_sun, peer_len, &peer) && is_ours(st, &peer, NAME_ENGINE)) {
@@ -218,7 +218,7 @@ static int ask_queue(struct sock *s, const struct message *m, struct control_rep
 /* An unnamed, unconnected app end? */
 static bool is_fresh(int fd)
 {
-	struct sockaddr_un sun;
+	struct sockaddr_un sun = {0};
 	socklen_t len = sizeof(sun), type_len = sizeof(int);
 	int type = 0;
 
