@@ -49,6 +49,9 @@ class Load(threading.Thread):
     def run(self):
         try:
             with socket.create_connection((self.address, 9000), 10) as s:
+                # Who has nothing to send meets no RST.
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
                 while True:
                     text = os.urandom(20000)
                     s.sendall(text)

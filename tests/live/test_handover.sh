@@ -172,6 +172,75 @@ os._exit(0)"
 }
 register "500 MB of Python leave some MB" small
 
+# The ladder is complete before the program ends; the rest goes on without it.
+trace_on_stderr() {
+	export MYTCP_MSL_MS=1500
+	sink
+	echo hello | ours a env MYTCP_TRACE=- nc.openbsd -N "$ADDR_B" 9000 2>ladder
+	finish "$SINK"
+	grep -q 'FIN-WAIT-[12] -> TIME-WAIT' ladder
+	has_background a
+	expect "" "$(ls -l "/proc/$(background a)/fd" | grep ladder)"
+	eventually no_background a
+	fails 1 grep -q CLOSED$ ladder
+}
+register "a trace on standard error ends with the program" trace_on_stderr
+
+trace_in_file() {
+	export MYTCP_MSL_MS=500 MYTCP_TRACE=$PWD/ladder
+	sink
+	echo hello | ours a nc.openbsd -N "$ADDR_B" 9000
+	finish "$SINK"
+	eventually grep -q 'TIME-WAIT -> CLOSED' ladder
+}
+register "a trace in a file goes on" trace_in_file
+
+# The files that it looks at are those of before.
+chrooted() {
+	sink
+	mkdir root
+	ours a python3 -c "
+import os, socket
+s = socket.create_connection(('$ADDR_B', 9000))
+os.chroot('root')
+s.sendall(b'hello')
+os._exit(0)"
+	finish "$SINK"
+	expect hello "$(cat got)"
+	[ "$(awk '/^Pss:/ { print $2 }' "/proc/$(background a)/smaps_rollup")" -lt 4096 ]
+}
+register "from a chroot" chrooted
+
+# ---- where there can be nobody ------------------------------------------------
+
+# alone CMD...: sends a file and exits; what it wrote arrives all the same.
+alone() {
+	data file 3M
+	sink
+	on a "$@" "$MYTCP" python3 -c "
+import socket, sys
+s = socket.create_connection(('$ADDR_B', 9000))
+s.sendall(open('file', 'rb').read())"
+	finish "$SINK"
+	same file got
+	no_background a
+}
+
+first_process() {
+	needs_ours
+	alone unshare --pid --fork
+}
+register "process 1 of a container waits for itself" first_process
+
+no_processes() {
+	needs_ours
+	local user=$((100000 + $$))
+	chmod 755 "$ROOT" "$BUILD" # as it is, but for odd umasks
+	alone setpriv --reuid=$user --regid=$user --clear-groups --inh-caps=+net_raw \
+		--ambient-caps=+net_raw prlimit --nproc=3
+}
+register "who may not fork waits for itself" no_processes
+
 # ---- exec ---------------------------------------------------------------------
 
 # The connection becomes the standard streams of another program.

@@ -386,6 +386,29 @@ static void drain_does_not_wait_for_children(void **state)
 	close(peer);
 }
 
+/* Here nothing can be handed over. */
+static void leaves_only_what_nobody_needs(void **state)
+{
+	struct app a;
+	int peer;
+
+	(void)state;
+	assert_int_equal(driver_start(), 0);
+	driver_leave(LEAVE_EXEC); /* which may fail */
+	assert_true(driver_is_mine());
+	driver_leave(LEAVE_ALONE);
+	assert_false(driver_is_mine());
+
+	a = app_and_peer(&peer);
+	driver_leave(LEAVE_EXEC);
+	driver_leave(LEAVE_ALONE);
+	assert_true(driver_is_mine());
+	send_pattern(a.fd, 0, 10);
+	expect_pattern(peer, 0, 10);
+	app_close(&a);
+	close(peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +423,7 @@ int main(void)
 		cmocka_unit_test(drain_waits_for_the_last_byte),
 		cmocka_unit_test(drain_gives_up_without_progress),
 		cmocka_unit_test(drain_does_not_wait_for_children),
+		cmocka_unit_test(leaves_only_what_nobody_needs),
 		cmocka_unit_test(the_drivers_fds_do_not_count),
 	};
 
