@@ -18,6 +18,11 @@ no_background() {
 	! has_background "$1"
 }
 
+# files_of PID: what its fds are.
+files_of() {
+	find "/proc/$1/fd" -type l -printf '%l\n'
+}
+
 # Its memory is not the program's: there may be a lock in the way.
 own_memory() {
 	data file 3M
@@ -104,7 +109,7 @@ looks() {
 	expect / "$(readlink "/proc/$pid/cwd")"
 	expect "$pid" "$(ps -o sid= -p "$pid" | tr -d ' ')" session
 	expect "?" "$(ps -o tty= -p "$pid" | tr -d ' ')" terminal
-	expect "" "$(ls -l "/proc/$pid/fd" | grep -E 'pipe:|/dev/|'"$PWD")" files
+	expect "" "$(files_of "$pid" | grep -E 'pipe:|/dev/|'"$PWD")" files
 	expect 0000000000001000 "$(awk '/^SigIgn/ { print $2 }' "/proc/$pid/status")" "ignored signals"
 	expect 0000000000000000 "$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status")" "blocked signals"
 	eventually no_background a
@@ -180,7 +185,7 @@ trace_on_stderr() {
 	finish "$SINK"
 	grep -q 'FIN-WAIT-[12] -> TIME-WAIT' ladder
 	has_background a
-	expect "" "$(ls -l "/proc/$(background a)/fd" | grep ladder)"
+	expect "" "$(files_of "$(background a)" | grep ladder)"
 	eventually no_background a
 	fails 1 grep -q CLOSED$ ladder
 }
