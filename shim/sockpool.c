@@ -1,28 +1,42 @@
 /* sockpool.c - owns the memory of all struct sock.
  *
- * They lie in chunks that are mapped once and stay. An id is a generation and
+ * They lie in chunks that are mapped once and stay; when few socks are in use, chunks
+ * without any give their memory back and are cold: all zeroes, free. An id is a generation and
  * the index of the struct, so finding one by its id is an array access. Free
  * ones form a stack whose head carries a tag against ABA. There is no lock:
  * socket(), accept() and close() are called from signal handlers, and a fork()
  * may happen at any point of another thread's work.
  *
- * Invariants: refs is 0 exactly while the struct is on the free stack or in the
- * hands of sock_new(). An id that was once given out never names another sock.
+ * Invariants: refs is 0 exactly while the struct is on the free stack, in a cold chunk, or
+ * in the hands of sock_new() or trim(). cold[k] is not 0 exactly while chunk k is cold:
+ * then it is one more than the highest generation there. An id that was once given out never names another sock.
  */
 #include "inaddr.h"
 #include "sock.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "privs.h"
+
 #define CHUNK_SOCKS 256u
 #define CHUNKS_MAX 4096u
 #define INDEX_BITS 20 /* CHUNK_SOCKS * CHUNKS_MAX */
+/* Chunks that stay, used or not; and which part of the socks that there are is few. */
+#define CHUNKS_KEPT 4u
+#define FEW_PART 4
 
 static _Atomic(struct sock *) chunks[CHUNKS_MAX];
 static atomic_uint chunks_n;
 static _Atomic uint64_t free_head; /* tag << 32 | index + 1; index + 1 of 0: empty */
+
+static _Atomic uint64_t cold[CHUNKS_MAX];
+static atomic_uint hot_n;     /* chunks that are not cold */
+static atomic_uint used_n;    /* socks */
+static atomic_uint trim_below; /* so many in use: see trim() */
+static atomic_bool trimming;
 
 static struct sock *by_index(uint32_t index)
 {
@@ -55,8 +69,40 @@ static struct sock *pop(void)
 	return s;
 }
 
-/* Adds a chunk, and returns one of its socks; the others go to the free stack.
- * Who loses a race for a chunk number helps to count it and tries the next. */
+/* The socks of chunk k are as new but for their generation. Returns one of them; the
+ * others go to the free stack. */
+static struct sock *take_chunk(struct sock *chunk)
+{
+	unsigned i;
+
+	atomic_store(&trim_below,
+		     (atomic_fetch_add(&hot_n, 1) + 1) * CHUNK_SOCKS / FEW_PART);
+	for (i = 1; i < CHUNK_SOCKS; i++)
+		push(&chunk[i]);
+	return &chunk[0];
+}
+
+static struct sock *warm_up(void)
+{
+	unsigned n = atomic_load(&chunks_n), k, i;
+
+	for (k = 0; k < n && atomic_load(&hot_n) < n; k++) {
+		uint64_t was = atomic_load(&cold[k]) ? atomic_exchange(&cold[k], 0) : 0;
+		struct sock *chunk = atomic_load(&chunks[k]);
+
+		if (!was)
+			continue;
+		for (i = 0; i < CHUNK_SOCKS; i++) {
+			chunk[i].index = k * CHUNK_SOCKS + i;
+			chunk[i].generation = (uint32_t)(was - 1);
+		}
+		return take_chunk(chunk);
+	}
+	return NULL;
+}
+
+/* Adds a chunk. Who loses a race for a chunk number helps to count it and tries the
+ * next. */
 static struct sock *grow(void)
 {
 	const size_t size = CHUNK_SOCKS * sizeof(struct sock);
@@ -82,9 +128,61 @@ static struct sock *grow(void)
 			k++;
 	}
 	atomic_compare_exchange_strong(&chunks_n, &(unsigned){k}, k + 1);
-	for (i = 1; i < CHUNK_SOCKS; i++)
-		push(&chunk[i]);
-	return &chunk[0];
+	return take_chunk(chunk);
+}
+
+/* All of chunk k is in the caller's hands. */
+static void cool_down(unsigned k)
+{
+	struct sock *chunk = atomic_load(&chunks[k]);
+	uint64_t highest = 0;
+	unsigned i;
+
+	for (i = 0; i < CHUNK_SOCKS; i++)
+		if (chunk[i].generation > highest)
+			highest = chunk[i].generation;
+	madvise(chunk, CHUNK_SOCKS * sizeof(struct sock), MADV_DONTNEED);
+	atomic_fetch_sub(&hot_n, 1);
+	atomic_store(&cold[k], highest + 1);
+}
+
+/* Takes the whole free stack, and puts back all but what makes whole chunks. */
+static void trim(void)
+{
+	static uint16_t free_n[CHUNKS_MAX];
+	uint64_t head = atomic_load(&free_head);
+	unsigned n = atomic_load(&chunks_n), k;
+	uint32_t at, next;
+
+	while (!atomic_compare_exchange_weak(&free_head, &head, ((head >> 32) + 1) << 32))
+		;
+	memset(free_n, 0, sizeof(free_n));
+	for (at = (uint32_t)head; at; at = atomic_load(&by_index(at - 1)->next_free))
+		free_n[(at - 1) / CHUNK_SOCKS]++;
+	for (k = 0; k < CHUNKS_KEPT; k++)
+		free_n[k] = 0;
+	for (at = (uint32_t)head; at; at = next) {
+		next = atomic_load(&by_index(at - 1)->next_free);
+		if (free_n[(at - 1) / CHUNK_SOCKS] < CHUNK_SOCKS)
+			push(by_index(at - 1));
+	}
+	for (k = CHUNKS_KEPT; k < n; k++)
+		if (free_n[k] == CHUNK_SOCKS)
+			cool_down(k);
+	/* Where socks in use are all over the place, not for each of them. */
+	atomic_store(&trim_below, atomic_load(&used_n) / 2);
+}
+
+static void trim_if_few(unsigned used)
+{
+	int saved = errno;
+
+	if (used >= atomic_load(&trim_below) || atomic_load(&hot_n) <= CHUNKS_KEPT ||
+	    atomic_load(&privs_confined) || atomic_exchange(&trimming, true))
+		return;
+	trim();
+	atomic_store(&trimming, false);
+	errno = saved;
 }
 
 void sock_renew_id(struct sock *s)
@@ -98,9 +196,12 @@ struct sock *sock_new(int family)
 	struct sock *s = pop();
 
 	if (!s)
+		s = warm_up();
+	if (!s)
 		s = grow();
 	if (!s)
 		return NULL;
+	atomic_fetch_add(&used_n, 1);
 	memset((char *)s + offsetof(struct sock, id), 0,
 	       sizeof(*s) - offsetof(struct sock, id));
 	s->family = family;
@@ -129,8 +230,10 @@ bool sock_try_get(struct sock *s)
 
 void sock_put(struct sock *s)
 {
-	if (atomic_fetch_sub(&s->refs, 1) == 1)
-		push(s);
+	if (atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	push(s);
+	trim_if_few(atomic_fetch_sub(&used_n, 1) - 1);
 }
 
 struct sock *sock_by_id(uint64_t id)
