@@ -198,6 +198,10 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 
 	if (t && is_too_far(t, flow, pkt))
 		return DROP_TTL;
+	if (t && syncookie_instead(t, s, now_us)) {
+		tcb_fail(t, 0, now_us);
+		t = NULL;
+	}
 	if (t && pkt->ask && others_decide(t, s) &&
 	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow, pkt->ifindex)))
 		return DROP_ASK;

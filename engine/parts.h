@@ -69,8 +69,11 @@ void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
 /* May s acknowledge a cookie? */
 bool syncookie_expected(const struct engine *e, const struct segment *s,
 			uint64_t now_us);
-/* If it does, the child that could have existed since the SYN comes into being
- * and gets the segment. */
+/* Of two copies of a SYN the first was answered with a cookie, and the second, for which
+ * there was room, has become t, in SYN-RECEIVED. Does the peer acknowledge the cookie? */
+bool syncookie_instead(const struct tcb *t, const struct segment *s, uint64_t now_us);
+/* If s acknowledges a cookie, the child that could have existed since the SYN comes
+ * into being and gets the segment. */
 enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 			    const struct flow *flow, const struct segment *s,
 			    uint64_t now_us);

@@ -139,6 +139,13 @@ static struct segment remembered_syn(const struct engine *e, const struct segmen
 	return syn;
 }
 
+bool syncookie_instead(const struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	return t->state == TCPS_SYN_RECEIVED && t->listener && s->flags & SEG_ACK &&
+	       s->ack != t->snd.iss + 1 && syncookie_expected(t->e, s, now_us) &&
+	       cookie_valid(t->e, &t->node.flow, s->seq - 1, s->ack - 1, now_us);
+}
+
 enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 			    const struct flow *flow, const struct segment *s,
 			    uint64_t now_us)

@@ -310,6 +310,42 @@ static void when_the_queue_is_full(void **state)
 	is_accepted(h);
 }
 
+/* Two copies of a SYN: a cookie answers the first, and for the second there is room. The
+ * peer acknowledges whichever answer comes first. As in Linux, both are good. */
+static void room_for_the_second_copy(void **state)
+{
+	for (int cookie_first = 0; cookie_first < 2; cookie_first++) {
+		struct harness *h = with_cookies(state, 1, false);
+		uint32_t cookie;
+
+		assert_int_equal(flood(h, 5), DROP_NONE);
+		h->remote.port = 6000;
+		ask(h);
+		cookie = h->peers[6000].iss;
+		h->remote.port = 10002;
+		inject(h, ACK, 1, 1, WND, 0);
+		assert_non_null(tcp_accept(h->listener, h));
+		h->remote.port = 6000;
+		inject(h, SYN, 0, 0, WND, 0);
+		expect(h, SYN | ACK, 0, 1, 0);
+		assert_int_not_equal(h->peers[6000].iss, cookie);
+		h->ask = true; /* that is no other stack's */
+		if (cookie_first)
+			h->peers[6000].iss = cookie;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 100), DROP_NONE);
+		is_accepted(h);
+		forget(h);
+		assert_int_equal(app_read(h, 1000), 100);
+		assert_int_equal(engine_stats(h->e)->half_open, 4);
+		assert_int_equal(engine_stats(h->e)->cookies_taken, cookie_first);
+		/* Anything else is refused. */
+		h->ask = false;
+		h->remote.port = 10003;
+		assert_int_equal(inject(h, ACK, 1, 4711, WND, 0), DROP_ACK_FUTURE);
+		expect_reset(h, 4711);
+	}
+}
+
 /* Without cookies: dropped beyond the backlog, or beyond three quarters of
  * max_syn_backlog; the total of all listeners is limited too. */
 static void limits_without_cookies(void **state)
@@ -419,6 +455,7 @@ int main(void)
 		TEST(options_in_the_timestamp), TEST(without_timestamps_no_options),
 		TEST(mss_rounds_down), TEST(lifetime), TEST(secrets_change),
 		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),
+		TEST(room_for_the_second_copy),
 		TEST(limits_without_cookies), TEST(accept_queue_full),
 		TEST(abort_on_overflow), TEST(path_is_asked_for),
 		TEST(no_cookie_after_time_wait),
