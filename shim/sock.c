@@ -96,6 +96,22 @@ static void remember_inode(struct sock *s, int fd)
 		atomic_store(&s->ino, st.st_ino);
 }
 
+/* A kernel may be without; then socket() is where programs find out. */
+static bool has_ipv6(void)
+{
+	static atomic_bool known;
+	int fd;
+
+	if (atomic_load(&known))
+		return true;
+	fd = real()->socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno != EAFNOSUPPORT; /* the rest is for the real call to say */
+	real()->close(fd);
+	atomic_store(&known, true);
+	return true;
+}
+
 int sock_socket(int domain, int type)
 {
 	struct sock *s;
@@ -103,6 +119,8 @@ int sock_socket(int domain, int type)
 
 	if (!fdtab_is_mine())
 		return -ENOBUFS; /* vfork: the table is the parent's */
+	if (domain == AF_INET6 && !has_ipv6())
+		return -EAFNOSUPPORT;
 	err = driver_start();
 	if (err && !driver_parent())
 		return err;

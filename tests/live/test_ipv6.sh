@@ -398,3 +398,31 @@ trace_addresses() {
 	grep -E "CLOSED -> SYN-SENT +\(\[fe80::[0-9a-f:]+%[0-9]+\]:[0-9]+ > " trace2
 }
 register "addresses in the trace" trace_addresses
+
+# As on a kernel booted with ipv6.disable=1: socket() says that there is none.
+no_ipv6() {
+	cat >without.py <<-'END'
+		import ctypes, errno, socket, struct, sys
+		# The system call's number, its first argument: socket(AF_INET6, ...) gives EAFNOSUPPORT.
+		code = [(0x20, 0, 0, 0), (0x15, 0, 3, 41), (0x20, 0, 0, 16), (0x15, 0, 1, socket.AF_INET6),
+		        (0x06, 0, 0, 0x50000 | errno.EAFNOSUPPORT), (0x06, 0, 0, 0x7fff0000)]
+		filters = b"".join(struct.pack("HBBI", *c) for c in code)
+		program = struct.pack("HxxxxxxP", len(code), ctypes.cast(filters, ctypes.c_void_p).value)
+		libc = ctypes.CDLL(None, use_errno=True)
+		assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program) == 0
+		for _ in 1, 2:
+		    try:
+		        socket.socket(socket.AF_INET6)
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		s = socket.create_connection((sys.argv[1], 9000))
+		s.sendall(b"hello")
+		s.shutdown(socket.SHUT_WR)
+		print(s.recv(5))
+	END
+	[ "$(uname -m)" = x86_64 ] || exit 77
+	start on b python3 "$LIVE/aecho.py" server 9000
+	wait_port 9000
+	expect "EAFNOSUPPORT EAFNOSUPPORT b'hello'" "$(ours a python3 without.py $ADDR_B | xargs -d '\n')"
+}
+register "a kernel without IPv6" no_ipv6
