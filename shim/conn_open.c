@@ -210,6 +210,7 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
 		conn_connect_failed(c, 0);
 		return connect_errno(err);
 	}
+	atomic_store(&s->opening, 1);
 	atomic_store(&s->state, SOCK_CONNECTING);
 	if (tcp_syn_waits(c->tcb))
 		conn_open_fast(c);

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -158,8 +159,19 @@ static int64_t send_timeout_ms(int fd)
 	return (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
 }
 
-/* Sleeps until the attempt has ended. A signal ends it with EINTR whether or not
- * its handler has SA_RESTART: only the kernel knows that. */
+/* As long as no signal comes, or only signals whose handlers have SA_RESTART: this
+ * futex call goes on after them, as connect() does. It is a point of cancellation. */
+static int sleep_opening(struct sock *s)
+{
+	int type, err;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	err = futex_wait(&s->opening, 1);
+	pthread_setcanceltype(type, NULL);
+	return err;
+}
+
+/* Sleeps until the attempt has ended. With SO_SNDTIMEO every signal ends it. */
 static int wait_outcome(struct sock *s, int fd)
 {
 	int64_t timeout = send_timeout_ms(fd), end = now_ms() + timeout, left = -1;
@@ -167,10 +179,18 @@ static int wait_outcome(struct sock *s, int fd)
 	int err;
 
 	while ((err = outcome(s, fd)) == -EALREADY) {
+		if (atomic_load(&s->state) == SOCK_FRESH) { /* undone by another thread */
+			err = sock_take_err(s, fd, 0);
+			return err ? -err : -ECONNABORTED;
+		}
 		if (timeout >= 0) {
 			left = end - now_ms();
 			if (left <= 0)
 				return -EINPROGRESS;
+		} else if (sock_is_mine(s) && atomic_load(&s->opening)) {
+			if (sleep_opening(s) != 0)
+				return -EINTR;
+			continue;
 		}
 		if (poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) < 0)
 			return -errno;
@@ -244,8 +264,9 @@ int sock_connect(struct sock *s, int fd, const struct sockaddr *addr,
 		return is_idle(s) ? 0 : sock_undo(s, fd);
 	if (atomic_load(&s->connecting)) {
 		err = outcome(s, fd);
-		return err == -EALREADY && !sock_nonblocking(fd)
-			       ? wait_outcome(s, fd) : err;
+		if (err == -EALREADY && !sock_nonblocking(fd))
+			err = wait_outcome(s, fd);
+		return err == -EINPROGRESS ? -EALREADY : err;
 	}
 	return start(s, fd, (struct sockaddr *)&to, len, sock_nonblocking(fd));
 }

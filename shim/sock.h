@@ -96,8 +96,8 @@ struct sock {
 	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT or
 				 SO_OOBINLINE is set on the app end */
 	atomic_bool more;     /* app: MSG_MORE with the last call that sent */
-	atomic_uint opening;  /* futex; driver: 1 while Fast Open lets the app write
-				 before the connection is there */
+	atomic_uint opening;  /* futex; driver: 1 while it connects, also when Fast Open
+				 lets the app write before the connection is there */
 	atomic_uint lingering; /* futex; driver: a close() may wait while it is 1 */
 	atomic_uint fds;      /* fdtab: entries in the fd table */
 	_Atomic ino_t ino;    /* app: inode of the app end */

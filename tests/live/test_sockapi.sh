@@ -42,7 +42,14 @@ over_loopback() {
 }
 register "as the kernel's, on loopback" over_loopback 300
 
+# Frames to these go nowhere: connect() waits for as long as it is allowed to.
+silent_neighbours() {
+	ip -n "$A" neighbour add "${ADDR_B%.*}.99" lladdr 02:00:00:00:00:99 nud permanent dev va
+	ip -n "$A" neighbour add "${ADDR6_B%:*}:99" lladdr 02:00:00:00:00:99 nud permanent dev va
+}
+
 over_a_link() {
+	silent_neighbours
 	same_answers "$ADDR_A" "$ADDR_B"
 }
 register "as the kernel's, across a link" over_a_link 300
@@ -53,6 +60,7 @@ over_loopback6() {
 register "as the kernel's, on loopback, IPv6" over_loopback6 300
 
 over_a_link6() {
+	silent_neighbours
 	same_answers "$ADDR6_A" "$ADDR6_B"
 }
 register "as the kernel's, across a link, IPv6" over_a_link6 300

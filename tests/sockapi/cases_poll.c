@@ -177,10 +177,10 @@ CASE(epoll_edge)
 	R(add(ep, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, 1));
 	EP(ep, 0);
 	peer_send("x");
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	peer_send("y");
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	await(fd, POLLIN);
 	B(fd, 1, 0);
@@ -188,17 +188,17 @@ CASE(epoll_edge)
 	B(fd, 100, 0);
 	EP(ep, 20);
 	R(mod(ep, fd, EPOLLIN | EPOLLOUT | EPOLLET, 2));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	R(write(fd, "z", 1));
 	peer_says(1);
 	ALLOW(MORE_EDGES);
 	EP(ep, 20);
 	peer_shutdown(SHUT_WR);
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	R(shutdown(fd, SHUT_WR));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	ALLOW(MORE_EDGES);
 	EP(ep, 40);
 }
@@ -213,7 +213,7 @@ CASE(epoll_edge_of_room)
 	EP(ep, 0);
 	R(send(fd, "x", 1, MSG_DONTWAIT));
 	R(peer_recv(n) == (long)n);
-	EP(ep, 1000);
+	EP(ep, 3000);
 	R(send(fd, "x", 1, MSG_DONTWAIT));
 	peer_says(1);
 	ALLOW(MORE_EDGES);
@@ -226,15 +226,15 @@ CASE(epoll_oneshot)
 
 	R(add(ep, fd, EPOLLIN | EPOLLONESHOT, 1));
 	peer_send("x");
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 0);
 	peer_send("y");
 	EP(ep, 40);
 	R(mod(ep, fd, EPOLLIN | EPOLLONESHOT, 2));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 0);
 	R(mod(ep, fd, EPOLLIN | EPOLLET | EPOLLONESHOT, 3));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 0);
 }
 
@@ -288,7 +288,7 @@ CASE(epoll_nested)
 	R(add(out, in, EPOLLIN, 2));
 	EP(out, 0);
 	peer_send("x");
-	EP(out, 1000);
+	EP(out, 3000);
 	P(in, 0);
 	EP(in, 0);
 	B(fd, 1, 0);
@@ -335,7 +335,7 @@ CASE(epoll_after_close)
 	R(add(ep, fd, EPOLLIN, 2));
 	EP(ep, 0);
 	peer_send("x");
-	EP(ep, 1000);
+	EP(ep, 3000);
 	R(dup2(0, fd));
 	EP(ep, 20);
 }
@@ -347,13 +347,13 @@ CASE(epoll_before_connect)
 	R(add(ep, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, 1));
 	EP(ep, 0);
 	R(to(fd, peer_listen()));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 40);
 	peer_accept();
 	peer_send("x");
-	EP(ep, 1000);
+	EP(ep, 3000);
 	peer_close();
-	EP(ep, 1000);
+	EP(ep, 3000);
 }
 
 CASE(epoll_listener)
@@ -363,7 +363,7 @@ CASE(epoll_listener)
 	R(add(ep, fd, EPOLLIN | EPOLLOUT, 1));
 	EP(ep, 0);
 	peer_connect(NULL, port_of(fd));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	R(accept(fd, NULL, NULL) >= 0);
 	EP(ep, 0);
 	R(close(fd));
@@ -376,10 +376,10 @@ CASE(epoll_edge_of_a_listener)
 
 	R(add(ep, fd, EPOLLIN | EPOLLET, 1));
 	peer_connect(NULL, port_of(fd));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	peer_connect(NULL, port_of(fd));
-	EP(ep, 1000);
+	EP(ep, 3000);
 	EP(ep, 20);
 	R(accept(fd, NULL, NULL) >= 0);
 	EP(ep, 20);
@@ -440,7 +440,7 @@ CASE(poll_low_water)
 	B(fd, 2, MSG_DONTWAIT);
 	peer_send("efg");
 	P(fd, POLLIN);
-	EP(ep, 1000);
+	EP(ep, 3000);
 	B(fd, 100, 0);
 	peer_send("ab");
 	settle();

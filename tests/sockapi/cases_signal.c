@@ -142,6 +142,29 @@ CASE(eintr_connect)
 	}
 }
 
+static void shut_both(void *arg)
+{
+	shutdown((long)arg, SHUT_RDWR);
+}
+
+CASE(restart_connect)
+{
+	struct addr a = silent();
+	int fd, restart;
+
+	if (on_loopback())
+		return;
+	for (restart = 0; restart < 2; restart++) {
+		fd = tcp(0);
+		signals = 0;
+		signal_later(40, restart);
+		later(200, shut_both, (void *)(long)fd);
+		R(connect(fd, &a.sa, a.len));
+		LOG("%d signal", (int)signals);
+		usleep(250000);
+	}
+}
+
 CASE(eintr_poll)
 {
 	int fd = joined(), ep = epoll_create1(0), restart;

@@ -51,6 +51,20 @@ CASE(shutdown_wakes_a_writer)
 	R(send(fd, buf, 10, 0));
 }
 
+CASE(shutdown_wakes_connect)
+{
+	struct addr a = silent();
+	int fd = tcp(0);
+
+	if (on_loopback())
+		return;
+	later(100, shut_both, (void *)(long)fd);
+	R(connect(fd, &a.sa, a.len));
+	E(fd);
+	P(fd, 0);
+	R(to(fd, peer_listen()));
+}
+
 CASE(shutdown_wakes_accept)
 {
 	int fd = listener(0);
