@@ -305,6 +305,8 @@ static int set_int(struct sock *s, int fd, const struct option *o, const void *v
 	int v, err = o->kind == OPT_BYTE ? optval_get_byte(fd, val, len, &v)
 					 : optval_get_int(fd, val, len, &v);
 
+	if (!err && o->not_empty && !len)
+		err = -EINVAL;
 	if (err)
 		return err;
 	if (o->kind == OPT_BOOL)

@@ -189,3 +189,34 @@ mtu_shrinks() {
 	same www/file got
 }
 sides "the MTU shrinks" mtu_shrinks 60
+
+# What a listener has been told holds from the SYN,ACK on.
+marks_of_a_listener() {
+	cat >marks.py <<-END
+		import socket
+		l = socket.create_server(("", 9000))
+		l.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x28)
+		l.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 33)
+		s, _ = l.accept()
+		s.sendall(b"as the listener")
+		s.recv(100)
+		s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
+		s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 44)
+		s.sendall(b"as told since")
+	END
+	start ours b python3 marks.py
+	wait_port 9000 b
+	capture a pcap
+	on a python3 -c "
+import socket
+s = socket.create_connection(('$ADDR_B', 9000))
+assert s.recv(100) == b'as the listener'
+s.sendall(b'go on')
+assert s.recv(100) == b'as told since'"
+	capture_end
+	fields pcap "ip.src == $ADDR_B && tcp.flags.syn == 1" ip.dsfield ip.ttl >syn
+	expect "0x28 33" "$(cat syn)" "SYN,ACK"
+	expect "0x28 33" "$(fields pcap "ip.src == $ADDR_B && tcp.len == 15" ip.dsfield ip.ttl)"
+	expect "0x10 44" "$(fields pcap "ip.src == $ADDR_B && tcp.len == 13" ip.dsfield ip.ttl)"
+}
+register "IP_TOS and IP_TTL of a listener, from the SYN,ACK on" marks_of_a_listener

@@ -489,7 +489,7 @@ CASE(backlog)
 			fds[k] = tcp(SOCK_NONBLOCK);
 			connect_to(fds[k], &a);
 			open += await_ms(fds[k], POLLOUT, 100);
-			usleep(5000);
+			usleep(30000);
 		}
 		while (accept(fd, NULL, NULL) >= 0)
 			accepted++;

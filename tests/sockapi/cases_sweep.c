@@ -7,6 +7,7 @@
 #define REFUSED_OPTIONS \
 	"refused: IP_OPTIONS, IPsec policies of a socket, TCP_MD5SIG, TCP_REPAIR, " \
 	"TCP_FASTOPEN_KEY, SO_ATTACH_FILTER and its like, SO_ZEROCOPY"
+#define NOT_HERE "Addresses that are not this host's (IP_TRANSPARENT)"
 
 static const struct {
 	int level, names;
@@ -62,10 +63,18 @@ static bool is_refused(int level, int name)
 	};
 	unsigned i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < sizeof(those) / sizeof(those[0]); i++)
 		if (level == those[i][0] && name == those[i][1])
 			return true;
 	return false;
+}
+
+static void allow_refusal(int level, int name)
+{
+	if (is_refused(level, name))
+		ALLOW(REFUSED_OPTIONS);
+	if (is(level, name, SOL_IP, IP_TRANSPARENT))
+		ALLOW(NOT_HERE);
 }
 
 static void get(int fd, int level, int name)
@@ -114,8 +123,7 @@ static void set_values(int fd, int level, int name)
 		if (getsockopt(fd, level, name, &is, &len) == 0 && !varies(level, name))
 			say(" %d", is);
 	}
-	if (is_refused(level, name))
-		ALLOW(REFUSED_OPTIONS);
+	allow_refusal(level, name);
 	say_end();
 }
 
@@ -140,8 +148,7 @@ static void set_lengths(int fd, int level, int name)
 		setsockopt(fd, level, name, i < 2 ? NULL : (void *)8, i % 2 ? 16 : 4);
 		say(" %s", errno_name(errno));
 	}
-	if (is_refused(level, name))
-		ALLOW(REFUSED_OPTIONS);
+	allow_refusal(level, name);
 	say_end();
 }
 
