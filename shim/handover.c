@@ -73,7 +73,7 @@ static int fork_again(void *arg)
 {
 	struct handover *h = arg;
 
-	h->forked = syscall(SYS_clone, 0, 0, 0, 0, 0);
+	h->forked = syscall(SYS_clone, CLONE_UNTRACED, 0, 0, 0, 0);
 	if (h->forked == 0)
 		go_on(h);
 	if (h->forked < 0)
@@ -83,7 +83,8 @@ static int fork_again(void *arg)
 
 /* ---- the parent ------------------------------------------------------------------ */
 
-/* No exit signal: only __WALL finds such a child. */
+/* No exit signal: only __WALL finds such a child. A tracer of the program's (strace(1)
+ * with -f) is not to wait for what it leaves behind. */
 static int fork_twice(struct handover *h)
 {
 	char *stack = malloc(STACK_BYTES);
@@ -92,7 +93,7 @@ static int fork_twice(struct handover *h)
 	if (!stack)
 		return -ENOMEM;
 	h->forked = -ECHILD;
-	between = clone(fork_again, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, h);
+	between = clone(fork_again, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_UNTRACED, h);
 	if (between < 0)
 		h->forked = -errno;
 	while (between > 0 && waitpid(between, NULL, __WALL) < 0 && errno == EINTR)
