@@ -124,8 +124,9 @@ int diag_listeners(struct link *l, const struct endpoint *local, bool v6only)
 						  .v6only = v6only, .own = true});
 }
 
-/* Asks for the exact flow. 1: a socket that is no guard of ours has it; 0; or a
- * negative errno. */
+/* Asks for the exact flow. 1: a socket that is no guard of ours has it, or none, so that
+ * the kernel itself refuses what comes (our guard is at another address, or another
+ * device's); 0: our guard; or a negative errno. */
 static int find_owner(struct link *l, const struct flow *f)
 {
 	int err, family = addr_family(&f->local.addr);
@@ -145,7 +146,7 @@ static int find_owner(struct link *l, const struct flow *f)
 		q.r.id.idiag_if = addr_scope(&f->remote.addr);
 	err = netlink_ask(&l->diag, &q.h, &answer);
 	if (err < 0)
-		return err == -ENOENT ? 0 : err;
+		return err == -ENOENT ? 1 : err; /* the kernel answers by itself */
 	if (answer.msg.nlmsg_len < NLMSG_LENGTH(sizeof(d)))
 		return -EBADMSG;
 	memcpy(&d, NLMSG_DATA(&answer.msg), sizeof(d));

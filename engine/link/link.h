@@ -110,10 +110,11 @@ int link_send(struct link *l, const struct engine_pkt_out *pkts, int n);
 int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
 	       struct ip_addr *src, struct tcp_path *path);
 
-/* Does a kernel TCP socket that is not one of our guards own this flow (asked
- * through sock_diag for the exact 4-tuple)? It may be a connection (TIME-WAIT
- * and SYN-RECEIVED included) or a listener that would answer a SYN of it.
- * 1, 0, or a negative errno. Connections bound to a device are found only while
+/* Is it not ours to refuse this flow's segments? So it is if a kernel TCP socket that is no
+ * guard of ours owns the flow (asked through sock_diag for the exact 4-tuple): a
+ * connection (TIME-WAIT and SYN-RECEIVED included), or a listener that would answer a
+ * SYN; or no socket does, so that the kernel refuses them itself; or if another stack has
+ * the port, too. 1, 0, or a negative errno. Connections bound to a device are found only while
  * a packet of the flow is among those link_recv() returned last. */
 int link_kernel_owns(struct link *l, const struct flow *f);
 

@@ -89,7 +89,7 @@ trace_from_chroot() {
 	mkdir jail
 	chmod 700 .
 	(
-		cd jail
+		cd jail || exit
 		$EXEC ip netns exec "$A" "$MYTCP" --trace="$OLDPWD/ladder" \
 			python3 "$LIVE/drop.py" chroot,uid client "$SRV" 9000
 	)

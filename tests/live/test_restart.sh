@@ -56,10 +56,10 @@ one_port() {
 	start ours a python3 "$LIVE/from_port.py" 2020 "$ADDR_B" 9001 9002 <&7 >first
 	eventually grep -q connected first
 	echo go | ours a python3 "$LIVE/from_port.py" 2020 "$ADDR_B" 9003 >second
-	grep -q done second
+	grep -qx 'done' second
 	echo go >&7
 	finish "$STARTED"
-	grep -q done first
+	grep -qx 'done' first
 }
 register "two processes, three connections, one port" one_port
 
