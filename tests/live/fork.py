@@ -4,9 +4,11 @@
 Server and client are both here, on the loopback, so that it runs on the kernel's TCP
 as well and must do the same there.
 """
+import array
 import ctypes
 import errno
 import os
+import resource
 import select
 import signal
 import socket
@@ -544,6 +546,67 @@ def passed():
         assert c.recv(1) == b"" and c2.recv(1) == b""
 
 
+def received():
+    """SCM_RIGHTS looked at first, cut short, several in one message, sent to oneself."""
+    s, c = pair()
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def known(fd):
+        with socket.socket(fileno=fd) as got:
+            assert got.family == socket.AF_INET
+            assert c.getsockname() in (got.getsockname(), got.getpeername())
+            assert tcp_state(got) == 1
+
+    def take():
+        for flags in socket.MSG_PEEK, 0:
+            assert take_fds(4, flags) == 2
+        assert take_fds(1, 0) >= 1  # and what the padding has room for
+
+    def take_fds(n, flags):
+        room = socket.CMSG_SPACE(4 * n)
+        fds = array.array("i")
+        for _, _, data in there.recvmsg(10, room, flags)[1]:
+            fds.frombytes(data[: len(data) - len(data) % 4])
+        for fd in fds:
+            known(fd)
+        return len(fds)
+
+    for run in in_child, lambda f: f():
+        socket.send_fds(here, [b"x"], [s.fileno(), c.fileno()])
+        socket.send_fds(here, [b"x"], [c.fileno(), s.fileno(), s.fileno()])
+        run(take)
+    s.sendall(b"hello")
+    assert receive(c, 5) == b"hello"
+
+
+def without_fds():
+    """A child at its limit of open files can still ask and shut down, or is told why
+    not; it loses nothing."""
+    s, c = pair()
+
+    def poor():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (s.fileno() + 2, 50))
+        spare = []
+        try:
+            while True:
+                spare.append(os.dup(0))
+        except OSError as e:
+            assert e.errno == errno.EMFILE
+        try:
+            s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        except OSError as e:
+            assert e.errno == errno.ENOBUFS
+        assert s.getpeername() == c.getsockname()
+        s.sendall(receive(s, 5))
+        s.shutdown(socket.SHUT_WR)
+
+    pid = child(poor)
+    s.close()
+    c.sendall(b"hello")
+    assert receive(c, 5) == b"hello" and c.recv(1) == b""
+    join(pid)
+
+
 def killed():
     """The children of a process that was killed get no clean end of file. (The kernel's
     TCP lives on, so this is for ours alone.)"""
@@ -577,4 +640,5 @@ if __name__ == "__main__":
     signal.alarm(50)
     {f.__name__: f for f in (listens, connects, finishes_connect, options, shuts_down,
                              per_connection, prefork, cloned, daemon, shared, freed,
-                             without_privileges, executed, passed, killed)}[sys.argv[1]]()
+                             without_privileges, executed, passed, received,
+                             without_fds, killed)}[sys.argv[1]]()

@@ -6,7 +6,8 @@ fork_case() {
 	ours a python3 "$LIVE/fork.py" "$CASE"
 }
 for c in listens connects finishes_connect options shuts_down per_connection prefork \
-	cloned daemon shared freed without_privileges executed passed; do
+	cloned daemon shared freed without_privileges executed passed received \
+	without_fds; do
 	eval "fork_$c() { fork_case $c; }"
 	register "sockets of another process: $c" fork_$c 60
 done
