@@ -93,7 +93,7 @@ static void inherit(const struct sock *listener, int listen_fd, struct sock *s,
 		    int fd)
 {
 	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT,
-				   SO_OOBINLINE};
+				   SO_OOBINLINE, SO_PEEK_OFF};
 	unsigned i;
 
 	sock_opts_inherit(s, listener);

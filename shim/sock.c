@@ -166,7 +166,7 @@ int sock_name(struct sock *s, int fd)
 static void copy_file_state(int from, int to)
 {
 	static const int opts[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT,
-				   SO_OOBINLINE};
+				   SO_OOBINLINE, SO_PEEK_OFF};
 	struct f_owner_ex owner;
 	unsigned i;
 

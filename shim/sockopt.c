@@ -120,6 +120,7 @@ void sock_opts_inherit(struct sock *s, const struct sock *listener)
 {
 	s->opts = listener->opts;
 	s->opts.tcp.defer_accept_s = 0;
+	s->opts.tcp.fastopen_queue = 0;
 	s->kept = listener->kept;
 	forget(&s->kept, SOL_SOCKET, SO_PRIORITY);
 	sock_use_scope(s, &s->local.addr);
@@ -277,8 +278,8 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val,
 	return optval_put_int(fd, load(s, o), val, len);
 }
 
-static int set_native(struct sock *s, int level, int name, const void *val,
-		      socklen_t len)
+int sockopt_set_native(struct sock *s, int level, int name, const void *val,
+		       socklen_t len)
 {
 	const struct native_option native = native_option(s, level, name);
 	int err = native_setsockopt(&native, val, len);
@@ -325,7 +326,7 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 	if ((int)len < 0)
 		return -EINVAL;
 	if (!o || o->kind == OPT_CONST || (o->kind == OPT_OWN && !o->set))
-		return set_native(s, level, name, val, len);
+		return sockopt_set_native(s, level, name, val, len);
 	if (is_the_stacks(o) && remote_can(s) &&
 	    (err = tell_stack(s, fd, o, val, len)) != -ESRCH)
 		return err;

@@ -82,6 +82,10 @@ const struct engine_config *sockopt_engine_config(void);
 /* IP_MTU and IPV6_MTU. */
 int sockopt_get_mtu(struct sock *s, int fd, void *val, socklen_t *len);
 
+/* Sets an option as one without a row. */
+int sockopt_set_native(struct sock *s, int level, int name, const void *val,
+		       socklen_t len);
+
 static inline int sockopt_clamp(int v, int min, int max)
 {
 	return v < min ? min : v > max ? max : v;

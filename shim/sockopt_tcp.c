@@ -208,6 +208,17 @@ static int set_fastopen(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
+static int set_no_cookie(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	if (!is_unused(s) && atomic_load(&s->state) != SOCK_LISTENING)
+		return -EINVAL;
+	return sockopt_set_native(s, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, val, len);
+}
+
 /* ---- times ------------------------------------------------------------------ */
 
 #define FIN_TIMEOUT_MAX_S 120
@@ -299,6 +310,7 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_LINGER2, get_linger2, set_linger2),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN, get_fastopen, set_fastopen),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
+	OWN(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, NULL, set_no_cookie),
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
 	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
 	OWN(IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_notsent_lowat, set_notsent_lowat),
