@@ -65,12 +65,14 @@ static int enter_seccomp(unsigned long mode, unsigned long program)
 	if (strict)
 		real_only = true;
 	r = real()->prctl(PR_SET_SECCOMP, mode, program, 0, 0);
-	if (r == 0 && !driver_is_mine())
+	if (r != 0) {
+		if (strict)
+			real_only = false;
+		return r;
+	}
+	privs_confine(); /* first: from now on nobody asks for the pid */
+	if (!driver_is_mine())
 		driver_confine();
-	if (r == 0)
-		privs_confine();
-	else if (strict)
-		real_only = false;
 	return r;
 }
 
