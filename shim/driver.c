@@ -357,6 +357,9 @@ bool driver_is_this_thread(void)
 
 bool driver_is_mine(void)
 {
+	/* Without a system call in most children: they may be confined (seccomp). */
+	if (atomic_load(&driver.state) != RUNNING && !atomic_load(&driver.moving))
+		return false;
 	if (!fdtab_is_mine())
 		return false;
 	while (atomic_load(&driver.moving))

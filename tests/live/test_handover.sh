@@ -14,6 +14,11 @@ has_background() {
 	[ -n "$(background "$1")" ]
 }
 
+# the_background HOST: the pid of one that comes about now.
+the_background() {
+	eventually has_background "$1" && background "$1"
+}
+
 no_background() {
 	! has_background "$1"
 }
@@ -88,7 +93,7 @@ pipeline() {
 	echo two >&7
 	exec 7>&-
 	finish "$shell"
-	has_background a
+	eventually has_background a
 	no_rules b
 	finish "$SINK"
 	expect "one two" "$(paste -sd' ' got)"
@@ -102,7 +107,7 @@ looks() {
 	exec 7>&-
 	finish "$SENDER"
 	local pid
-	pid=$(background a)
+	pid=$(the_background a)
 	expect 1 "$(wc -w <<<"$pid")" "number of processes"
 	expect "mytcp: connections of python3[$SENDER]" "$(tr -d '\0' <"/proc/$pid/cmdline")"
 	expect mytcp "$(cat "/proc/$pid/comm")"
@@ -171,7 +176,7 @@ s.sendall(b'hello')
 os._exit(0)"
 	finish "$SINK"
 	local pss
-	pss=$(awk '/^Pss:/ { print $2 }' "/proc/$(background a)/smaps_rollup")
+	pss=$(awk '/^Pss:/ { print $2 }' "/proc/$(the_background a)/smaps_rollup")
 	echo "$pss kB"
 	[ "$pss" -lt 4096 ]
 }
@@ -184,8 +189,7 @@ trace_on_stderr() {
 	echo hello | ours a env MYTCP_TRACE=- nc.openbsd -N "$ADDR_B" 9000 2>ladder
 	finish "$SINK"
 	grep -q 'FIN-WAIT-[12] -> TIME-WAIT' ladder
-	has_background a
-	expect "" "$(files_of "$(background a)" | grep ladder)"
+	expect "" "$(files_of "$(the_background a)" | grep ladder)"
 	eventually no_background a
 	fails 1 grep -q CLOSED$ ladder
 }
@@ -212,7 +216,7 @@ s.sendall(b'hello')
 os._exit(0)"
 	finish "$SINK"
 	expect hello "$(cat got)"
-	[ "$(awk '/^Pss:/ { print $2 }' "/proc/$(background a)/smaps_rollup")" -lt 4096 ]
+	[ "$(awk '/^Pss:/ { print $2 }' "/proc/$(the_background a)/smaps_rollup")" -lt 4096 ]
 }
 register "from a chroot" chrooted
 
