@@ -14,7 +14,7 @@ LIVE = SCRIPTS.parent.parent / "live"
 program("python", "python3", "http.server, asyncio, socketserver, requests", forks=True)
 program("node", "nodejs", "http server and client")
 program("perl", "perl", "LWP, a server that forks", forks=True)
-program("ruby", "ruby", "WEBrick, Net::HTTP")
+program("ruby", "ruby3.1", "WEBrick, Net::HTTP")
 program("java", "openjdk-17-jre-headless", "HttpServer, HttpClient")
 
 

@@ -220,6 +220,7 @@ class Lab:
             pause = min(2 * pause, 0.05)
 
     def ready(self, *ports, side="server"):
+        """Not for a port that another program has had: its guard may still be there."""
         for port in ports:
             self.wait(lambda p=port: self.listens(p, side), f"port {port} of the {side}")
 

@@ -111,7 +111,7 @@ def version(package):
     """As upstream counts: without Debian's epoch and revision."""
     found = subprocess.run(("dpkg-query", "-W", "-f=${Version}", package), check=True,
                            capture_output=True, text=True).stdout
-    return re.sub(r"([+~.](dfsg|ds|really|debian)[^-]*)?(-[^-]*)?$", "",
+    return re.sub(r"([+~.](dfsg|ds|really|debian)[^-]*)?([+]\d+)?(-[^-]*)?$", "",
                   re.sub(r"^\d+:", "", found))
 
 
