@@ -159,7 +159,8 @@ def slow_download(lab, name):
 
 
 def pid_of(lab, name="nginx.pid"):
-    return int(lab.dir.joinpath(name).read_text())
+    """0: nginx is just writing it."""
+    return int(lab.dir.joinpath(name).read_text() or 0)
 
 
 def children(pid):
@@ -197,7 +198,7 @@ def nginx_upgrade(lab):
     old = pid_of(lab)
     signalled("USR2", old)
     lab.wait(lambda: (lab.dir / "nginx.pid.oldbin").exists() and
-             (lab.dir / "nginx.pid").exists() and pid_of(lab) != old and
+             (lab.dir / "nginx.pid").exists() and pid_of(lab) not in (0, old) and
              len(children(pid_of(lab))) == 2, "the new master and its workers")
     lab.client("curl", "-sS", "-f", "-o", "both", f"http://{lab.host}:8080/file")
     signalled("QUIT", old)
