@@ -29,8 +29,9 @@
 /* What setsockopt() takes for the 425984 bytes that getsockopt() then says. */
 #define PINNED_SNDBUF 212992
 /* With TCP_NOTSENT_LOWAT. Writable is what has a quarter of twice this in it: the
- * least that is more than the last piece of memory. */
-#define PINNED_LOWAT 98304
+ * least that is more than the last piece of memory, which is 64 KiB of sendfile()'s
+ * and what describes them. */
+#define PINNED_LOWAT 139264
 
 static bool has_notsent_lowat(const struct sock *s)
 {

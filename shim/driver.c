@@ -382,6 +382,12 @@ void driver_forget(void)
 	atomic_store(&driver.state, NONE);
 }
 
+void driver_defaults(void)
+{
+	if (!driver_is_mine()) /* else a hook was called before the constructor */
+		config_defaults(&driver.cfg);
+}
+
 const struct config *driver_config(void)
 {
 	return &driver.cfg;

@@ -38,7 +38,10 @@ void driver_forget(void);
  * wrong; that is said when it is to start). */
 bool driver_before_drop(void);
 
-/* What the driver of this process was started with, or its parent's. */
+/* Built-in settings, for a process that has sockets of other stacks only. */
+void driver_defaults(void);
+/* What the driver of this process was started with, or its parent's; what is built in
+ * while there was none. */
 const struct config *driver_config(void);
 
 /* How to know the stack of the process that this one was forked from, or of that

@@ -78,6 +78,7 @@ __attribute__((constructor)) static void begin(void)
 {
 	real();
 	preload_remember();
+	driver_defaults();
 	fdtab_set_owner();
 	fdtab_watch_forks(forked_child);
 	adopt_inherited();

@@ -64,6 +64,10 @@ void driver_forget(void)
 	fake.mine = false;
 }
 
+void driver_defaults(void)
+{
+}
+
 const struct config *driver_config(void)
 {
 	return &fake.cfg;

@@ -62,6 +62,26 @@ CASE(sendfile_large)
 	R(sendfile(fd, file, NULL, 10));
 }
 
+/* What is left of sendfile()'s large pieces does not keep the socket full. */
+CASE(sendfile_notsent_low_water)
+{
+	int fd = joined(), file = file_of(1000000);
+	struct pollfd p = {fd, POLLOUT, 0};
+	ssize_t n = 0, r;
+
+	set_get(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16384);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (n < 1000000) {
+		r = sendfile(fd, file, NULL, 1000000 - n);
+		if (r < 0)
+			break;
+		n += r;
+		if (peer_recv(r) != r || poll(&p, 1, 3000) != 1)
+			break;
+	}
+	LOG("%zd", n);
+}
+
 CASE(sendfile_of_states)
 {
 	int fd = tcp(0), file = file_of(100);
