@@ -36,8 +36,6 @@ void held_look(struct stack *st, struct sock *s)
 {
 	if (s->held || atomic_load(&s->fds) || !s->name_len || !is_bare(s))
 		return;
-	if (s->driver && ((struct handle *)s->driver)->kind == HANDLE_LISTENER)
-		guard_set_held(((struct listener *)s->driver)->binding->port->guard);
 	s->held = true;
 	s->next_held = st->held;
 	st->held = sock_get(s);

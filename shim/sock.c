@@ -13,11 +13,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../engine/addr.h"
@@ -358,20 +356,6 @@ static int tell_bound(struct sock *s, int fd, const struct endpoint *local)
 	return err;
 }
 
-/* A stack in the background notices within 200 ms that nobody has a listener any
- * more whose port we want. On Linux it would be free at once. */
-static int bind_patiently(struct sock *s, int fd, const struct endpoint *local)
-{
-	const struct timespec nap = {.tv_nsec = 10000000};
-	int tries = 40, err, cancel;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	while ((err = tell_bound(s, fd, local)) == -EBUSY && --tries)
-		nanosleep(&nap, NULL);
-	pthread_setcancelstate(cancel, NULL);
-	return err == -EBUSY ? -EADDRINUSE : err;
-}
-
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_storage to;
@@ -388,7 +372,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 	    atomic_load(&s->connecting))
 		return -EINVAL;
 	sock_use_scope(s, &local.addr);
-	return bind_patiently(s, fd, &local);
+	return tell_bound(s, fd, &local);
 }
 
 static int tell_listening(struct sock *s, int fd, int backlog)

@@ -48,7 +48,7 @@ struct wanted {
 	struct endpoint local;
 	bool v6only;
 	bool own; /* our guards count, too */
-	bool lingers, held; /* such guards were seen */
+	bool lingers; /* a guard that lingers was seen */
 };
 
 static struct ip_addr diag_local(const struct inet_diag_msg *d)
@@ -86,12 +86,9 @@ static int diag_is_live(const struct nlmsghdr *h, void *arg)
 		return 0;
 	if (!w->own && guard_has_cookie(w->link, diag_cookie(&d)))
 		return 0;
-	if (d.idiag_wqueue == GUARD_BACKLOG_HELD)
-		w->held = true;
-	else if (d.idiag_wqueue == GUARD_BACKLOG_LINGER)
-		w->lingers = true;
-	else
+	if (d.idiag_wqueue != GUARD_BACKLOG_LINGER)
 		return LINK_OTHERS_LISTEN;
+	w->lingers = true;
 	return 0;
 }
 
@@ -106,8 +103,6 @@ static int find_listeners(struct link *l, struct wanted *w)
 		q.r.id.idiag_sport = htons(w->local.port);
 		found = netlink_dump(&l->diag, &q.h, diag_is_live, w);
 	}
-	if (found == 0 && w->held)
-		found = LINK_OTHERS_HELD;
 	if (found == 0 && w->lingers)
 		found = LINK_OTHERS_LINGER;
 	return found;

@@ -131,8 +131,6 @@ static int guard_bind(struct guard *g, const struct endpoint *local)
 		return 0;
 	if (errno != EADDRINUSE)
 		return -errno;
-	if (local->port && diag_listeners(g->link, local, !g->hears[V4]) == LINK_OTHERS_HELD)
-		return -EBUSY;
 	if (!guard_may_join(g, local))
 		return -EADDRINUSE;
 	return bind(g->fd, &sa.sa, len) < 0 ? -errno : 0;
@@ -262,7 +260,7 @@ int guard_listen(struct guard *g)
 		return 0;
 	/* The kernel, for which it listens all the time, would not mind. */
 	if (g->listening && !(g->flags & GUARD_REUSEPORT) &&
-	    diag_listeners(g->link, &g->local, !g->hears[V4]) >= LINK_OTHERS_HELD)
+	    diag_listeners(g->link, &g->local, !g->hears[V4]) == LINK_OTHERS_LISTEN)
 		return -EADDRINUSE;
 	err = start_listening(g, GUARD_BACKLOG);
 	if (!err && !(g->flags & GUARD_REUSEPORT))
@@ -320,12 +318,6 @@ void guard_linger(struct guard *g)
 	g->lingers = true;
 	if (g->listening)
 		listen(g->fd, GUARD_BACKLOG_LINGER);
-}
-
-void guard_set_held(struct guard *g)
-{
-	if (g->listening && !g->lingers)
-		listen(g->fd, GUARD_BACKLOG_HELD);
 }
 
 void guard_close(struct guard *g)

@@ -253,11 +253,9 @@ bool guard_has_cookie(const struct link *l, uint64_t cookie);
 /* Who listens on the port of local, at an address that overlaps? "::" is there for IPv4
  * too unless v6only. enum link_others, our own guards included, or a negative errno. */
 int diag_listeners(struct link *l, const struct endpoint *local, bool v6only);
-/* The backlogs by which sock_diag tells guards apart: in use; that linger; whose
- * listeners are held elsewhere. */
+/* The backlogs by which sock_diag tells a guard in use from one that lingers. */
 #define GUARD_BACKLOG 1
 #define GUARD_BACKLOG_LINGER 0
-#define GUARD_BACKLOG_HELD 2
 
 /* Is the message of len bytes at icmp, which came to the address in *to, about a
  * segment from a guarded port? */

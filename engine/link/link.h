@@ -123,8 +123,7 @@ int link_kernel_owns(struct link *l, const struct flow *f);
 enum link_others {
 	LINK_OTHERS_NONE,
 	LINK_OTHERS_LINGER, /* guards that linger, see guard_linger() */
-	LINK_OTHERS_HELD,   /* who answers SYNs, but may be gone soon: guard_set_held() */
-	LINK_OTHERS_LISTEN, /* who answers SYNs */
+	LINK_OTHERS_LISTEN, /* somebody who answers SYNs */
 };
 int link_others(struct link *l, const struct endpoint *local);
 
@@ -143,8 +142,7 @@ enum {
  * filter that drops all. ifindex: SO_BINDTODEVICE's device, 0 for none.
  * At "::" it is there for both families, unless GUARD_V6ONLY.
  * With GUARD_REUSEADDR guards that linger, whichever process has them, are not
- * in the way. -EBUSY: in use, but perhaps not for long (LINK_OTHERS_HELD); else errors
- * are bind(2)'s: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
+ * in the way. Errors are bind(2)'s: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
  * -EMFILE ..., and -EAFNOSUPPORT on a kernel without IPv6. */
 int guard_open(struct link *l, const struct endpoint *local, uint32_t ifindex,
 	       unsigned flags, struct guard **out);
@@ -160,9 +158,6 @@ int guard_share(struct guard *g);
 /* Nobody listens any more, but there are connections: lets the next socket that asks
  * for SO_REUSEADDR have the port (SO_REUSEPORT on). */
 void guard_linger(struct guard *g);
-/* The listener is in other processes' hands now, and its end is noticed late. Who
- * wants the port meanwhile should know that. */
-void guard_set_held(struct guard *g);
 void guard_close(struct guard *g);
 /* Its descriptor, to be given to another process, and what that makes of it: a
  * guard whose port's packets begin to arrive here. ifindex is as in guard_open().

@@ -3,7 +3,7 @@
 
 upgrade='
 import os, socket, sys
-s = socket.create_server(("", 9000))
+s = socket.create_server(("", int(sys.argv[2])))
 os.set_inheritable(s.fileno(), sys.argv[1] == "inherits")
 successor = """
 import os, socket, sys
@@ -16,10 +16,10 @@ os.execve(sys.executable, ["python3", "-c", successor, sys.argv[1], str(s.fileno
 '
 
 made_up_environment() {
-	client env MYTCP_MSL_MS=5000 MYTCP_SACK=off python3 -c "$upgrade" inherits >out
+	client env MYTCP_MSL_MS=5000 MYTCP_SACK=off python3 -c "$upgrade" inherits 9000 >out
 	expect "LD_PRELOAD MYTCP_MSL_MS MYTCP_SACK ONLY" "$(head -n 1 out)"
 	expect "0.0.0.0 9000" "$(tail -n 1 out)"
-	client python3 -c "$upgrade" alone >out
+	client python3 -c "$upgrade" alone 9001 >out
 	expect "ONLY" "$(cat out)"
 }
 register "an environment without LD_PRELOAD" made_up_environment
