@@ -21,11 +21,11 @@ for _ in range(int(sys.argv[2])):
 '
 
 one_for_many() {
-	local i ports
+	local ports
 	start server socat "TCP$V-LISTEN:9000,fork,reuseaddr" PIPE
 	local server=$STARTED
 	wait_port 9000
-	for i in $(seq 12); do
+	for _ in $(seq 12); do
 		client env MYTCP_MSL_MS=4000 python3 -c "$clients" "$SRV" 1
 	done
 	background >before
