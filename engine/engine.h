@@ -73,8 +73,8 @@ struct engine_pkt_in {
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
 	uint8_t tos;             /* IPv4 TOS or IPv6 traffic class, ECN included */
 	uint8_t ttl;             /* what is left of it */
-	uint32_t ifindex;        /* the device by which it came; 0: not known */
 	bool ask;                /* the caller knows what to do about DROP_ASK */
+	uint32_t ifindex;        /* the device by which it came; 0: not known */
 };
 
 /* One TCP segment, or a burst of them that differ only in sequence number and
@@ -89,16 +89,16 @@ struct engine_pkt_out {
 	uint8_t ttl; /* 0: the host's default */
 	bool may_fragment; /* DF shall not be set */
 	bool no_flow_label; /* IPv6: zero instead of what the link would choose */
-	uint32_t ifindex; /* the device to leave by; 0: as the routes say */
 	bool ace;    /* the flags AE, CWR and ECE are a number (RFC 9768 3.2.2), the
 			same in each segment of a burst */
 	uint16_t mss_bytes;
+	uint32_t ifindex; /* the device to leave by; 0: as the routes say */
 	uint32_t payload_len_bytes;
+	int payload_iovs;
 	struct iovec payload[2]; /* into the send buffer: valid until the next
 				    call of any engine or tcp function that
 				    takes this engine, engine_output()
 				    excepted */
-	int payload_iovs;
 };
 
 /* An ICMP or ICMPv6 error about a segment that we sent, in ICMP's own terms. */

@@ -107,9 +107,10 @@ static void leave_group(struct listener *l)
 	struct listener **at = &g->first;
 	struct port *p = l->binding->port;
 
-	while (*at != l)
+	while (*at && *at != l)
 		at = &(*at)->mate;
-	*at = l->mate;
+	if (*at)
+		*at = l->mate;
 	if (--g->n) {
 		set_backlog(g);
 		count_elsewhere(g);
