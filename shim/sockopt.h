@@ -33,9 +33,9 @@ struct option {
 	enum opt_kind kind;
 	int min, max, dflt;
 	size_t at;
+	bool not_empty;       /* OPT_BYTE: no value at all is -EINVAL, not 0 */
 	uint8_t size;         /* of the member at at; 0: it is in s->kept */
 	size_t configured;    /* 0: 0 is shown as 0 */
-	bool not_empty;       /* OPT_BYTE: no value at all is -EINVAL, not 0 */
 	int (*adjust)(int v); /* OPT_INT: what is kept of a value, if not itself */
 	int (*get)(struct sock *s, int fd, void *val, socklen_t *len);
 	int (*set)(struct sock *s, int fd, const void *val, socklen_t len);
