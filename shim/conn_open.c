@@ -36,25 +36,28 @@ static struct endpoint destination(const struct endpoint *remote)
 	return to;
 }
 
+/* Without a binding, but for IP_BIND_ADDRESS_NO_PORT, that is nowhere in particular. */
+static const struct endpoint *bound_to(const struct conn *c)
+{
+	return c->binding ? guard_local(c->binding->port->guard) : &c->s->bound_to;
+}
+
 /* Where to connect from, if the program has not said: "any" of the right kind. */
 static struct ip_addr source(const struct conn *c, const struct ip_addr *to)
 {
 	static const uint8_t v4[4];
 	static const struct ip_addr v6;
 	struct ip_addr any = addr_is_v4(to) ? addr_from_v4(v4) : v6;
-	const struct endpoint *bound;
+	const struct endpoint *bound = bound_to(c);
 
-	if (!c->binding)
-		return any;
-	bound = guard_local(c->binding->port->guard);
 	return addr_is_any(&bound->addr) || addr_is_v4(&bound->addr) != addr_is_v4(to)
 		       ? any : bound->addr;
 }
 
 /* An address of IPv4, "any" included, is the source of IPv4 only; "::" of both. */
-static bool can_start_from(const struct binding *b, const struct ip_addr *to)
+static bool can_start_from(const struct conn *c, const struct ip_addr *to)
 {
-	return !b || addr_is_v4(to) || !addr_is_v4(&guard_local(b->port->guard)->addr);
+	return addr_is_v4(to) || !addr_is_v4(&bound_to(c)->addr);
 }
 
 static int open_on(struct conn *c, struct port *p, struct flow *flow,
@@ -128,7 +131,7 @@ static int open_active(struct conn *c, const struct endpoint *remote)
 
 	flow.local.addr = source(c, &flow.remote.addr);
 	err = find_route(c, &flow, &path);
-	if (!can_start_from(c->binding, &flow.remote.addr))
+	if (!can_start_from(c, &flow.remote.addr))
 		err = !err ? -EAFNOSUPPORT : err == -EADDRNOTAVAIL ? -ENETUNREACH : err;
 	if (!err && !flow.remote.port)
 		return -ECONNREFUSED; /* nobody can listen there */

@@ -105,7 +105,7 @@ static int bind_it(struct stack *st, struct sock *s, const struct message *m)
 	/* The privilege that counts is this process's, which the asker may not have. */
 	if (port && port < IPPORT_RESERVED && !is_trusted(m))
 		return -EACCES;
-	if (s->bound || atomic_load(&s->state) != SOCK_FRESH || atomic_load(&s->connecting))
+	if (sock_has_port(s) || atomic_load(&s->state) != SOCK_FRESH || atomic_load(&s->connecting))
 		return -EINVAL;
 	sock_use_scope(s, &m->req.endpoint.addr);
 	err = stack_bind(st, s, &m->req.endpoint);

@@ -28,9 +28,9 @@ static int sane_backlog(int backlog)
 
 static int bind_anywhere(struct stack *st, struct sock *s)
 {
-	struct endpoint any = inaddr_any(s->family);
+	struct endpoint any = {.addr = s->bound_to.addr};
 
-	return stack_bind(st, s, &any);
+	return stack_reserve(st, s, &any);
 }
 
 static int new_group(struct listener *l)

@@ -368,7 +368,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 		err = sock_own(s, fd);
 	if (err)
 		return err;
-	if (s->bound || atomic_load(&s->state) != SOCK_FRESH ||
+	if (sock_has_port(s) || atomic_load(&s->state) != SOCK_FRESH ||
 	    atomic_load(&s->connecting))
 		return -EINVAL;
 	sock_use_scope(s, &local.addr);

@@ -50,6 +50,7 @@ enum sock_state {
 struct sock_opts {
 	struct tcp_opts tcp;
 	bool reuseaddr, reuseport, v6only;
+	bool bind_no_port;    /* IP_BIND_ADDRESS_NO_PORT */
 	bool freebind;        /* IP_FREEBIND, IPV6_FREEBIND */
 	bool linger;          /* SO_LINGER l_onoff */
 	int linger_s;
@@ -120,6 +121,12 @@ struct sock {
 static inline int sock_native_backlog(int backlog)
 {
 	return backlog > 0 ? backlog - 1 : backlog;
+}
+
+/* Has bind() given it one? With IP_BIND_ADDRESS_NO_PORT it may be called again. */
+static inline bool sock_has_port(const struct sock *s)
+{
+	return s->bound && s->bound_to.port;
 }
 
 /* All of these may be called from signal handlers and by any thread. */

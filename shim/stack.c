@@ -504,7 +504,7 @@ static int bind_port(struct stack *st, struct sock *s, const struct endpoint *lo
 	return err == -EADDRINUSE && elsewhere ? -EALREADY : err;
 }
 
-int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
+int stack_reserve(struct stack *st, struct sock *s, const struct endpoint *local)
 {
 	struct binding *b;
 	int err;
@@ -524,6 +524,18 @@ int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
 	}
 	s->driver = &b->h;
 	s->local = *guard_local(b->port->guard);
+	return 0;
+}
+
+int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local)
+{
+	int err = stack_reserve(st, s, local);
+
+	if (err || local->port || !s->opts.bind_no_port)
+		return err;
+	binding_free(st, s->driver); /* the address is good; that was the question */
+	s->driver = NULL;
+	s->local.port = 0;
 	return 0;
 }
 

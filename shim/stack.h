@@ -111,7 +111,9 @@ void stack_tcp_opts(const struct stack *st, const struct sock_opts *o,
 void binding_free(struct stack *st, struct binding *b); /* b may be NULL */
 
 /* Both sides know these. All of them are for commands. */
+/* bind(2), and the same with a port in any case (IP_BIND_ADDRESS_NO_PORT). */
 int stack_bind(struct stack *st, struct sock *s, const struct endpoint *local);
+int stack_reserve(struct stack *st, struct sock *s, const struct endpoint *local);
 void stack_undo(struct stack *st, struct sock *s);
 void stack_closed(struct stack *st, struct sock *s);
 void stack_set_opts(struct stack *st, struct sock *s);
