@@ -55,7 +55,7 @@ static const struct option rows[] = {
 	{.level = SOL_IP, .name = IP_FREEBIND, .kind = OPT_BYTE, .min = INT32_MIN,
 	 .max = INT32_MAX, .adjust = flag, .not_empty = true, OPT_MEMBER(freebind)},
 	{.level = SOL_IP, .name = IP_BIND_ADDRESS_NO_PORT, .kind = OPT_BYTE, .min = INT32_MIN,
-	 .max = INT32_MAX, .adjust = flag, .not_empty = true, OPT_MEMBER(bind_no_port)},
+	 .max = INT32_MAX, .adjust = flag, OPT_MEMBER(bind_no_port)},
 	{.level = SOL_IP, .name = IP_MINTTL, .kind = OPT_BYTE, .min = 0, .max = 255,
 	 .not_empty = true, OPT_MEMBER(tcp.ip.min_ttl)},
 	REFUSED(SOL_IP, IP_OPTIONS, EOPNOTSUPP),
