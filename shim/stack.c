@@ -31,7 +31,9 @@
 #define ASK_PER_S 200
 /* Of a TCP header: its length without options, flags in its byte 13. */
 #define TCP_HEADER_BYTES 20
+#define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_ACK 0x10
 #define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 100000u
 
@@ -77,11 +79,13 @@ static bool may_ask(struct stack *st)
 static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 {
 	struct flow flow;
+	bool opens;
 
 	if (pkt->tcp_len_bytes < TCP_HEADER_BYTES || pkt->tcp[13] & TCP_RST || !may_ask(st))
 		return false;
 	flow = flow_of(pkt);
-	return link_kernel_owns(st->link, &flow) == 0;
+	opens = (pkt->tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return link_kernel_owns(st->link, &flow, opens) == 0;
 }
 
 /* Is it to be left to another stack on the port? To one that lingers, too: it may

@@ -149,12 +149,16 @@ static int find_owner(struct link *l, const struct flow *f)
 	return d.idiag_state != TCPS_LISTEN || !guard_has_cookie(l, diag_cookie(&d));
 }
 
-int link_kernel_owns(struct link *l, const struct flow *f)
+int link_kernel_owns(struct link *l, const struct flow *f, bool opens)
 {
 	int found = find_owner(l, f);
 
-	/* Of several guards at the port, sock_diag has named any. */
-	if (found == 0)
-		found = link_others(l, &f->local);
+	if (found)
+		return found;
+	/* Of several guards at the port, sock_diag has named ours, and to the other stacks,
+	 * if they ask for the same flow, too. */
+	found = link_others(l, &f->local);
+	if (found == LINK_OTHERS_LINGER && opens)
+		found = 0;
 	return found > 0 ? 1 : found;
 }

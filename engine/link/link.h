@@ -25,8 +25,11 @@
  *   that is in use lets nobody in (SO_REUSEPORT is one stack's, see ports.h). Where the
  *   other stack has the same flow in TIME-WAIT, it says nothing and lets go of it as
  *   RFC 6191 permits, as if it were its own listener's.
- * - A segment of no connection: nobody while there are two, because neither can tell. A
- *   stack sends RST only where link_kernel_owns() finds nobody else: no kernel socket
+ * - A SYN where nobody listens any more: of the stacks that linger the one whose guard
+ *   sock_diag names for that flow refuses it. It cannot hurt a connection that another one
+ *   has: a RST that answers a SYN is nothing to a peer that has sent more than that.
+ * - Another segment of no connection: nobody while there are two, because neither can tell.
+ *   A stack sends RST only where link_kernel_owns() finds nobody else: no kernel socket
  *   with this flow, and no other listener, guard or not, at the port.
  * - An ACK that fits no SYN-ACK of a connection in SYN-RECEIVED: nobody, too. The SYN was a
  *   duplicate of one that the other stack had answered.
@@ -114,9 +117,10 @@ int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
  * guard of ours owns the flow (asked through sock_diag for the exact 4-tuple): a
  * connection (TIME-WAIT and SYN-RECEIVED included), or a listener that would answer a
  * SYN; or no socket does, so that the kernel refuses them itself; or if another stack has
- * the port, too. 1, 0, or a negative errno. Connections bound to a device are found only while
+ * the port, too; opens: a SYN (without ACK), which is left only to stacks that listen. 1, 0,
+ * or a negative errno. Connections bound to a device are found only while
  * a packet of the flow is among those link_recv() returned last. */
-int link_kernel_owns(struct link *l, const struct flow *f);
+int link_kernel_owns(struct link *l, const struct flow *f, bool opens);
 
 /* Who else in this network namespace listens where segments for local come to, guards
  * of other links included and our own not? A negative errno, or: */

@@ -17,7 +17,15 @@ static int owned(struct link *l, const char *ip)
 {
 	struct flow f = {ep(ip, PORT), ep(ip, 7)};
 
-	return link_kernel_owns(l, &f);
+	return link_kernel_owns(l, &f, false);
+}
+
+/* Would l refuse a SYN from port remote? */
+static bool refuses(struct link *l, const char *ip, uint16_t remote)
+{
+	struct flow f = {ep(ip, PORT), ep(ip, remote)};
+
+	return link_kernel_owns(l, &f, true) == 0;
 }
 
 /* A server ends, one that takes its place runs, and the first one's connections end. */
@@ -74,6 +82,27 @@ static void many_restarts(void **state)
 		assert_int_equal(owned(l[TIMES - 1], ip->lo), i < TIMES - 1);
 		link_close(l[i]);
 	}
+	close(ns);
+}
+
+/* While one listens, a SYN is its; when both linger, one of them refuses it. */
+static void a_syn_for_nobody(void **state)
+{
+	const struct ip_kind *ip = *state;
+	int ns = ns_new();
+	struct link *a = open_link(false), *b = open_link(false);
+	struct guard *g = open_guard(a, ip->any, PORT, GUARD_REUSEADDR), *h;
+
+	guard_linger(g);
+	assert_true(refuses(a, ip->lo, 7));
+	h = open_guard(b, ip->any, PORT, GUARD_REUSEADDR);
+	for (uint16_t remote = 1; remote < 50; remote++)
+		assert_false(refuses(a, ip->lo, remote));
+	guard_linger(h);
+	for (uint16_t remote = 1; remote < 50; remote++)
+		assert_int_equal(refuses(a, ip->lo, remote) + refuses(b, ip->lo, remote), 1);
+	link_close(a);
+	link_close(b);
 	close(ns);
 }
 
@@ -170,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IP4_AND_IP6(restart),
+		IP4_AND_IP6(a_syn_for_nobody),
 		IP4_AND_IP6(many_restarts),
 		IP4_AND_IP6(connections_share_a_port),
 		IP4_AND_IP6(listening_is_decided_late),

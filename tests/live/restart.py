@@ -1,7 +1,7 @@
 # restart.py HOST PORT COUNT CMD... -- FIRST...: starts a server COUNT times, one after the other,
 # by CMD (the first time by FIRST, if there is one), and is their client. Connections
 # to each go on while the next ones run, and the same source port has a connection to each, that
-# the server closes.
+# the server closes. In the end nobody listens.
 import signal, socket, struct, subprocess, sys
 
 host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -46,6 +46,12 @@ for i in range(count):
     assert server.wait(5) == 0
     for n, s in enumerate(old):
         echo(s, b"%d to %d, alone" % (i, n))
+# Their stacks share the port, and none listens.
+try:
+    connect()
+    sys.exit("connected to nobody")
+except ConnectionRefusedError:
+    pass
 for s in old:
     s.shutdown(socket.SHUT_WR)
     assert s.recv(1) == b""
