@@ -165,7 +165,7 @@ rfc: tests
 	tests/rfc/table $(BUILD)
 
 live: all $(LIVE_HELP) $(SOCKAPI)
-	BUILD=$(BUILD) tests/live/run $(T)
+	BUILD=$(BUILD) tests/live/run '$(T)'
 
 # Most of an hour for all of it, each cell three times.
 APP ?=

@@ -111,9 +111,11 @@ router() {
 net_down() {
 	local ns pids
 	for ns in "$A" "$B" "$R"; do
-		pids=$(ip netns pids "$ns" 2>/dev/null) || continue
-		# shellcheck disable=SC2086 # a list of pids
-		[ -z "$pids" ] || kill -9 $pids 2>/dev/null || true
+		# Again, while one of them forks faster than it is found.
+		while pids=$(ip netns pids "$ns" 2>/dev/null) && [ -n "$pids" ]; do
+			# shellcheck disable=SC2086 # a list of pids
+			kill -9 $pids 2>/dev/null || true
+		done
 		ip netns delete "$ns" 2>/dev/null || true
 	done
 }
