@@ -1,7 +1,8 @@
 /* loop.c - owns libev; alone in including <ev.h>.
  *
  * The deadline is a timerfd's: libev's own timers round up to whole milliseconds,
- * and a connection that sends by a clock would be late with each burst.
+ * and a connection that sends by a clock would be late with each burst. It comes
+ * after whatever else there is to do: an ACK that has arrived stops a timer.
  *
  * libev calls abort() when it has no memory. All it ever needs for our handful
  * of watchers comes from an arena in .bss that is large enough, so that does
@@ -163,6 +164,7 @@ struct loop *loop_new(const struct loop_calls *calls)
 	}
 	ev_async_init(&l->wake, on_wake);
 	ev_io_init(&l->timer, on_timer, l->timer_fd, EV_READ);
+	ev_set_priority(&l->timer, EV_MINPRI);
 	ev_prepare_init(&l->prepare, on_prepare);
 	l->wake.data = l->timer.data = l->prepare.data = l;
 	ev_async_start(l->ev, &l->wake);
