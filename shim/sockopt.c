@@ -296,7 +296,8 @@ static int refuse(const struct sock *s, const struct option *o, const void *val,
 
 	if (err)
 		return err;
-	memcpy(&first, val, len < sizeof(first) ? len : sizeof(first));
+	if (len)
+		memcpy(&first, val, len < sizeof(first) ? len : sizeof(first));
 	return first ? -o->dflt : 0;
 }
 

@@ -3,7 +3,8 @@
  * The kernel reads the length that getsockopt(2) is given before it looks at the
  * option, and writes no more than that of the value: an option that does not
  * exist reads four bytes, one that does writes as few as one. Less than a page is
- * there if its first and its last byte are.
+ * there if its first and its last byte are. By number: a sanitizer that knows
+ * getsockopt() by name would look at the memory itself.
  */
 #include "usermem.h"
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "real.h"
 
@@ -22,7 +24,7 @@ static bool is_readable(int fd, const char *byte)
 	/* A word at its own alignment lies in one page. */
 	socklen_t *word = (socklen_t *)(byte - (uintptr_t)byte % WORD);
 
-	return real()->getsockopt(fd, SOL_SOCKET, NO_OPTION, NULL, word) == 0 ||
+	return real()->syscall(SYS_getsockopt, fd, SOL_SOCKET, NO_OPTION, NULL, word) == 0 ||
 	       errno != EFAULT;
 }
 
@@ -30,7 +32,7 @@ static bool is_writable(int fd, char *byte)
 {
 	socklen_t one = 1;
 
-	return real()->getsockopt(fd, SOL_SOCKET, SO_TYPE, byte, &one) == 0 ||
+	return real()->syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, byte, &one) == 0 ||
 	       errno != EFAULT;
 }
 

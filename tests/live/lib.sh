@@ -214,11 +214,12 @@ stop() {
 	wait "$1" 2>/dev/null || true
 }
 
-# wait_port PORT [HOST]: until something listens there.
+# wait_port PORT [HOST]: until something listens there, not only the guard of
+# connections that are left of another program, whose backlog is 0.
 wait_port() {
 	local i
 	for ((i = 0; i < 200; i++)); do
-		if [ -n "$(on "${2:-$SRV_HOST}" ss -Hltn "sport = :$1")" ]; then
+		if on "${2:-$SRV_HOST}" ss -Hltn "sport = :$1" | awk '$3 > 0 { n++ } END { exit !n }'; then
 			return 0
 		fi
 		sleep 0.05

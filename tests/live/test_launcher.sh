@@ -93,7 +93,8 @@ launcher_installed() {
 	# an algorithm of one's own, as the example says to build it
 	[ "$(wc -l <"$ROOT/examples/mycc.c")" -lt 100 ]
 	gcc -shared -fPIC -Iroot/usr/include/mytcp -o mycc.so "$ROOT/examples/mycc.c"
-	root/usr/bin/mytcp --cc ./mycc.so --show-config | grep -q '^cc  *mycc '
+	root/usr/bin/mytcp --cc ./mycc.so --show-config >config
+	grep -q '^cc  *mycc ' config
 	setcap cap_net_raw+ep root/usr/bin/mytcp
 	on a setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
 		"$PWD/root/usr/bin/mytcp" curl -sS "http://$ADDR_B:8000/file" >got2
