@@ -15,8 +15,8 @@ program("pgbench", "postgresql-15", "8 clients")
 
 def redis_server(lab, port, *options):
     directory = lab.mkdir(f"redis{port}")
-    server = lab.server("redis-server", "--port", port, "--bind", lab.addr, "--save", "",
-                        "--appendonly", "no", "--protected-mode", "no", "--dir", directory, *options)
+    server = lab.server("redis-server", "--port", port, "--bind", lab.addr, "--dir", directory,
+                        "--save", "", "--appendonly", "no", "--protected-mode", "no", *options)
     lab.ready(port)
     return server
 

@@ -114,7 +114,8 @@ def socat_fork(lab):
 @test(client="telnet", server="telnetd", root=True, forks=True)
 def telnet_session(lab):
     """telnetd gets the socket as its standard input, from socat as an inetd."""
-    login = lab.write("login", "#!/bin/sh\necho ready\nread line\necho \"line: $line\"\nsleep 1\n", 0o755)
+    login = lab.write("login", "#!/bin/sh\necho ready\nread line\necho \"line: $line\"\n"
+                      "sleep 1\n", 0o755)
     lab.server("socat", f"TCP{lab.family}-LISTEN:2323,reuseaddr,fork",
                f"EXEC:/usr/sbin/telnetd -n -h -E {login},nofork")
     lab.ready(2323)

@@ -54,7 +54,8 @@ public class Http {
 	static void ask(URI uri, Path file, String out) throws Exception {
 		HttpClient client = HttpClient.newHttpClient();
 		HttpRequest get = HttpRequest.newBuilder(uri).build();
-		HttpRequest post = HttpRequest.newBuilder(uri).POST(HttpRequest.BodyPublishers.ofFile(file)).build();
+		HttpRequest post = HttpRequest.newBuilder(uri)
+			.POST(HttpRequest.BodyPublishers.ofFile(file)).build();
 		List<CompletableFuture<String>> all = new ArrayList<>();
 		for (int i = 0; i < 4; i++)
 			all.add(client.sendAsync(get, HttpResponse.BodyHandlers.ofFile(Path.of(out + i)))
