@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "driver.h"
 #include "fdtab.h"
 #include "names.h"
+#include "procfds.h"
 #include "sockcall.h"
 
 /* ---- one fd ------------------------------------------------------------------------- */
@@ -183,38 +183,17 @@ void adopt_received(const struct msghdr *msg)
 
 #define WITHOUT_PROC 64 /* fds that are looked at where /proc is not there */
 
-struct entry { /* getdents64(2) */
-	uint64_t ino;
-	int64_t off;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
-/* Without opendir(): it would allocate before the program's own malloc() is ready. */
-static bool adopt_listed(int dir)
+static void adopt_listed(void *arg, int fd)
 {
-	char buf[2048] __attribute__((aligned(8)));
-	long n, at;
-
-	while ((n = real()->syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0) {
-		for (at = 0; at < n; at += ((struct entry *)(buf + at))->len) {
-			const struct entry *e = (struct entry *)(buf + at);
-
-			if (e->name[0] != '.' && atoi(e->name) != dir)
-				adopt(atoi(e->name), true);
-		}
-	}
-	return n == 0;
+	(void)arg;
+	adopt(fd, true);
 }
 
 void adopt_inherited(void)
 {
-	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
-	bool done = dir >= 0 && adopt_listed(dir);
+	bool done = procfds_each(adopt_listed, NULL);
+	int fd;
 
-	if (dir >= 0)
-		real()->close(dir);
 	for (fd = 0; !done && fd < WITHOUT_PROC; fd++)
 		adopt(fd, true);
 }

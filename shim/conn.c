@@ -201,7 +201,7 @@ static bool sends(const struct conn *c)
 /* Before the first byte is known for what it is, the queue is not touched. */
 static bool takes(const struct conn *c)
 {
-	return sends(c) && c->bytes_in && !c->mark_due && !c->app_reset;
+	return sends(c) && c->bytes_in && !c->mark_due;
 }
 
 bool conn_receives(const struct conn *c)
@@ -379,11 +379,14 @@ static void finish_clean(struct conn *c)
 
 static void finish(struct conn *c)
 {
-	if (reset_due(c))
+	if (reset_due(c)) {
+		stack_send(c->st); /* what was written before the close has left by now */
 		conn_reset(c);
-	else if (c->app_gone && linger_holds(c))
 		return;
-	else if (c->app_gone && (c->fin_queued || c->failed))
+	}
+	if (c->app_gone && linger_holds(c))
+		return;
+	if (c->app_gone && (c->fin_queued || c->failed))
 		finish_clean(c);
 	else if (c->failed)
 		finish_failed(c);

@@ -20,6 +20,7 @@
 
 #include "../engine/addr.h"
 #include "driver.h"
+#include "epolls.h"
 #include "fdtab.h"
 #include "inaddr.h"
 #include "remote.h"
@@ -194,6 +195,7 @@ static int new_app_end(int fd)
 /* Puts it behind every fd of s. */
 static void replace_app_end(struct sock *s, int fresh)
 {
+	struct epolls watching;
 	int at;
 
 	remember_inode(s, fresh);
@@ -203,7 +205,9 @@ static void replace_app_end(struct sock *s, int fresh)
 		/* Closed behind our back: not ours to open again. */
 		if (flags < 0)
 			continue;
+		epolls_take(at, &watching);
 		real()->dup3(fresh, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		epolls_give(at, &watching);
 	}
 	real()->close(fresh);
 }

@@ -142,7 +142,7 @@ static void tell(const struct engine_event *ev)
 		listener_incoming(ev->user);
 }
 
-static void send_all(struct stack *st)
+void stack_send(struct stack *st)
 {
 	struct engine_pkt_out pkts[SEND_BATCH];
 	int n;
@@ -175,7 +175,7 @@ static void settle(struct stack *st)
 		while (engine_event(st->engine, &ev))
 			tell(&ev);
 		linger_check(st);
-		send_all(st);
+		stack_send(st);
 	} while (atomic_load(&st->commands->head));
 	ladder_print(&st->ladder, st->engine);
 	conn_free_dead(st);
@@ -417,11 +417,11 @@ static void abort_all(struct stack *st)
 {
 	while (st->listeners) {
 		listener_stop(st->listeners);
-		send_all(st);
+		stack_send(st);
 	}
 	while (st->conns) {
 		conn_reset(st->conns);
-		send_all(st);
+		stack_send(st);
 	}
 	conn_free_dead(st);
 }

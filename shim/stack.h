@@ -95,6 +95,8 @@ void stack_free(struct stack *st);
 
 /* Every callback of the loop begins with it. */
 void stack_update_now(struct stack *st);
+/* Sends what the engine has to send now, before the batch at hand is through. */
+void stack_send(struct stack *st);
 /* A blocked listener wants to be tried again in so many microseconds. */
 void stack_retry(struct stack *st, uint32_t wait_us);
 /* Something has to be looked after every now and then. */

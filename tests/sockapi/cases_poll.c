@@ -356,6 +356,45 @@ CASE(epoll_before_connect)
 	EP(ep, 3000);
 }
 
+CASE(epoll_connects_again)
+{
+	int fd = tcp(0), ep = epoll_create1(0), ep2 = epoll_create1(0), copy = dup(fd);
+
+	R(add(ep, fd, EPOLLOUT | EPOLLET, 1));
+	R(add(ep, copy, EPOLLIN, 2));
+	R(add(ep2, fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 3));
+	R(to(fd, nobody()));
+	EP(ep, 40);
+	EP(ep2, 40);
+	R(to(fd, peer_listen()));
+	EP(ep, 3000);
+	peer_accept();
+	peer_send("x");
+	EP(ep, 3000);
+	EP(ep2, 40);
+	R(mod(ep2, fd, EPOLLIN, 4));
+	EP(ep2, 3000);
+	R(epoll_ctl(ep, EPOLL_CTL_DEL, copy, NULL));
+	R(close(fd));
+	R(close(copy));
+	EP(ep, 20);
+}
+
+CASE(epoll_of_a_former_listener)
+{
+	int fd = listener(0), ep = epoll_create1(0);
+
+	R(add(ep, fd, EPOLLIN, 1));
+	EP(ep, 0);
+	R(shutdown(fd, SHUT_RD));
+	EP(ep, 0);
+	R(to(fd, peer_listen()));
+	EP(ep, 40);
+	peer_accept();
+	peer_send("x");
+	EP(ep, 3000);
+}
+
 CASE(epoll_listener)
 {
 	int fd = listener(SOCK_NONBLOCK), ep = epoll_create1(0);

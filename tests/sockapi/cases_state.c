@@ -324,6 +324,37 @@ CASE(linger_zero)
 	peer_says(1);
 }
 
+/* Often, because the driver may be quick. */
+CASE(last_words_before_linger_zero)
+{
+	const struct linger l = {.l_onoff = 1};
+	int i, fd;
+
+	for (i = 0; i < 30; i++) {
+		fd = joined();
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+		if (write(fd, "bye", 3) != 3 || close(fd) != 0)
+			LOG("cannot write and close");
+		peer_says(10);
+		peer_says(10);
+	}
+}
+
+CASE(last_words_before_close_with_unread)
+{
+	int i, fd;
+
+	for (i = 0; i < 30; i++) {
+		fd = joined();
+		peer_send("unread");
+		await(fd, POLLIN);
+		if (write(fd, "bye", 3) != 3 || close(fd) != 0)
+			LOG("cannot write and close");
+		peer_says(10);
+		peer_says(10);
+	}
+}
+
 CASE(linger_of_shutdown)
 {
 	const struct linger l = {.l_onoff = 1, .l_linger = 5};
