@@ -400,7 +400,7 @@ static void change_options(struct machine *m, struct input *in, struct tcb *t)
 	o.fin_timeout_s = (int8_t)take8(in);
 	o.sndbuf_bytes = take16(in);
 	o.rcvbuf_bytes = take16(in);
-	o.tos = take8(in);
+	o.ip.tos = o.ip6.tos = take8(in);
 	more_options(m, in, &o);
 	tcp_set_opts(t, &o, m->now_us);
 	if (bits & 128)

@@ -38,12 +38,15 @@ small_exchange() {
 # 6 and 12. The ACK of the handshake may carry the data; an ACK of data alone is
 # free to come or not.
 ladder_on_the_wire() {
-	capture a pcap
-	small_exchange
-	capture_end
+	for _ in 1 2 3; do # a busy machine makes the FIN's ACK late, and it is probed for
+		capture a pcap
+		small_exchange
+		capture_end
+		segments pcap >got
+		cat got
+		[ "$(grep -c 'F' got)" != 2 ] || break
+	done
 	no_rst pcap
-	segments pcap >got
-	cat got
 	expect "> S 0 0 0" "$(sed -n 1p got)"
 	expect "< AS 0 1 0" "$(sed -n 2p got)"
 	sed -n 3p got | grep -Eqx '> (A 1 1 0|AP 1 1 7)'
