@@ -19,7 +19,7 @@
 			wake; \
 			R(call); \
 			LOG("%d signal", (int)signals); \
-			usleep(150000); \
+			usleep(PATIENCE * 150000); \
 			drain(fd); \
 		} \
 	} while (0)

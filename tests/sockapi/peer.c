@@ -241,7 +241,7 @@ static long must(const char *what, enum op op, long a, long b, long c)
 
 void peer_later(int ms)
 {
-	delay_ms = ms;
+	delay_ms = ms * PATIENCE;
 }
 
 uint16_t peer_listen(void)

@@ -199,7 +199,7 @@ static void *call_later(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	free(arg);
-	usleep(c.ms * 1000);
+	usleep(c.ms * PATIENCE * 1000);
 	c.fn(c.arg);
 	return NULL;
 }

@@ -150,6 +150,9 @@ bool await(int fd, short bits);
 size_t fill(int fd);
 /* What is under way between the two has long arrived. */
 void settle(void);
+/* The times of later(), signal_later() and peer_later() are this many times as long:
+ * many cases run at once, and what comes second must not come first. */
+#define PATIENCE 4
 /* Calls fn(arg) in a thread, ms later. */
 void later(int ms, void (*fn)(void *), void *arg);
 /* Sends SIGUSR1 to the calling thread, ms later; the handler counts. */
