@@ -163,6 +163,8 @@ CASE(reset_in_last_ack)
 	fill(fd);
 	R(shutdown(fd, SHUT_WR)); /* the FIN waits behind the bytes */
 	peer_reset();
+	await(fd, POLLERR);
+	await(fd, POLLOUT); /* our pair becomes writable a moment later */
 	P(fd, POLLERR);
 	last_words(fd);
 }
