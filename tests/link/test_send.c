@@ -362,7 +362,9 @@ static void full_buffers_cost_packets_not_time(void **state)
 		assert_true(link_stats(l[i])->send_errors > 0);
 		assert_int_equal(link_stats(l[i])->gso_out > 0, i);
 		sh("tc qdisc del dev va root");
-		assert_int_equal(link_send(l[i], p, 1), 0);
+		/* the kernel forgets what was queued in its own time */
+		for (calls = 0; link_send(l[i], p, 1) != 0; calls++)
+			assert_true(calls < 100);
 	}
 	link_close(l[0]);
 	link_close(l[1]);
