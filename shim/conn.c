@@ -377,10 +377,21 @@ static void finish_clean(struct conn *c)
 	conn_end(c);
 }
 
+/* What was written before the close, and the FIN of a shutdown(), precede the RST: of
+ * the kernel's TCP they would have left by now. */
+static void say_the_last(struct conn *c)
+{
+	if (sends(c) && !c->bytes_in && atomic_load(&c->s->shut_wr)) {
+		tcp_shutdown(c->tcb, c->st->now_us);
+		c->fin_queued = true;
+	}
+	stack_send(c->st);
+}
+
 static void finish(struct conn *c)
 {
 	if (reset_due(c)) {
-		stack_send(c->st); /* what was written before the close has left by now */
+		say_the_last(c);
 		conn_reset(c);
 		return;
 	}

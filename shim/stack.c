@@ -29,8 +29,7 @@
 #define SEND_BATCH 32
 #define PAIR_BATCH 64
 #define ASK_PER_S 200
-/* Of a TCP header: its length without options, flags in its byte 13. */
-#define TCP_HEADER_BYTES 20
+/* Flags in byte 13 of a TCP header. */
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
@@ -75,17 +74,14 @@ static bool may_ask(struct stack *st)
 	return true;
 }
 
-/* A segment for nobody we know may be for somebody the kernel knows. */
+/* A whole segment for nobody we know may be for somebody the kernel knows. */
 static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 {
-	struct flow flow;
-	bool opens;
+	struct flow flow = flow_of(pkt);
+	uint8_t flags = pkt->tcp[13];
 
-	if (pkt->tcp_len_bytes < TCP_HEADER_BYTES || pkt->tcp[13] & TCP_RST || !may_ask(st))
-		return false;
-	flow = flow_of(pkt);
-	opens = (pkt->tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	return link_kernel_owns(st->link, &flow, opens) == 0;
+	return !(flags & TCP_RST) && may_ask(st) &&
+	       link_kernel_owns(st->link, &flow, (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) == 0;
 }
 
 /* Is it to be left to another stack on the port? To one that lingers, too: it may

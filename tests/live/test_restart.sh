@@ -10,8 +10,7 @@ generations() { # COUNT FIRST
 		ip netns exec "$B" "$MYTCP" python3 "$LIVE/generation.py" 9000 -- $2
 	capture_end
 	# Nobody was reset, and each SYN had one answer, but for the last, which is refused. (A
-	# stack that looks at a segment
-	# when the one that it was for is gone may send RST.)
+	# stack that looks at a segment when the one that it was for is gone may send RST.)
 	last=$(fields cap "tcp.len > 0" frame.number | tail -1)
 	expect "" "$(fields cap "tcp.flags.reset == 1 && frame.number < $last" frame.number)"
 	fields cap "tcp.flags.syn == 1 && tcp.flags.ack == 0" tcp.srcport tcp.seq_raw | sort -u >syns

@@ -22,6 +22,32 @@ CASE(reset_seen_by_read)
 		R(to(fd, peer_listen()));
 }
 
+/* What was written precedes the RST, and so does a FIN. */
+CASE(close_with_unread_after_write)
+{
+	int fd = joined();
+
+	peer_send("unread");
+	await(fd, POLLIN);
+	R(write(fd, "answer", 6));
+	R(close(fd));
+	peer_says(6);
+	peer_says(1);
+}
+
+CASE(close_with_unread_after_shutdown)
+{
+	int fd = joined();
+
+	peer_send("unread");
+	await(fd, POLLIN);
+	R(write(fd, "answer", 6));
+	R(shutdown(fd, SHUT_WR));
+	R(close(fd));
+	peer_says(6);
+	peer_says(1);
+}
+
 CASE(reset_seen_by_write)
 {
 	struct iovec iov = {buf, 1};
