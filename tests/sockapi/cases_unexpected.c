@@ -1,4 +1,4 @@
-/* cases_states.c - bind(), listen(), connect(), accept() and shutdown() where they
+/* cases_unexpected.c - bind(), listen(), connect(), accept() and shutdown() where they
  * are not expected. */
 #include "sockapi.h"
 
