@@ -116,7 +116,7 @@ CASE(eintr_accept)
 		peer_connect(NULL, port_of(fd));
 		R(accept(fd, NULL, NULL) >= 0);
 		LOG("%d signal", (int)signals);
-		usleep(150000);
+		usleep(PATIENCE * 150000);
 	}
 }
 
@@ -124,7 +124,7 @@ CASE(eintr_accept)
 CASE(eintr_connect)
 {
 	struct addr a = silent();
-	struct timeval t = {.tv_usec = 200000};
+	struct timeval t = {.tv_usec = PATIENCE * 200000};
 	int fd, restart;
 
 	if (on_loopback())
@@ -161,7 +161,7 @@ CASE(restart_connect)
 		later(200, shut_both, (void *)(long)fd);
 		R(connect(fd, &a.sa, a.len));
 		LOG("%d signal", (int)signals);
-		usleep(250000);
+		usleep(PATIENCE * 250000);
 	}
 }
 
