@@ -111,7 +111,7 @@ looks() {
 	expect 1 "$(wc -w <<<"$pid")" "number of processes"
 	expect "mytcp: connections of python3[$SENDER]" "$(tr -d '\0' <"/proc/$pid/cmdline")"
 	expect mytcp "$(cat "/proc/$pid/comm")"
-	expect / "$(readlink "/proc/$pid/cwd")"
+	[ "/proc/$pid/cwd" -ef "/proc/$pid/root" ]
 	expect "$pid" "$(ps -o sid= -p "$pid" | tr -d ' ')" session
 	expect "?" "$(ps -o tty= -p "$pid" | tr -d ' ')" terminal
 	expect "" "$(files_of "$pid" | grep -E 'pipe:|/dev/|'"$PWD")" files
