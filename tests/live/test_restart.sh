@@ -11,7 +11,7 @@ generations() { # COUNT FIRST
 	capture_end
 	# Nobody was reset, and each SYN had one answer, but for the last, which is refused. (A
 	# stack that looks at a segment when the one that it was for is gone may send RST.)
-	last=$(fields cap "tcp.len > 0" frame.number | tail -1)
+	last=$(fields cap "tcp.len > 0 && !tcp.analysis.retransmission" frame.number | tail -1)
 	expect "" "$(fields cap "tcp.flags.reset == 1 && frame.number < $last" frame.number)"
 	fields cap "tcp.flags.syn == 1 && tcp.flags.ack == 0" tcp.srcport tcp.seq_raw | sort -u >syns
 	fields cap "tcp.flags.syn == 1 && tcp.flags.ack == 1" tcp.dstport tcp.ack_raw tcp.seq_raw |
