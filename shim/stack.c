@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,10 +30,6 @@
 #define SEND_BATCH 32
 #define PAIR_BATCH 64
 #define ASK_PER_S 200
-/* Flags in byte 13 of a TCP header. */
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
 #define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 100000u
 
@@ -78,10 +75,11 @@ static bool may_ask(struct stack *st)
 static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 {
 	struct flow flow = flow_of(pkt);
-	uint8_t flags = pkt->tcp[13];
+	uint8_t flags = pkt->tcp[13]; /* TH_SYN and the like */
 
-	return !(flags & TCP_RST) && may_ask(st) &&
-	       link_kernel_owns(st->link, &flow, (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) == 0;
+	return !(flags & TH_RST) && may_ask(st) &&
+	       link_kernel_owns(st->link, &flow, pkt->ifindex,
+				(flags & (TH_SYN | TH_ACK)) == TH_SYN) == 0;
 }
 
 /* Is it to be left to another stack on the port? To one that lingers, too: it may

@@ -122,7 +122,7 @@ int diag_listeners(struct link *l, const struct endpoint *local, bool v6only)
 /* Asks for the exact flow. 1: a socket that is no guard of ours has it, or none, so that
  * the kernel itself refuses what comes (our guard is at another address, or another
  * device's); 0: our guard; or a negative errno. */
-static int find_owner(struct link *l, const struct flow *f)
+static int find_owner(struct link *l, const struct flow *f, uint32_t ifindex)
 {
 	int err, family = addr_family(&f->local.addr);
 	struct diag_request q = diag_request(family);
@@ -136,7 +136,7 @@ static int find_owner(struct link *l, const struct flow *f)
 	q.r.id.idiag_sport = htons(f->local.port);
 	q.r.id.idiag_dport = htons(f->remote.port);
 	/* Sockets bound to a device are found for that device only. */
-	q.r.id.idiag_if = link_arrived_on(l, f);
+	q.r.id.idiag_if = ifindex;
 	if (!q.r.id.idiag_if)
 		q.r.id.idiag_if = addr_scope(&f->remote.addr);
 	err = netlink_ask(&l->diag, &q.h, &answer);
@@ -149,9 +149,9 @@ static int find_owner(struct link *l, const struct flow *f)
 	return d.idiag_state != TCPS_LISTEN || !guard_has_cookie(l, diag_cookie(&d));
 }
 
-int link_kernel_owns(struct link *l, const struct flow *f, bool opens)
+int link_kernel_owns(struct link *l, const struct flow *f, uint32_t ifindex, bool opens)
 {
-	int found = find_owner(l, f);
+	int found = find_owner(l, f, ifindex);
 
 	if (found)
 		return found;

@@ -180,9 +180,6 @@ static inline unsigned addr_pair_hash(const struct ip_addr *a,
 
 int rx_open(struct link *l);
 void rx_close(struct link *l);
-/* Of the raw sockets: the device by which the packet of this flow arrived, if
- * it is one of those that link_recv() returned last; else 0. */
-uint32_t link_arrived_on(const struct link *l, const struct flow *f);
 
 /* ---- send.c ------------------------------------------------------------- */
 

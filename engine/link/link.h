@@ -117,10 +117,10 @@ int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
  * guard of ours owns the flow (asked through sock_diag for the exact 4-tuple): a
  * connection (TIME-WAIT and SYN-RECEIVED included), or a listener that would answer a
  * SYN; or no socket does, so that the kernel refuses them itself; or if another stack has
- * the port, too; opens: a SYN (without ACK), which is left only to stacks that listen. 1, 0,
- * or a negative errno. Connections bound to a device are found only while
- * a packet of the flow is among those link_recv() returned last. */
-int link_kernel_owns(struct link *l, const struct flow *f, bool opens);
+ * the port, too; opens: a SYN (without ACK), which is left only to stacks that listen.
+ * ifindex: the device by which the segment came, engine_pkt_in's; sockets bound to a
+ * device are found for that one alone. 1, 0, or a negative errno. */
+int link_kernel_owns(struct link *l, const struct flow *f, uint32_t ifindex, bool opens);
 
 /* Who else in this network namespace listens where segments for local come to, guards
  * of other links included and our own not? A negative errno, or: */

@@ -36,11 +36,6 @@ struct rx {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
 	} ctl[RX_BATCH];
-	struct { /* of the packets handed out last */
-		struct flow flow;
-		uint32_t ifindex;
-	} last[RX_BATCH];
-	int last_n;
 	int turn; /* the family that goes first */
 };
 
@@ -206,11 +201,6 @@ static bool rx_take(struct link *l, int family, int i, struct engine_pkt_in *p)
 			return false;
 		}
 	}
-	l->rx->last[l->rx->last_n].ifindex = ifindex;
-	l->rx->last[l->rx->last_n++].flow = (struct flow){
-		.local = {p->dst, get_be16(p->tcp + 2)},
-		.remote = {p->src, get_be16(p->tcp)},
-	};
 	return true;
 }
 
@@ -241,7 +231,6 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
 
 	if (n > RX_BATCH)
 		n = RX_BATCH;
-	rx->last_n = 0;
 	if (rx->too_small) {
 		rx->too_small = false;
 		rx_resize(rx, RX_SLOT_LARGE_BYTES); /* else as before */
@@ -266,12 +255,4 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
 	}
 	l->stats.pkts_in += out;
 	return out ? out : err;
-}
-
-uint32_t link_arrived_on(const struct link *l, const struct flow *f)
-{
-	for (int i = 0; i < l->rx->last_n; i++)
-		if (flow_eq(&l->rx->last[i].flow, f))
-			return l->rx->last[i].ifindex;
-	return 0;
 }

@@ -389,32 +389,32 @@ static void kernel_sockets_are_told_from_guards(void **state)
 	assert_return_code(acc, errno);
 	assert_return_code(getsockname(cli, (struct sockaddr *)&sa, &len), errno);
 	f.remote.port = ntohs(sa.sin6_port);
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	f = (struct flow){f.remote, f.local};
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	/* nobody there: the kernel says so itself */
 	f.remote.port = 1;
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	/* TIME-WAIT: the client closes first */
 	f.remote.port = 6000;
 	close(cli);
 	assert_int_equal(read(acc, &c, 1), 0);
 	close(acc);
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	/* A listener answers for itself, */
 	f = (struct flow){ep(ip->lo, 6000), ep(ip->lo, 77)};
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	close(srv);
 	open_guard(l, ip->lo, 6000, GUARD_REUSEADDR);
-	assert_int_equal(link_kernel_owns(l, &f, false), 0);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 0);
 	/* and so does another stack's guard; ours is us. */
 	open_guard(l, ip->any, PORT, 0);
 	open_guard(other, ip->any, PORT + 1, 0);
 	f.local.port = PORT;
-	assert_int_equal(link_kernel_owns(l, &f, false), 0);
-	assert_int_equal(link_kernel_owns(other, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 0);
+	assert_int_equal(link_kernel_owns(other, &f, 0, false), 1);
 	f.local.port = PORT + 1;
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, 0, false), 1);
 	link_close(l);
 	link_close(other);
 	close(ns);
@@ -443,9 +443,9 @@ static void kernel_connections_at_a_guarded_port(void **state)
 	assert_int_equal(recv_wait(l, in, 8, 1000), 1);
 	f.local = (struct endpoint){in[0].dst, in[0].tcp[2] << 8 | in[0].tcp[3]};
 	f.remote = (struct endpoint){in[0].src, in[0].tcp[0] << 8 | in[0].tcp[1]};
-	assert_int_equal(link_kernel_owns(l, &f, false), 1);
+	assert_int_equal(link_kernel_owns(l, &f, in[0].ifindex, false), 1);
 	f.remote.port ^= 1;
-	assert_int_equal(link_kernel_owns(l, &f, false), 0);
+	assert_int_equal(link_kernel_owns(l, &f, in[0].ifindex, false), 0);
 	close(cli);
 	close(acc);
 	link_close(l);

@@ -17,7 +17,7 @@ static int owned(struct link *l, const char *ip)
 {
 	struct flow f = {ep(ip, PORT), ep(ip, 7)};
 
-	return link_kernel_owns(l, &f, false);
+	return link_kernel_owns(l, &f, 0, false);
 }
 
 /* Would l refuse a SYN from port remote? */
@@ -25,7 +25,7 @@ static bool refuses(struct link *l, const char *ip, uint16_t remote)
 {
 	struct flow f = {ep(ip, PORT), ep(ip, remote)};
 
-	return link_kernel_owns(l, &f, true) == 0;
+	return link_kernel_owns(l, &f, 0, true) == 0;
 }
 
 /* A server ends, one that takes its place runs, and the first one's connections end. */
