@@ -1,11 +1,13 @@
 /* hooks_limit.c - the program's calls about RLIMIT_NOFILE, which the driver may
- * have raised for itself: the program sees its own. Owns nothing.
+ * have raised for itself: the program sees its own; and about RLIMIT_NPROC, under
+ * which no driver can start. Owns nothing.
  */
 #include "hooks.h"
 
 #include <limits.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "nofile.h"
 
 /* Is it the limit that is not what the program believes? */
@@ -17,6 +19,16 @@ static bool is_ours(int resource)
 static bool is_self(pid_t pid)
 {
 	return pid == 0 || pid == getpid();
+}
+
+/* A worker that may have no more threads (haproxy's) still connects to other servers. If
+ * it has sockets of ours already, though of another process's stack, its own driver
+ * starts now. */
+static void before_limit(int resource, pid_t pid, const struct rlimit64 *set)
+{
+	if (resource == RLIMIT_NPROC && set && !real_only && is_self(pid) &&
+	    fdtab_is_mine() && fdtab_next(0, NULL) >= 0)
+		driver_start();
 }
 
 /* The kernel's soft limit stays at the hard one. */
@@ -41,6 +53,7 @@ EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource,
 {
 	int r;
 
+	before_limit(resource, pid, set);
 	if (!is_ours(resource) || !is_self(pid))
 		return real()->prlimit64(pid, resource, set, old);
 	if (set)
@@ -74,14 +87,12 @@ EXPORT int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *lim)
 
 EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *lim)
 {
-	return is_ours(resource) ? prlimit(0, resource, lim, NULL)
-				 : real()->setrlimit(resource, lim);
+	return prlimit(0, resource, lim, NULL);
 }
 
 EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *lim)
 {
-	return is_ours(resource) ? prlimit64(0, resource, lim, NULL)
-				 : real()->setrlimit64(resource, lim);
+	return prlimit64(0, resource, lim, NULL);
 }
 
 static int soft_as_int(void)

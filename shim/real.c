@@ -33,7 +33,7 @@ static const struct {
 	CALL(execve), CALL(execvpe), CALL(fexecve),
 	CALL(execveat), CALL(unshare), CALL(setns), CALL(pthread_exit),
 	CALL(fdopen), CALL(_exit), CALL(_Exit), CALL(getdtablesize), CALL(sysconf),
-	CALL(getrlimit), CALL(getrlimit64), CALL(setrlimit), CALL(setrlimit64),
+	CALL(getrlimit), CALL(getrlimit64), CALL(setrlimit),
 	CALL(prlimit), CALL(prlimit64),
 };
 _Static_assert(sizeof(calls) / sizeof(calls[0]) * sizeof(void *) ==

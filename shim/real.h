@@ -93,7 +93,6 @@ struct real_calls {
 	__typeof__(getrlimit) *getrlimit;
 	__typeof__(getrlimit64) *getrlimit64;
 	__typeof__(setrlimit) *setrlimit;
-	__typeof__(setrlimit64) *setrlimit64;
 	int (*prlimit)(pid_t pid, __rlimit_resource_t resource,
 		       const struct rlimit *set, struct rlimit *old);
 	int (*prlimit64)(pid_t pid, __rlimit_resource_t resource,

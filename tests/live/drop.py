@@ -2,8 +2,9 @@
 # respect to the first TCP socket, then is an echo server's client, or the server of
 # one client. The order is a comma separated list of: uid, caps, chroot, fork (the
 # parent waits), daemon (the parent ends), loop and range (close all other fds),
-# socket (makes one that is not used).
-import ctypes, encodings.idna, os, signal, socket, struct, sys
+# socket (makes one that is not used), listen (another, which exec hands on), exec (this
+# program again, for the rest of the list), nproc (no more processes and threads).
+import ctypes, encodings.idna, os, resource, signal, socket, struct, sys
 
 order, role, host, port = sys.argv[1].split(","), sys.argv[2], sys.argv[3], int(sys.argv[4])
 libc = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +33,15 @@ def fork(wait):
         os._exit(0)
 
 
+def execute(rest):
+    os.execv(sys.executable, [sys.executable, sys.argv[0], ",".join(rest), *sys.argv[2:]])
+
+
+def listen():
+    unused.append(socket.create_server(("", 9999)))
+    unused[-1].set_inheritable(True)
+
+
 unused = []
 steps = {
     "uid": lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)),
@@ -43,8 +53,12 @@ steps = {
     "loop": close_one_by_one,
     "range": lambda: os.closerange(3, 1 << 20),
     "socket": lambda: unused.append(socket.socket()),
+    "listen": listen,
+    "nproc": lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)),
 }
-for step in order:
+for number, step in enumerate(order):
+    if step == "exec":
+        execute(order[number + 1:])
     steps[step]()
 
 probe = None

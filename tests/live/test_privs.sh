@@ -2,7 +2,8 @@
 # Programs that give up their privileges, before or after their first TCP socket.
 
 ORDERS="uid socket,uid euid,socket caps chroot chroot,uid uid,loop uid,range uid,fork
-	fork,uid,fork socket,uid,fork uid,daemon chroot,caps,daemon,loop socket,range,uid,range"
+	fork,uid,fork socket,uid,fork uid,daemon chroot,caps,daemon,loop socket,range,uid,range
+	listen,exec,fork,uid,nproc socket,uid,nproc"
 
 echo_server() {
 	start "$1" socat TCP-LISTEN:9000,fork,reuseaddr EXEC:cat
