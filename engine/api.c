@@ -33,8 +33,9 @@ int tcp_open(struct engine *e, const struct flow *flow,
 	     void *user, uint64_t now_us, struct tcb **out)
 {
 	struct tcp_opts o = sane(opts);
-	uint32_t iss_min;
+	uint32_t iss_min, iss;
 	bool again = time_wait_reuse(e, flow, opts->ifindex, &iss_min, now_us);
+	bool gave_up = gone_reopens(e, flow, opts->ifindex, &iss, now_us);
 	struct tcb *t;
 	int err = tcb_new(e, flow, &o, now_us, &t);
 
@@ -42,6 +43,8 @@ int tcp_open(struct engine *e, const struct flow *flow,
 		return err;
 	if (again && seq_lt(t->snd.iss, iss_min))
 		tcb_set_iss(t, iss_min);
+	else if (gave_up)
+		tcb_set_iss(t, iss);
 	t->user = user;
 	t->active = t->accepted = true;
 	tcb_set_path(t, path);

@@ -15,6 +15,7 @@ static const char *const drop_names[DROP_COUNT] = {
 	[DROP_ADDRESS] = "bad source address or port",
 	[DROP_TTL] = "from too far away",
 	[DROP_CLOSED] = "no such connection",
+	[DROP_GONE] = "of a connection that has ended",
 	[DROP_LISTEN_ACK] = "ACK at a listener",
 	[DROP_LISTEN] = "RST or no SYN at a listener",
 	[DROP_SYN_QUEUE] = "SYN queue full",

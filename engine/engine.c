@@ -120,6 +120,7 @@ void engine_free(struct engine *e)
 	while (e->closed.first)
 		tcp_release(e->closed.first, 0);
 	fastopen_free_cache(e);
+	gone_free(e);
 	flowtab_free(&e->flows);
 	timerq_free(&e->timers);
 	bufpool_free(&e->pool);
@@ -207,6 +208,8 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 		return DROP_ASK;
 	if (t && (l = replace_time_wait(t, s, pkt->ifindex, &after, now_us)))
 		return arrives_listen(l, &pkt->path, flow, s, &after, now_us);
+	if (!t && gone_refuses(e, flow, pkt->ifindex, s, now_us))
+		return DROP_GONE;
 	if (!t) {
 		t = find_listener(e, flow, pkt->ifindex);
 		rec->before = rec->after = t ? TCPS_LISTEN : TCPS_CLOSED;

@@ -123,6 +123,7 @@ enum drop {
 	DROP_ADDRESS,      /* source is multicast, broadcast, unspecified; port 0 */
 	DROP_TTL,          /* from farther away than the user allows */
 	DROP_CLOSED,       /* no such connection: engine_refuse() may answer */
+	DROP_GONE,         /* of a connection that has just ended: refused */
 	DROP_LISTEN_ACK,   /* ACK at a listener: engine_refuse() may answer */
 	DROP_LISTEN,       /* RST or no SYN at a listener */
 	DROP_SYN_QUEUE,    /* listener's SYN queue is full */
@@ -386,6 +387,10 @@ void tcp_opts_defaults(const struct engine *e, struct tcp_opts *o);
 int tcp_open(struct engine *e, const struct flow *flow,
 	     const struct tcp_path *path, const struct tcp_opts *opts,
 	     void *user, uint64_t now_us, struct tcb **out);
+/* Has a connection of this flow been given up or reset in the last minute, so that the
+ * peer may still believe in it? Who can choose the port takes another one. */
+bool engine_gone_lately(const struct engine *e, const struct flow *flow,
+			uint32_t ifindex, uint64_t now_us);
 /* With opts.fastopen and a cookie for that server the SYN waits for bytes to
  * take along (RFC 7413 4.1.3): for the first tcp_send_commit() or tcp_syn_go(). */
 bool tcp_syn_waits(const struct tcb *t);

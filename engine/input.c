@@ -343,6 +343,7 @@ static void reset_after_close(struct tcb *t, const struct segment *s, uint64_t n
 			  .flags = SEG_RST, .seq = s->ack};
 
 	engine_reply(t->e, &r);
+	gone_note(t, now_us);
 	tcb_fail(t, ECONNRESET, now_us);
 }
 

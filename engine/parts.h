@@ -54,6 +54,21 @@ bool time_wait_gives_way(const struct tcb *t, const struct segment *s);
 bool time_wait_reuse(struct engine *e, const struct flow *flow, uint32_t ifindex,
 		     uint32_t *iss_min, uint64_t now_us);
 
+/* ---- gone.c: connections that have ended without the peer's agreement --------- */
+
+/* t is about to be CLOSED, and the peer may not know it. */
+void gone_note(const struct tcb *t, uint64_t now_us);
+/* Does s acknowledge what such a connection has sent? Then it is refused with a RST. */
+bool gone_refuses(struct engine *e, const struct flow *flow, uint32_t ifindex,
+		  const struct segment *s, uint64_t now_us);
+/* The flow is opened again, and its entry goes. Was it given up in SYN-SENT? *iss is
+ * then the ISS to have: just before the last one. For a peer in SYN-RECEIVED the SYN is
+ * so outside its window, and it answers with an ACK instead of a RST (RFC 9293
+ * 3.10.7.4, first step); our RST and the next SYN follow. */
+bool gone_reopens(struct engine *e, const struct flow *flow, uint32_t ifindex,
+		  uint32_t *iss, uint64_t now_us);
+void gone_free(struct engine *e);
+
 /* ---- others.c: stacks beside this one ------------------------------------------ */
 
 /* Does it depend on them what becomes of this segment for t? In TIME-WAIT only if

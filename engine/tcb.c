@@ -206,6 +206,7 @@ void tcb_send_reset(struct tcb *t)
 void tcb_reset(struct tcb *t, uint64_t now_us)
 {
 	tcb_send_reset(t);
+	gone_note(t, now_us);
 	tcb_fail(t, ECONNABORTED, now_us);
 }
 
@@ -229,6 +230,8 @@ void tcb_abort(struct tcb *t, uint64_t now_us)
 
 void tcb_fail(struct tcb *t, int err, uint64_t now_us)
 {
+	if (t->state == TCPS_SYN_SENT && err != ECONNREFUSED)
+		gone_note(t, now_us);
 	t->error = err;
 	tcb_set_state(t, TCPS_CLOSED, now_us);
 	tcb_event(t, err ? TCP_EV_ERROR : TCP_EV_CLOSED);

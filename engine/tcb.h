@@ -357,6 +357,7 @@ struct engine {
 	struct prng prng;
 	uint8_t iss_key[16], ts_key[16], cookie_key[16], fast_key[16];
 	struct fastopen_entry *fast_cache; /* NULL: nothing is in it */
+	struct gone *gone; /* NULL: nothing is remembered */
 	uint64_t cookie_us; /* when the last SYN cookie left; 0: never */
 
 	struct tcb_list ready, events;

@@ -99,6 +99,9 @@ static int open_anywhere(struct conn *c, struct flow *flow,
 		p = ports_pick(&st->ports, &flow->local.addr, c->opts.ifindex);
 		if (!p)
 			break;
+		flow->local.port = guard_local(p->guard)->port;
+		if (engine_gone_lately(st->engine, flow, c->opts.ifindex, st->now_us))
+			continue; /* the peer may be in SYN-RECEIVED there */
 		err = open_on(c, p, flow, path);
 		if (err != -EADDRINUSE)
 			return err;

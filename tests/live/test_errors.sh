@@ -133,3 +133,15 @@ no_capability() {
 	grep 'CAP_NET_RAW.*root.*setcap' err
 }
 register "no CAP_NET_RAW" no_capability
+
+# A connect() that is closed before it is answered, and another one to the same peer:
+# that is in SYN-RECEIVED for the first, which must not cost the second.
+given_up() {
+	local pause
+	start server nc.openbsd -k -l 7000
+	wait_port 7000
+	for pause in 0 200 700 2000; do
+		expect 0 "$(client "$BUILD/tests/live/abandon" "$SRV" 7000 200 $pause)" "refused, $pause us later"
+	done
+}
+matrix "connect() given up and tried again" given_up 60
