@@ -269,7 +269,7 @@ void driver_explain(int err)
 		complain("mytcp: cannot start: %s\n", strerror(-err));
 }
 
-/* Signals are blocked here; the new threads inherit that. */
+/* Signals are blocked here (begin_start()); the new threads inherit that. */
 static int run_thread(void)
 {
 	int err;
@@ -294,56 +294,76 @@ static int run_thread(void)
 static int start(void)
 {
 	struct config *cfg = &driver.cfg;
-	sigset_t all, old;
-	int err, cancel;
+	int err = configure(cfg);
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = configure(cfg);
 	if (!err) {
 		driver.stack = stack_new(cfg, &driver.key, &driver.queue);
 		err = driver.stack ? run_thread() : -ENOMEM;
 	}
 	if (err && (!driver_parent() || (err != -EPERM && err != -EAGAIN && err != -ENOMEM)))
 		driver_explain(err);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_setcancelstate(cancel, NULL);
 	return err;
+}
+
+/* Who starts the driver takes no signal from before the state is STARTING until after
+ * it is no longer: a handler in that thread would wait for its own thread, and one that
+ * does not come back would leave the state as it is. */
+struct starter {
+	sigset_t mask;
+	int cancel;
+};
+
+static void hold_signals(struct starter *by)
+{
+	sigset_t all;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &by->cancel);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &by->mask);
+}
+
+static void let_signals(const struct starter *by)
+{
+	pthread_sigmask(SIG_SETMASK, &by->mask, NULL);
+	pthread_setcancelstate(by->cancel, NULL);
 }
 
 /* Waits for whoever is starting the driver. True: it is STARTING, and the caller is to
  * say end_start(); else it is RUNNING. */
-static bool begin_start(void)
+static bool begin_start(struct starter *by)
 {
 	unsigned seen;
 
-	for (;;) {
+	while (atomic_load(&driver.state) != RUNNING) {
+		hold_signals(by);
 		seen = NONE;
 		if (atomic_compare_exchange_strong(&driver.state, &seen, STARTING))
 			return true;
-		if (seen == RUNNING)
-			return false;
-		futex_wait(&driver.state, STARTING);
+		let_signals(by);
+		if (seen == STARTING)
+			futex_wait(&driver.state, STARTING);
 	}
+	return false;
 }
 
-static void end_start(bool running)
+static void end_start(const struct starter *by, bool running)
 {
 	atomic_store(&driver.state, running ? RUNNING : NONE);
 	futex_wake_all(&driver.state);
+	let_signals(by);
 }
 
 int driver_start(void)
 {
 	int saved = errno, err;
+	struct starter by;
 
 	if (!fdtab_is_mine())
 		return -ESRCH; /* vfork() */
-	if (!begin_start())
+	if (!begin_start(&by))
 		return 0;
 	err = start();
-	end_start(!err);
+	end_start(&by, !err);
 	if (!err)
 		lastthread_driver_runs();
 	errno = saved;
@@ -444,13 +464,15 @@ static void run_before_drop(struct stack *st, struct command *c)
 
 bool driver_before_drop(void)
 {
+	struct starter by;
 	char why[256];
+	bool good;
 
-	if (!begin_start())
+	if (!begin_start(&by))
 		return driver_command(&(struct command){.run = run_before_drop}) == 0;
-	driver.prepared = load_settings(&driver.cfg, why, sizeof(why)) == 0;
-	end_start(false);
-	return driver.prepared;
+	good = driver.prepared = load_settings(&driver.cfg, why, sizeof(why)) == 0;
+	end_start(&by, false);
+	return good;
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */

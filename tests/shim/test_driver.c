@@ -1,5 +1,20 @@
 /* test_driver.c - the driver's thread: start, commands, fork, limits, the end.
  */
+#include <signal.h>
+
+#include "../../shim/config.h"
+
+/* A signal comes while the driver starts, as soon as this is one. */
+static volatile sig_atomic_t signal_in_start;
+
+static int load_and_raise(struct config *cfg, char **env, char *why, size_t why_size)
+{
+	if (signal_in_start)
+		raise(signal_in_start);
+	return config_load(cfg, env, why, why_size);
+}
+#define config_load load_and_raise
+
 #include "app.h"
 
 #include <dirent.h>
@@ -194,6 +209,76 @@ static void the_trace_goes_to_standard_error(void **state)
 	assert_non_null(strstr(said, "FIN"));
 	close(l);
 	assert_true(driver_is_mine());
+}
+
+static sigjmp_buf before_signal;
+static volatile sig_atomic_t handled, started_by_handler;
+
+static void start_in_handler(int sig)
+{
+	(void)sig;
+	signal_in_start = 0;
+	handled = 1;
+	started_by_handler = driver_start() == 0 && driver_is_mine();
+}
+
+static void leave_handler(int sig)
+{
+	(void)sig;
+	signal_in_start = 0;
+	handled = 1;
+	siglongjmp(before_signal, 1);
+}
+
+static void expect_signal_in_start(void (*handler)(int))
+{
+	alarm(PATIENCE_MS / 1000); /* who waits for itself ends here */
+	signal(SIGUSR1, handler);
+	signal_in_start = SIGUSR1;
+}
+
+static int start_with_a_handler_that_starts(void)
+{
+	expect_signal_in_start(start_in_handler);
+	return driver_start() == 0 && handled && started_by_handler ? 0 : 101;
+}
+
+static int start_with_a_handler_that_leaves(void)
+{
+	expect_signal_in_start(leave_handler);
+	if (sigsetjmp(before_signal, 1) == 0)
+		driver_start();
+	return handled && driver_start() == 0 && driver_is_mine() ? 0 : 101;
+}
+
+static int drop_with_a_handler_that_starts(void)
+{
+	expect_signal_in_start(start_in_handler);
+	return driver_before_drop() && handled && started_by_handler ? 0 : 101;
+}
+
+static int drop_with_a_handler_that_leaves(void)
+{
+	expect_signal_in_start(leave_handler);
+	if (sigsetjmp(before_signal, 1) == 0)
+		driver_before_drop();
+	return handled && driver_start() == 0 && driver_is_mine() ? 0 : 101;
+}
+
+static void signals_while_it_starts(void **state)
+{
+	static int (*const cases[])(void) = {
+		start_with_a_handler_that_starts, start_with_a_handler_that_leaves,
+		drop_with_a_handler_that_starts, drop_with_a_handler_that_leaves,
+	};
+	char said[1024];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(in_child(cases[i], said, sizeof(said)), 0);
+		assert_string_equal(said, "");
+	}
 }
 
 static int use_the_parents_driver(void)
@@ -417,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_setting_is_said_once),
 		cmocka_unit_test(a_trace_that_cannot_be_written),
 		cmocka_unit_test(the_trace_goes_to_standard_error),
+		cmocka_unit_test(signals_while_it_starts),
 		cmocka_unit_test(a_child_has_no_driver),
 		cmocka_unit_test(commands_from_many_threads),
 		cmocka_unit_test(commands_from_signal_handlers),
