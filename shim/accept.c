@@ -4,41 +4,39 @@
  * established TCP connection. Its name says which; its credentials, that it comes
  * from whom the listener comes from, root or ourselves: users' processes, not just
  * one, as the driver may change its process, and any may change its user. Whoever
- * else connects is turned away. The first byte through
- * the new pair is ours: it keeps the engine end's queue from being empty (see the
- * byte that stays in README.md), and an fd that travels with it tells the
- * driver that it is none of the program's.
+ * else connects is turned away. The first bytes through
+ * the new pair are ours: one keeps the engine end's queue from being empty (see the
+ * byte that stays in README.md), and an fd that travels with the one before it tells
+ * the driver that they are none of the program's.
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver.h"
 #include "fdtab.h"
 #include "names.h"
+#include "pair.h"
 #include "sockcall.h"
 
-/* Sends the marker. An fd must exist while it is sent: -EMFILE. */
-static int send_marker(int fd)
+/* Sends the mark. The fd that it needs is fd itself: accept() may have taken the last
+ * one that there was. */
+static int send_mark(int fd)
 {
-	char byte = 0, ctl[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	char bytes[PAIR_MARK_BYTES] = {0}, ctl[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1,
 			     .msg_control = ctl, .msg_controllen = sizeof(ctl)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	int err, mark = eventfd(0, EFD_CLOEXEC);
+	int err;
 
-	if (mark < 0)
-		return -errno;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &mark, sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	err = real()->sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno
 									 : 0;
-	real()->close(mark);
 	/* Reset already: the program finds out by its first read or write. */
 	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
 }
@@ -125,7 +123,7 @@ static int adopt(struct sock *listener, int listen_fd, int fd,
 	atomic_store(&s->ino, st.st_ino);
 	inherit(listener, listen_fd, s, fd);
 	sock_pin_sndbuf(s, fd);
-	err = send_marker(fd);
+	err = send_mark(fd);
 	if (err)
 		goto fail;
 	return sock_attach(fd, s);

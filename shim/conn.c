@@ -255,16 +255,18 @@ void conn_note_bits(struct conn *c, unsigned bits)
 	c->bytes_in = true;
 }
 
-/* The first byte of an accepted app end is the accept hook's mark; without
+/* What comes first of an accepted app end is the accept hook's mark; without
  * hooks, in a process that inherited the listener, it is data. */
 static void look_for_mark(struct conn *c)
 {
+	if (!c->mark_due || !c->bytes_in)
+		return;
 	if (!pair_queued(c->fd)) {
 		c->bytes_in = false; /* until the next edge */
 		return;
 	}
 	c->mark_due = false;
-	if (pair_starts_with_mark(c->fd))
+	if (pair_take_mark(c->fd))
 		c->held = 1;
 }
 
@@ -409,8 +411,7 @@ void conn_step(struct conn *c)
 {
 	if (c->over || c->listener)
 		return;
-	if (c->mark_due && c->bytes_in)
-		look_for_mark(c);
+	look_for_mark(c);
 	if (takes(c))
 		take_bytes(c);
 	if (fin_due(c)) {
@@ -467,8 +468,11 @@ void conn_pair_event(struct conn *c, unsigned bits)
 
 void conn_process_closed(struct conn *c)
 {
-	if (!c->over && !c->listener)
-		conn_pair_event(c, pair_bits(c->fd));
+	if (c->over || c->listener)
+		return;
+	c->bytes_in = true;
+	look_for_mark(c); /* which would keep it open */
+	conn_pair_event(c, pair_bits(c->fd));
 }
 
 void conn_set_opts(struct conn *c, const struct sock_opts *opts)
@@ -488,8 +492,11 @@ void conn_set_opts(struct conn *c, const struct sock_opts *opts)
 static uint32_t untaken(const struct conn *c)
 {
 	uint32_t queued = c->connecting || c->fd < 0 ? 0 : pair_queued(c->fd);
+	uint32_t held = c->held;
 
-	return queued > c->held ? queued - c->held : 0;
+	if (queued && c->mark_due && pair_starts_with_mark(c->fd))
+		held = PAIR_MARK_BYTES;
+	return queued > held ? queued - held : 0;
 }
 
 int conn_status(const struct conn *c, struct tcp_status *status)

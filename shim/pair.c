@@ -51,6 +51,14 @@ bool pair_starts_with_mark(int fd)
 	       msg.msg_flags & MSG_CTRUNC;
 }
 
+bool pair_take_mark(int fd)
+{
+	if (!pair_starts_with_mark(fd))
+		return false;
+	pair_skip(fd, PAIR_MARK_BYTES - 1);
+	return true;
+}
+
 /* Was the first byte of the queue sent with MSG_OOB? Reading stops before it. */
 static bool at_mark(int fd)
 {

@@ -16,6 +16,10 @@
 /* What a full direction of a pair takes, see README.md, the byte that stays. */
 #define PAIR_SNDBUF_BYTES 212992
 
+/* What the accept hook sends: one byte that an fd travels with, the app end itself, and
+ * one that stays. While the first is queued the app end is not closed, whoever closes it. */
+#define PAIR_MARK_BYTES 2
+
 /* Prepares an engine end. sndbuf_bytes: as in setsockopt(SO_SNDBUF). */
 void pair_setup(int fd, uint32_t sndbuf_bytes);
 /* Bytes in the queue from the app end, held ones included. */
@@ -25,6 +29,9 @@ void pair_skip(int fd, uint32_t n);
 /* Does the first byte carry ancillary data? Then it is the accept hook's mark
  * and not the app's data. The queue is not empty. */
 bool pair_starts_with_mark(int fd);
+/* Takes all of a mark but the byte that stays: true, and that is held. False: there is
+ * none. The queue is not empty. */
+bool pair_take_mark(int fd);
 /* Moves bytes that are not held from the queue to iov: fresh is how many there
  * are, at least 1. Takes all it can but the last byte; if that is the only one,
  * takes it and leaves it held. Returns how many, 0 or a negative errno when the

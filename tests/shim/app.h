@@ -20,7 +20,6 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -36,6 +35,7 @@
 #include "../../shim/driver.c"
 #include "../../shim/driver_calls.c"
 #include "../../shim/nofile.c"
+#include "../../shim/pair.h"
 
 #define PATIENCE_MS 5000
 
@@ -265,19 +265,17 @@ static inline struct app app_listen(uint16_t port, int backlog, bool reuseaddr)
 
 static inline void app_send_mark(int fd)
 {
-	char byte = 0, ctl[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	char bytes[PAIR_MARK_BYTES] = {0}, ctl[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
 			     .msg_controllen = sizeof(ctl)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	int mark = eventfd(0, EFD_CLOEXEC);
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &mark, sizeof(mark));
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), 1);
-	close(mark);
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), PAIR_MARK_BYTES);
 }
 
 static inline struct app app_accept(struct app *l, struct name *n)

@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include "../../shim/command.h"
+#include "../../shim/pair.h"
 #include "fake_driver.h"
 
 #define assert_fails(call, err) \

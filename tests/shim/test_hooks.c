@@ -121,8 +121,8 @@ static void accepts(void **state)
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 	struct timeval t = {.tv_sec = 7}, t2 = {0};
-	char ctl[64], byte;
-	struct iovec iov = {&byte, 1};
+	char ctl[64], byte[8];
+	struct iovec iov = {byte, 1};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
 			     .msg_controllen = sizeof(ctl)};
 
@@ -150,6 +150,7 @@ static void accepts(void **state)
 	assert_int_equal(CMSG_FIRSTHDR(&msg)->cmsg_type, SCM_RIGHTS);
 	memcpy(&one, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(one));
 	close(one);
+	assert_int_equal(recv(engine, byte, sizeof(byte), 0), PAIR_MARK_BYTES - 1);
 	assert_int_equal(send(conn, "x", 1, 0), 1);
 	close(conn);
 	close(engine);
