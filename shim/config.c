@@ -345,7 +345,7 @@ int config_from_env(struct config *c, char *const envp[], char *why,
 	static const char prefix[] = "MYTCP_";
 	char name[64];
 
-	for (; *envp; envp++) {
+	for (; envp && *envp; envp++) {
 		const char *var = *envp + sizeof(prefix) - 1;
 		const char *eq;
 		size_t n;

@@ -51,8 +51,8 @@ void config_from_sysctl(struct config *c, const char *dir);
  * what is possible. */
 int config_set(struct config *c, enum config_from from, const char *name,
 	       const char *value, char *why, size_t why_size);
-/* Applies every MYTCP_ variable of the environment; stops at the first error
- * (as config_set). */
+/* Applies every MYTCP_ variable of the environment, which may be NULL; stops at the
+ * first error (as config_set). */
 int config_from_env(struct config *c, char *const envp[], char *why,
 		    size_t why_size);
 /* All of these in their order: what a program with this environment gets.

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
+#include "init.h"
+
 /* Does the call ask for what this library is for? */
 static bool is_tcp(int domain, int type, int protocol)
 {
@@ -20,8 +22,10 @@ EXPORT int socket(int domain, int type, int protocol)
 {
 	int saved = errno, fd;
 
-	if (!real_only && is_tcp(domain, type, protocol))
+	if (!real_only && is_tcp(domain, type, protocol)) {
+		init_note_socket();
 		return hook_result(saved, sock_socket(domain, type));
+	}
 	fd = real()->socket(domain, type, protocol);
 	if (fd >= 0)
 		sock_replaced(fd);

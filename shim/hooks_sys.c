@@ -1,14 +1,24 @@
-/* hooks_sys.c - the program's calls that end the process or a thread, that want it
- * to have one thread only, or another network, and what stdio must have written by
- * the end. Owns nothing.
+/* hooks_sys.c - the program's calls that end the process or a thread, that put it into
+ * the background, that want it to have one thread only, or another network, and what
+ * stdio must have written by the end. Owns nothing.
+ *
+ * Libc ends the process by calls of its own, which are not seen here, too: exit() runs
+ * init.c's destructor, and quick_exit() what is registered there; whatever libc's
+ * children are (system(), posix_spawn(), wordexp()), the stack is not theirs. What
+ * daemon() does is done here, as the parent's end would be one of those calls.
  */
 #include "hooks.h"
 
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <paths.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <linux/nsfs.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,12 +38,73 @@ EXPORT void _Exit(int status)
 	real()->_Exit(status);
 }
 
-EXPORT void pthread_exit(void *result)
+static void thread_ends(void)
 {
 	if (!real_only && gettid() == getpid())
 		lastthread_main_ends();
+}
+
+EXPORT void pthread_exit(void *result)
+{
+	thread_ends();
 	real()->pthread_exit(result);
 }
+
+EXPORT void thrd_exit(int result)
+{
+	thread_ends();
+	real()->thrd_exit(result);
+}
+
+EXPORT int pthread_cancel(pthread_t thread)
+{
+	int r = real()->pthread_cancel(thread);
+
+	if (r == 0 && !real_only)
+		lastthread_cancelled(thread);
+	return r;
+}
+
+/* ---- a daemon ----------------------------------------------------------------------- */
+
+/* As libc has it: what stands under that name must be that device. */
+static int null_streams(void)
+{
+	const dev_t null = makedev(1, 3);
+	int fd = open(_PATH_DEVNULL, O_RDWR), to;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != null) {
+		close(fd);
+		errno = ENODEV;
+		return -1;
+	}
+	for (to = STDIN_FILENO; to <= STDERR_FILENO; to++)
+		dup2(fd, to);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return 0;
+}
+
+EXPORT int daemon(int nochdir, int noclose)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return -1;
+	if (child > 0)
+		_exit(EXIT_SUCCESS);
+	if (setsid() < 0)
+		return -1;
+	if (!nochdir && chdir("/") != 0) {
+		/* libc does not mind either */
+	}
+	return noclose ? 0 : null_streams();
+}
+
+/* ---- stdio -------------------------------------------------------------------------- */
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "lastthread.h"
 #include "privs.h"
 
 #define STAYS ((uid_t)-1)
@@ -102,6 +103,16 @@ static bool changes_fds(long number, const long a[6], long *r)
 	}
 }
 
+/* Alone it is the end of the process, if it were not for the driver. */
+static void exits(int status)
+{
+	if (real_only || gettid() != getpid())
+		return;
+	if (lastthread_is_this())
+		_exit(status);
+	lastthread_main_ends();
+}
+
 static bool changes_process(long number, const long a[6], long *r)
 {
 	switch (number) {
@@ -110,6 +121,7 @@ static bool changes_process(long number, const long a[6], long *r)
 	case SYS_execve: *r = execve(PTR(0), PTR(1), PTR(2)); return true;
 	case SYS_execveat: *r = execveat(a[0], PTR(1), PTR(2), PTR(3), a[4]); return true;
 	case SYS_exit_group: _exit(a[0]);
+	case SYS_exit: exits(a[0]); return false;
 	default: return false;
 	}
 }

@@ -16,7 +16,7 @@
 #include "preload.h"
 #include "sockcall.h"
 
-static atomic_bool stdio_used;
+static atomic_bool stdio_used, begun, early;
 
 void init_note_stdio(void)
 {
@@ -74,9 +74,25 @@ static void forked_child(void)
 	lastthread_forget();
 }
 
+/* Whoever exits before our constructor, in one of their own, does without our
+ * destructor. */
+static void end_early(void)
+{
+	if (!atomic_load(&begun))
+		init_leave();
+}
+
+void init_note_socket(void)
+{
+	if (!atomic_load(&begun) && !atomic_exchange(&early, true))
+		atexit(end_early);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
+	atomic_store(&begun, true);
 	real();
+	lastthread_begin();
 	preload_remember();
 	driver_defaults();
 	fdtab_set_owner();

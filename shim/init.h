@@ -7,6 +7,8 @@
 
 /* A stdio stream of the program writes to an fd of ours. */
 void init_note_stdio(void);
+/* The program makes a socket, maybe before our constructor has run. */
+void init_note_socket(void);
 /* The process is about to end: closes its fds of ours and leaves the stack, see
  * driver_leave(). Does nothing in a child that shares them. */
 void init_leave(void);

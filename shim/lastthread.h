@@ -8,8 +8,17 @@
 #ifndef MYTCP_LASTTHREAD_H
 #define MYTCP_LASTTHREAD_H
 
+#include <pthread.h>
+#include <stdbool.h>
+
+/* In the main thread, before everything else. */
+void lastthread_begin(void);
 /* The main thread is about to end. */
 void lastthread_main_ends(void);
+/* A thread was told to end, now or some time later; was it the main one? */
+void lastthread_cancelled(pthread_t thread);
+/* Has the program no other thread than the calling, main one? */
+bool lastthread_is_this(void);
 /* This process has a driver now. */
 void lastthread_driver_runs(void);
 /* In the child of a fork: its thread is the main one. */

@@ -32,7 +32,7 @@ static const struct {
 	CALL(prctl), CALL(pidfd_getfd), CALL(chroot), CALL(syscall),
 	CALL(execve), CALL(execvpe), CALL(fexecve),
 	CALL(execveat), CALL(unshare), CALL(setns), CALL(pthread_exit),
-	CALL(fdopen), CALL(_exit), CALL(_Exit), CALL(getdtablesize), CALL(sysconf),
+	CALL(thrd_exit), CALL(pthread_cancel), CALL(fdopen), CALL(_exit), CALL(_Exit), CALL(getdtablesize), CALL(sysconf),
 	CALL(getrlimit), CALL(getrlimit64), CALL(setrlimit),
 	CALL(prlimit), CALL(prlimit64),
 };

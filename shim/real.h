@@ -8,6 +8,7 @@
 #ifndef MYTCP_REAL_H
 #define MYTCP_REAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -84,6 +85,8 @@ struct real_calls {
 	int (*unshare)(int flags);
 	int (*setns)(int fd, int type);
 	__attribute__((noreturn)) void (*pthread_exit)(void *result);
+	__attribute__((noreturn)) void (*thrd_exit)(int result);
+	int (*pthread_cancel)(pthread_t thread);
 
 	FILE *(*fdopen)(int fd, const char *mode);
 	__attribute__((noreturn)) void (*_exit)(int status);

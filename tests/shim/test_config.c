@@ -458,6 +458,16 @@ static void test_load(void **state)
 	assert_shown("syn_retries", "2 MYTCP_SYN_RETRIES");
 }
 
+/* As clearenv(3) leaves it, or before libc has set it. */
+static void test_no_environment(void **state)
+{
+	struct config want = c;
+
+	(void)state;
+	assert_int_equal(config_from_env(&c, NULL, why, sizeof(why)), 0);
+	assert_memory_equal(&want, &c, offsetof(struct config, from));
+}
+
 /* A name means one thing, and every value one name. */
 static void test_knobs_are_distinct(void **state)
 {
@@ -491,6 +501,7 @@ int main(void)
 		WITH_SYSCTLS(test_show),
 		cmocka_unit_test_setup(test_show_is_aligned, setup),
 		cmocka_unit_test_setup(test_load, setup),
+		cmocka_unit_test_setup(test_no_environment, setup),
 		cmocka_unit_test(test_knobs_are_distinct),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
