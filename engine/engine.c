@@ -167,20 +167,13 @@ static bool acceptable_source(const struct engine_pkt_in *pkt,
 
 /* A SYN may take the place of a connection in TIME-WAIT: returns the listener,
  * and in *after the sequence number that the new ISS must exceed. */
-static struct tcb *replace_time_wait(struct tcb *t, const struct segment *s,
-				     uint32_t ifindex, uint32_t *after,
-				     uint64_t now_us)
+static struct tcb *replaces_time_wait(struct tcb *t, const struct segment *s,
+				      uint32_t ifindex, uint32_t *after)
 {
-	struct tcb *l;
-
 	if (!time_wait_gives_way(t, s))
 		return NULL;
-	l = find_listener(t->e, &t->node.flow, ifindex);
-	if (!l)
-		return NULL;
 	*after = t->snd.nxt;
-	tcb_fail(t, 0, now_us);
-	return l;
+	return find_listener(t->e, &t->node.flow, ifindex);
 }
 
 /* RFC 5082: only who is near can send packets with so much left. */
@@ -206,8 +199,12 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 	if (t && pkt->ask && others_decide(t, s) &&
 	    (t->state != TCPS_TIME_WAIT || !find_listener(e, flow, pkt->ifindex)))
 		return DROP_ASK;
-	if (t && (l = replace_time_wait(t, s, pkt->ifindex, &after, now_us)))
-		return arrives_listen(l, &pkt->path, flow, s, &after, now_us);
+	if (t && (l = replaces_time_wait(t, s, pkt->ifindex, &after))) {
+		if (!pkt->path.mtu_bytes)
+			return DROP_NO_PATH; /* before the old one goes */
+		tcb_fail(t, 0, now_us);
+		return arrives_listen(l, pkt, flow, s, &after, now_us);
+	}
 	if (!t && gone_refuses(e, flow, pkt->ifindex, s, now_us))
 		return DROP_GONE;
 	if (!t) {
@@ -217,7 +214,7 @@ static enum drop dispatch(struct engine *e, const struct engine_pkt_in *pkt,
 			return DROP_CLOSED;
 		if (is_too_far(t, flow, pkt))
 			return DROP_TTL;
-		d = arrives_listen(t, &pkt->path, flow, s, NULL, now_us);
+		d = arrives_listen(t, pkt, flow, s, NULL, now_us);
 		t = d ? NULL : find(e, flow, pkt->ifindex);
 	} else {
 		rec->before = t->state;

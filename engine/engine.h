@@ -66,8 +66,7 @@ struct tcp_path {
 
 struct engine_pkt_in {
 	struct ip_addr src, dst; /* from the IP header; dst is local */
-	struct tcp_path path;    /* back to src; needed when the SYN bit is set
-				    and ACK is not, and when DROP_NO_PATH asks
+	struct tcp_path path;    /* back to src; needed when DROP_NO_PATH asks
 				    for it, else may be zero */
 	const uint8_t *tcp;      /* TCP header, options and payload */
 	size_t tcp_len_bytes;    /* may exceed the MSS (GRO) */
@@ -75,6 +74,8 @@ struct engine_pkt_in {
 	uint8_t ttl;             /* what is left of it */
 	bool ask;                /* the caller knows what to do about DROP_ASK */
 	uint32_t ifindex;        /* the device by which it came; 0: not known */
+	uint32_t device_mtu_bytes; /* of that device, for a SYN; 0: not known. A SYN
+				    cookie offers segments of that size */
 };
 
 /* One TCP segment, or a burst of them that differ only in sequence number and
@@ -129,7 +130,7 @@ enum drop {
 	DROP_SYN_QUEUE,    /* listener's SYN queue is full */
 	DROP_ACCEPT_QUEUE, /* listener's accept queue is full */
 	DROP_DEFERRED,     /* an ACK without the text that TCP_DEFER_ACCEPT wants */
-	DROP_NO_PATH,      /* a SYN cookie: to be given again with its path */
+	DROP_NO_PATH,      /* a new connection: to be given again with its path */
 	DROP_ASK,          /* another stack's? see engine_pkt_in.ask */
 	DROP_SYN_SENT_ACK, /* unacceptable ACK in SYN-SENT */
 	DROP_SYN_SENT,     /* neither SYN nor acceptable RST in SYN-SENT */
@@ -235,9 +236,10 @@ struct engine *engine_new(const struct engine_config *cfg, uint64_t now_us);
 /* Frees everything, sends nothing. All tcbs become invalid. */
 void engine_free(struct engine *e);
 
-/* Takes one packet. DROP_NO_PATH means that it opens a connection by a SYN
- * cookie (RFC 4987 3.6) and must be given again with its path; that is neither
- * counted nor traced; so is DROP_ASK, for which see engine_yield(). DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
+/* Takes one packet. DROP_NO_PATH means that it opens a connection, by a SYN for
+ * which there is room or by the ACK of a SYN cookie (RFC 4987 3.6), and must be given
+ * again with its path; that is neither counted nor traced; nor is DROP_ASK, for which
+ * see engine_yield(). So what a flood sends costs no question for a path. DROP_CLOSED and DROP_LISTEN_ACK mean that the sender would
  * get a RST; the engine sends it only if the caller, who can find out whether
  * somebody else on this host owns the connection, calls engine_refuse(). */
 enum drop engine_input(struct engine *e, const struct engine_pkt_in *pkt,

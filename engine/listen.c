@@ -66,7 +66,7 @@ int listen_child(struct tcb *listener, const struct tcp_path *path,
 	return 0;
 }
 
-enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
+enum drop arrives_listen(struct tcb *listener, const struct engine_pkt_in *pkt,
 			 const struct flow *flow, const struct segment *s,
 			 const uint32_t *after, uint64_t now_us)
 {
@@ -77,16 +77,20 @@ enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
 	struct tcb *t;
 
 	if (d == DROP_LISTEN_ACK && syncookie_expected(listener->e, s, now_us))
-		return syncookie_arrives(listener, path, flow, s, now_us);
+		return syncookie_arrives(listener, &pkt->path, flow, s, now_us);
 	if (d)
 		return d;
 	/* A cookie cannot promise an ISS beyond the last connection's. */
 	if (!after && (full ? cookies : cookies > 1)) {
-		syncookie_answer(listener, path, flow, s, now_us);
+		syncookie_answer(listener, pkt->path.mtu_bytes ? pkt->path.mtu_bytes
+							      : pkt->device_mtu_bytes,
+				 flow, s, now_us);
 		return DROP_NONE;
 	}
+	if (!full && !pkt->path.mtu_bytes)
+		return DROP_NO_PATH;
 	fast = fastopen_judge(listener, flow, s, now_us);
-	if (full || listen_child(listener, path, flow, s, now_us, &t))
+	if (full || listen_child(listener, &pkt->path, flow, s, now_us, &t))
 		return DROP_SYN_QUEUE;
 	if (after && seq_leq(t->snd.iss, *after)) /* MAY-2 */
 		tcb_set_iss(t, *after + 1);

@@ -28,7 +28,7 @@ void refuse_segment(struct engine *e, const struct flow *flow,
 /* ---- listen.c: LISTEN, the SYN queue and the accept queue ----------------- */
 
 /* after: the new ISS must be beyond it, if not NULL. */
-enum drop arrives_listen(struct tcb *listener, const struct tcp_path *path,
+enum drop arrives_listen(struct tcb *listener, const struct engine_pkt_in *pkt,
 			 const struct flow *flow, const struct segment *s,
 			 const uint32_t *after, uint64_t now_us);
 /* A child in SYN-RECEIVED, its SYN taken. -ENOMEM. */
@@ -77,8 +77,8 @@ bool others_decide(const struct tcb *t, const struct segment *s);
 
 /* ---- syncookie.c: RFC 4987 3.6 ----------------------------------------------- */
 
-/* Answers the SYN s, and keeps nothing. */
-void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
+/* Answers the SYN s, and keeps nothing. mtu_bytes: of the device to it, 0: not known. */
+void syncookie_answer(const struct tcb *listener, uint32_t mtu_bytes,
 		      const struct flow *flow, const struct segment *s,
 		      uint64_t now_us);
 /* May s acknowledge a cookie? */

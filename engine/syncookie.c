@@ -72,7 +72,7 @@ static uint32_t ts_with(uint32_t ts, const struct segment *syn, const struct seg
 	return val <= ts ? val : val - (TS_BITS + 1);
 }
 
-void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
+void syncookie_answer(const struct tcb *listener, uint32_t mtu_bytes,
 		      const struct flow *flow, const struct segment *s,
 		      uint64_t now_us)
 {
@@ -89,7 +89,7 @@ void syncookie_answer(const struct tcb *listener, const struct tcp_path *path,
 		syn.flags &= (uint16_t)~(SEG_ECE | SEG_CWR);
 	}
 	t.ts_offset = random_ts_offset(e->ts_key, flow);
-	tcb_set_path(&t, path);
+	tcb_set_path(&t, &(struct tcp_path){.mtu_bytes = mtu_bytes});
 	take_syn(&t, &syn, now_us);
 	answer = syn_segment(&t, now_us);
 	if (answer.opt.ts)

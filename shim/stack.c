@@ -104,12 +104,8 @@ static void arrive(struct stack *st, struct engine_pkt_in *pkt)
 		else
 			d = engine_input(st->engine, pkt, st->now_us);
 	}
-	if (d == DROP_NO_PATH) {
-		struct ip_addr src = pkt->dst;
-
-		if (link_route(st->link, &pkt->src, 0, &src, &pkt->path) == 0)
-			d = engine_input(st->engine, pkt, st->now_us);
-	}
+	if (d == DROP_NO_PATH && link_path(st->link, pkt) == 0)
+		d = engine_input(st->engine, pkt, st->now_us);
 	if ((d == DROP_CLOSED || d == DROP_LISTEN_ACK) &&
 	    is_ours_to_refuse(st, pkt))
 		engine_refuse(st->engine, pkt, st->now_us);

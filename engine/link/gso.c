@@ -17,8 +17,8 @@
  * - Connection tracking and the firewall's output rules: they see neither. A
  *   flow of which conntrack sees only a part would look invalid to it, so
  *   nothing leaves here while conntrack has entries in this network namespace.
- *   They are looked for once per CACHE_TTL_MS, and after each SYN, because that
- *   is what makes conntrack's first entry.
+ *   They are looked for once per CACHE_TTL_MS, and when a connection begins, because
+ *   that is what makes conntrack's first entry.
  * Loopback is left out: its MTU lets full-sized segments pass the raw socket.
  */
 #include <errno.h>
@@ -120,23 +120,14 @@ static int ask_route(struct link *l, const struct ip_addr *src,
  * destination. -EOPNOTSUPP if frames cannot simply be given to it. */
 static int ask_device(struct link *l, int family, struct gso_device *dev)
 {
-	struct {
-		struct nlmsghdr h;
-		struct ifinfomsg i;
-	} q = {
-		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK},
-		.i = {.ifi_family = AF_UNSPEC, .ifi_index = dev->ifindex},
-	};
 	union netlink_answer answer;
 	const struct nlmsghdr *h = &answer.msg;
 	const struct ifinfomsg *i;
 	const void *mtu, *own;
-	int err = netlink_ask(&l->route, &q.h, &answer);
+	int err = device_ask(l, dev->ifindex, &answer);
 
 	if (err < 0)
 		return err;
-	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*i)))
-		return -EBADMSG;
 	i = NLMSG_DATA(h);
 	mtu = netlink_attr(h, sizeof(*i), IFLA_MTU, sizeof(dev->mtu_bytes));
 	own = netlink_attr(h, sizeof(*i), IFLA_ADDRESS, ETH_ALEN);

@@ -164,6 +164,13 @@ static inline socklen_t addr_sockaddr(const struct ip_addr *a, uint16_t port,
 	return sizeof(to->v6);
 }
 
+static inline uint32_t addr_hash(const struct ip_addr *a, uint32_t h)
+{
+	for (int i = 0; i < 16; i += 4)
+		h = (h ^ get_be32(a->b + i)) * 0x9e3779b1u;
+	return h >> 16;
+}
+
 /* Of n slots in a cache. */
 static inline unsigned addr_pair_hash(const struct ip_addr *a,
 				      const struct ip_addr *b, unsigned n)
@@ -226,18 +233,19 @@ bool ports_has(const struct link *l, int family, uint16_t port);
 
 int routes_open(struct link *l);
 void routes_close(struct link *l);
-/* Fills in pkt->path, back to its sender; at most CACHE_TTL_MS old. If no route leads
- * there, and we have a port of that number at the device that the packet came by: the
- * one by that device. */
-int route_path(struct link *l, struct engine_pkt_in *pkt);
+/* For a SYN: fills in pkt->device_mtu_bytes. false: its destination is not this host's
+ * alone (anycast). At most CACHE_TTL_MS old. */
+bool route_accepts(struct link *l, struct engine_pkt_in *pkt);
 /* Does the kernel take packets to this address for its own (RTN_LOCAL)? */
 bool route_is_local(struct link *l, const struct ip_addr *dst);
+/* Asks for a device. Returns 0, and RTM_GETLINK's answer is in *a; or a negative errno. */
+int device_ask(struct link *l, uint32_t ifindex, union netlink_answer *a);
 /* Asks for the route of packets to dst, from src unless that is NULL, by ifindex
  * unless that is 0. Returns 0, and the answer to RTM_GETROUTE is in *a; or a negative
  * errno. */
 int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *dst,
 	      uint32_t ifindex, union netlink_answer *a);
-/* The path between these two has changed: route_path() asks again. */
+/* The path between these two has changed: link_path() asks again. */
 void route_forget(struct link *l, const struct ip_addr *src,
 		  const struct ip_addr *dst);
 

@@ -61,7 +61,8 @@ struct link_stats {
 	uint64_t truncated;   /* in: longer than a buffer, or lengths that lie */
 	uint64_t not_local;   /* in: to a broadcast or multicast address; or IPv6
 				 addresses that no packet should have */
-	uint64_t no_route;    /* in: SYN to whose sender no route leads */
+	uint64_t no_route;    /* link_path(): packets to whose sender no route leads */
+	uint64_t questions;   /* of routes and devices to the kernel, for what came in */
 	uint64_t send_errors; /* out: lost here */
 };
 
@@ -89,9 +90,13 @@ uint32_t link_rcvbuf_bytes(const struct link *l);
 /* Takes up to n packets whose destination is one of this host's own addresses
  * (not broadcast, not multicast, nor a SYN to an anycast one) and a guarded port. IPv6
  * extension headers are not seen here; fragments are put together. They point into the link's
- * buffers, valid until the next call. path is filled in for a SYN. Returns 0
+ * buffers, valid until the next call. path is left empty, see link_path(). Returns 0
  * when nothing waits. */
 int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
+/* Fills in pkt->path, for a packet of link_recv()'s that opens a connection
+ * (DROP_NO_PATH): the way back to its sender. At most a second old. A negative errno:
+ * no route leads there. */
+int link_path(struct link *l, struct engine_pkt_in *pkt);
 /* Takes up to n ICMP errors that quote a TCP segment from a guarded port; and
  * what ICMP would say of segments that were too large for our own device (after
  * link_send() has returned an error). */

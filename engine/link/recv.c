@@ -194,12 +194,9 @@ static bool rx_take(struct link *l, int family, int i, struct engine_pkt_in *p)
 		return p->tcp_len_bytes >= 4 && ports_has(l, family, get_be16(p->tcp + 2));
 	if (!ports_has(l, family, get_be16(p->tcp + 2)))
 		return false;
-	if ((p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN) {
-		gso_new_connection(l);
-		if (route_path(l, p) < 0) {
-			l->stats.no_route++;
-			return false;
-		}
+	if ((p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN && !route_accepts(l, p)) {
+		l->stats.not_local++;
+		return false;
 	}
 	return true;
 }

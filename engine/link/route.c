@@ -3,9 +3,13 @@
  * A UDP socket that is connected, and sends nothing, gets route, source address
  * and MTU by the same lookups as a TCP socket would. IPv6 lets it be bound to an
  * address only if a device has it; local is all that a route says so of (ip-route(8):
- * "local"), so that is asked, and the socket is bound in any case. Owns a cache of paths for
- * the SYNs that arrive: direct-mapped, ROUTES_N entries, each at most
- * CACHE_TTL_MS old; failures are not kept.
+ * "local"), so that is asked, and the socket is bound in any case.
+ *
+ * Owns two caches, direct-mapped, with entries that hold for CACHE_TTL_MS: of paths back
+ * to those with whom a connection begins, ROUTES_N, without failures; and of our own
+ * addresses to which SYNs come, with the devices by which they come, DOORS_N. A SYN
+ * looks into the second alone, and whatever its source is, that costs one question a
+ * second: a flood that the engine answers with cookies, or not at all, must not cost more.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -14,14 +18,27 @@
 #include "inside.h"
 
 #define ROUTES_N 256
+#define DOORS_N 64
 #define PORT_DISCARD 9
 
+struct path_entry {
+	struct ip_addr src, dst;
+	uint32_t ifindex; /* by which the packet came that wants to be answered */
+	uint64_t until_ms; /* 0: empty */
+	struct tcp_path path;
+};
+
+struct door {
+	struct ip_addr dst; /* our own */
+	uint32_t ifindex;   /* by which SYNs come to it */
+	uint64_t until_ms;  /* 0: empty */
+	uint32_t mtu_bytes; /* of the device */
+	bool accepts;       /* it is no anycast address */
+};
+
 struct routes {
-	struct {
-		struct ip_addr src, dst;
-		uint64_t until_ms; /* 0: empty */
-		struct tcp_path path;
-	} e[ROUTES_N];
+	struct path_entry path[ROUTES_N];
+	struct door door[DOORS_N];
 };
 
 int routes_open(struct link *l)
@@ -117,6 +134,37 @@ int route_ask(struct link *l, const struct ip_addr *src, const struct ip_addr *d
 	return 0;
 }
 
+int device_ask(struct link *l, uint32_t ifindex, union netlink_answer *a)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} q = {
+		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK},
+		.i = {.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex},
+	};
+	int err = netlink_ask(&l->route, &q.h, a);
+
+	if (err < 0)
+		return err;
+	return a->msg.nlmsg_type == RTM_NEWLINK &&
+	       a->msg.nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)) ? 0 : -EBADMSG;
+}
+
+static uint32_t device_mtu(struct link *l, uint32_t ifindex)
+{
+	union netlink_answer answer;
+	const void *mtu;
+	uint32_t mtu_bytes = 0;
+
+	if (device_ask(l, ifindex, &answer) < 0)
+		return 0;
+	mtu = netlink_attr(&answer.msg, sizeof(struct ifinfomsg), IFLA_MTU, sizeof(mtu_bytes));
+	if (mtu)
+		memcpy(&mtu_bytes, mtu, sizeof(mtu_bytes));
+	return mtu_bytes;
+}
+
 bool route_is_local(struct link *l, const struct ip_addr *dst)
 {
 	union netlink_answer answer;
@@ -147,32 +195,62 @@ int link_route(struct link *l, const struct ip_addr *dst, uint32_t ifindex,
 	return err;
 }
 
-int route_path(struct link *l, struct engine_pkt_in *pkt)
+static int ask_path(struct link *l, const struct engine_pkt_in *pkt, struct tcp_path *path)
 {
-	unsigned i = addr_pair_hash(&pkt->dst, &pkt->src, ROUTES_N);
 	struct ip_addr from = pkt->dst;
+	int err = link_route(l, &pkt->src, 0, &from, path);
+
+	/* By the device that it came by, if we are at home there. */
+	if (err < 0 && guard_at_device(l, get_be16(pkt->tcp + 2), pkt->ifindex))
+		err = link_route(l, &pkt->src, pkt->ifindex, &from, path);
+	return err;
+}
+
+int link_path(struct link *l, struct engine_pkt_in *pkt)
+{
+	struct path_entry *at = &l->routes->path[addr_pair_hash(&pkt->dst, &pkt->src, ROUTES_N)];
 	uint64_t now_ms = clock_ms();
 	int err;
 
-	if (l->routes->e[i].until_ms <= now_ms ||
-	    !addr_eq(&l->routes->e[i].src, &pkt->dst) ||
-	    !addr_eq(&l->routes->e[i].dst, &pkt->src)) {
-		l->routes->e[i].until_ms = 0;
-		err = link_route(l, &pkt->src, 0, &from, &l->routes->e[i].path);
-		if (err < 0 && guard_at_device(l, get_be16(pkt->tcp + 2), pkt->ifindex))
-			return link_route(l, &pkt->src, pkt->ifindex, &from, &pkt->path);
-		if (err < 0)
+	if (at->until_ms <= now_ms || !addr_eq(&at->src, &pkt->dst) ||
+	    !addr_eq(&at->dst, &pkt->src) || at->ifindex != pkt->ifindex) {
+		*at = (struct path_entry){.src = pkt->dst, .dst = pkt->src,
+					  .ifindex = pkt->ifindex};
+		l->stats.questions++;
+		err = ask_path(l, pkt, &at->path);
+		if (err < 0) {
+			l->stats.no_route++;
 			return err;
-		l->routes->e[i].src = pkt->dst;
-		l->routes->e[i].dst = pkt->src;
-		l->routes->e[i].until_ms = now_ms + CACHE_TTL_MS;
+		}
+		at->until_ms = now_ms + CACHE_TTL_MS;
 	}
-	pkt->path = l->routes->e[i].path;
+	pkt->path = at->path;
+	gso_new_connection(l); /* behind the look that the path has taken */
 	return 0;
+}
+
+bool route_accepts(struct link *l, struct engine_pkt_in *pkt)
+{
+	struct door *d = &l->routes->door[addr_hash(&pkt->dst, pkt->ifindex) % DOORS_N];
+	uint64_t now_ms = clock_ms();
+
+	if (d->until_ms <= now_ms || d->ifindex != pkt->ifindex || !addr_eq(&d->dst, &pkt->dst)) {
+		*d = (struct door){
+			.dst = pkt->dst,
+			.ifindex = pkt->ifindex,
+			.until_ms = now_ms + CACHE_TTL_MS,
+			.mtu_bytes = device_mtu(l, pkt->ifindex),
+			/* IPv4's IP_PKTINFO has told */
+			.accepts = addr_is_v4(&pkt->dst) || route_is_local(l, &pkt->dst),
+		};
+		l->stats.questions++;
+	}
+	pkt->device_mtu_bytes = d->mtu_bytes;
+	return d->accepts;
 }
 
 void route_forget(struct link *l, const struct ip_addr *src,
 		  const struct ip_addr *dst)
 {
-	l->routes->e[addr_pair_hash(src, dst, ROUTES_N)].until_ms = 0;
+	l->routes->path[addr_pair_hash(src, dst, ROUTES_N)].until_ms = 0;
 }

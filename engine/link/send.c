@@ -364,7 +364,7 @@ int link_send(struct link *l, const struct engine_pkt_out *pkts, int n)
 			tx_lost(l, err);
 		else if (!tx_whole(l, &pkts[i]))
 			tx_cut(l, &pkts[i]);
-		if (pkts[i].hdr[13] & SEG_SYN)
+		if ((pkts[i].hdr[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN)
 			gso_new_connection(l);
 	}
 	for (int i = 0; i < FAMILIES; i++)

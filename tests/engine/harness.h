@@ -88,6 +88,7 @@ struct harness {
 	struct seg_options syn;   /* options of the peer's SYN */
 	uint8_t tos, ttl;         /* of packets from the peer */
 	uint32_t ifindex;         /* by which they come */
+	uint32_t device_mtu_bytes; /* of that device */
 	bool ts;                  /* inject() adds timestamps */
 	uint32_t ts_base;         /* of the peer's timestamp clock (1 ms) */
 	uint32_t ts_recent;       /* last TSval from the engine */

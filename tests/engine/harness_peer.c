@@ -48,6 +48,7 @@ static struct engine_pkt_in packet_in(const struct harness *h, uint8_t *tcp,
 	return (struct engine_pkt_in){.src = h->remote.addr, .dst = h->local.addr,
 				      .path = h->path, .tcp = tcp,
 				      .tos = h->tos, .ttl = h->ttl, .ifindex = h->ifindex, .ask = h->ask,
+				      .device_mtu_bytes = h->device_mtu_bytes,
 				      .tcp_len_bytes = len_bytes};
 }
 

@@ -397,6 +397,56 @@ static void listeners_of_two_devices(void **state)
 	}
 }
 
+/* The path is asked for when there is room for a child, and not before. */
+static void path_is_asked_for(void **state)
+{
+	struct harness *h = *state;
+	uint64_t in;
+
+	h->cfg.syncookies = 0;
+	h = harness_again(state, &h->cfg);
+	app_listen(h, 0);
+	in = engine_stats(h->e)->segs_in;
+	h->path.mtu_bytes = 0;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NO_PATH);
+	expect_none(h);
+	assert_int_equal(engine_stats(h->e)->segs_in, in);
+	assert_int_equal(engine_stats(h->e)->connections, 0);
+	h->path.mtu_bytes = 1200;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	assert_int_equal(expect(h, SYN | ACK, 0, 1, 0)->opt.mss, 1160);
+	h->path.mtu_bytes = 0;
+	h->remote.port++; /* the SYN queue is full */
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_SYN_QUEUE);
+	h->remote.port--; /* a repeated SYN has its connection */
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_DUPLICATE);
+	expect(h, SYN | ACK, 0, 1, 0);
+}
+
+/* A SYN that ends TIME-WAIT does so when its path is known: the ISS is to be beyond
+ * the last one. */
+static void path_is_asked_for_in_time_wait(void **state)
+{
+	struct harness *h = *state;
+	struct tcp_path path = h->path;
+
+	app_listen(h, 8);
+	establish_passive(h);
+	app_shutdown(h);
+	expect(h, FIN | ACK, 1, 1, 0);
+	inject(h, FIN | ACK, 1, 2, WND, 0);
+	expect(h, ACK, 2, 2, 0);
+	expect_state(h, TCPS_TIME_WAIT);
+	h->path.mtu_bytes = 0;
+	assert_int_equal(inject(h, SYN, 5000, 0, WND, 0), DROP_NO_PATH);
+	expect_state(h, TCPS_TIME_WAIT);
+	assert_int_equal(engine_stats(h->e)->time_wait, 1);
+	h->path = path;
+	assert_int_equal(inject(h, SYN, 5000, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, ANY, 5001, 0);
+	assert_int_equal(engine_stats(h->e)->time_wait, 0);
+}
+
 /* RFC 9293 3.9.2.3, MUST-57 and 63. [MUST-57] [MUST-63] */
 static void bad_addresses(void **state)
 {
@@ -429,6 +479,7 @@ int main(void)
 		TEST(reset_in_syn_received), TEST(bad_ack_in_syn_received),
 		TEST(wildcard_listener), TEST(listeners_of_both_families),
 		TEST(listeners_of_two_devices),
+		TEST(path_is_asked_for), TEST(path_is_asked_for_in_time_wait),
 		TEST(bad_addresses),
 	};
 

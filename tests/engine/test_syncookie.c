@@ -426,6 +426,21 @@ static void path_is_asked_for(void **state)
 	assert_int_equal(engine_stats(h->e)->drops[DROP_NO_PATH], 0);
 }
 
+/* Nor for every SYN: a cookie offers what the device takes, or what every link does. */
+static void no_path_for_a_cookie(void **state)
+{
+	struct harness *h = plain(state);
+
+	h->path.mtu_bytes = 0;
+	assert_int_equal(ask(h)->opt.mss, 536);
+	h->device_mtu_bytes = 1280;
+	h->remote.port++;
+	assert_int_equal(ask(h)->opt.mss, 1240);
+	h->path.mtu_bytes = 9000;
+	h->remote.port++;
+	assert_int_equal(ask(h)->opt.mss, 8960);
+}
+
 /* RFC 9293 3.6.1 [MAY-2]: after TIME-WAIT the ISS must be beyond the last
  * connection's, which a cookie cannot promise. */
 static void no_cookie_after_time_wait(void **state)
@@ -457,7 +472,7 @@ int main(void)
 		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),
 		TEST(room_for_the_second_copy),
 		TEST(limits_without_cookies), TEST(accept_queue_full),
-		TEST(abort_on_overflow), TEST(path_is_asked_for),
+		TEST(abort_on_overflow), TEST(path_is_asked_for), TEST(no_path_for_a_cookie),
 		TEST(no_cookie_after_time_wait),
 	};
 

@@ -82,6 +82,7 @@ static void guard_keeps_the_kernel_quiet(void **state)
 				       in[0].tcp_len_bytes), DROP_NONE);
 	assert_int_equal(s.flags, SEG_SYN);
 	assert_int_equal(s.dport, PORT);
+	assert_int_equal(link_path(l, &in[0]), 0);
 	assert_int_equal(in[0].path.mtu_bytes, ip->v6 ? 65536 : 65535);
 	assert_int_equal(in[0].path.gso_max_bytes, 0);
 	assert_int_equal(poll(&p, 1, 300), 0);

@@ -171,7 +171,6 @@ static void odd_addresses_are_ignored(void **state)
 		assert_int_equal(recv_wait(l, in, 2, how == 3 ? 1000 : 100), how == 3);
 	}
 	assert_int_equal(link_stats(l)->not_local, 2);
-	assert_int_equal(link_stats(l)->no_route, 0);
 	/* shorter than a TCP header, for the engine to count; and without ports */
 	put_tcp(ip + HDR, SEG_ACK, 0);
 	lo_header(ip, IPPROTO_TCP, 10);
@@ -205,6 +204,7 @@ static void anycast_is_not_ours_but_a_local_prefix_is(void **state)
 	open_guard(b, "::", PORT, 0);
 	assert_int_equal(link_send(a, &p, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_int_equal(link_path(b, &in[0]), 0);
 	assert_int_equal(in[0].path.mtu_bytes, 1500);
 	assert_true(addr_eq(&in[0].dst, &to.addr));
 	p = segment(&to, &from, 1, SEG_SYN | SEG_ACK, NULL, 0);
@@ -215,9 +215,9 @@ static void anycast_is_not_ours_but_a_local_prefix_is(void **state)
 	p.dst = addr("fd77::"); /* RFC 4291 2.6.1 */
 	assert_int_equal(link_send(a, &p, 1), 0);
 	/* RFC 4861 7.2.7: neighbours of that name take their time */
-	for (int i = 0; i < 30 && !link_stats(b)->no_route; i++)
+	for (int i = 0; i < 30 && !link_stats(b)->not_local; i++)
 		assert_int_equal(recv_wait(b, in, 2, 100), 0);
-	assert_int_equal(link_stats(b)->no_route, 1);
+	assert_int_equal(link_stats(b)->not_local, 1);
 	link_close(a);
 	link_close(b);
 	net_free(&n);
@@ -282,6 +282,7 @@ static void link_local_addresses_have_a_scope(void **state)
 		assert_int_equal(recv_wait(b, in, 2, 1000), 1);
 		assert_true(addr_eq(&in[0].dst, &seen.addr));
 		assert_int_equal(addr_scope(&in[0].src), addr_scope(&seen.addr));
+		assert_int_equal(link_path(b, &in[0]), 0);
 		assert_int_equal(in[0].path.mtu_bytes, 1500);
 		assert_true(in[0].path.gso_max_bytes > 60000);
 		p = segment(&seen, &(struct endpoint){in[0].src, 9}, 1, SEG_SYN | SEG_ACK,

@@ -78,7 +78,9 @@ static void ip_options_and_short_segments(void **state)
 	close(ns);
 }
 
-static void a_syn_brings_its_path(void **state)
+/* A SYN tells of the device, and costs a question a second, wherever it comes from; the
+ * path back is asked for when a connection begins. */
+static void a_syn_and_its_path(void **state)
 {
 	const struct ip_kind *ip = *state;
 	struct net n = net_new();
@@ -97,12 +99,16 @@ static void a_syn_brings_its_path(void **state)
 	open_guard(b, ip->any, PORT, 0);
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_int_equal(in[0].path.mtu_bytes, 0);
+	assert_int_equal(in[0].device_mtu_bytes, 1400);
+	assert_int_equal(link_path(b, &in[0]), 0);
 	assert_int_equal(in[0].path.mtu_bytes, 1400);
 	assert_int_equal(in[0].path.gso_max_bytes, 65535 - ip->hdr_bytes - 60);
 	/* nobody could answer that one */
 	syn.src = addr(ip->v6 ? "2001:db8:66::1" : "10.66.0.1");
 	assert_int_equal(link_send(a, &syn, 1), 0);
-	assert_int_equal(recv_wait(b, in, 2, 100), 0);
+	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_in_range(-link_path(b, &in[0]), ENETUNREACH, EHOSTUNREACH);
 	assert_int_equal(link_stats(b)->no_route, 1);
 	/* but for one who listens at that very device */
 	here = ep(ip->b, PORT + 1);
@@ -114,8 +120,36 @@ static void a_syn_brings_its_path(void **state)
 	   "ip route add unreachable 2001:db8:66::1");
 	assert_int_equal(link_send(a, &syn, 1), 0);
 	assert_int_equal(recv_wait(b, in, 2, 1000), 1);
+	assert_int_equal(link_path(b, &in[0]), 0);
 	assert_int_equal(in[0].path.mtu_bytes, 1400);
 	link_close(a);
+	link_close(b);
+	net_free(&n);
+}
+
+/* Whoever they say they are: one question for all. */
+static void a_flood_costs_no_questions(void **state)
+{
+	struct net n = net_new();
+	uint8_t ip[40] = {[0] = 0x45, [8] = 64, [9] = IPPROTO_TCP, [12] = 10, [13] = 77,
+			  [16] = 10, [17] = 77, [19] = 2, [21] = 9, [22] = PORT >> 8,
+			  [23] = PORT & 255, [32] = 0x50, [33] = SEG_SYN};
+	struct engine_pkt_in in[32];
+	struct link *b;
+
+	(void)state;
+	ns_enter(n.b);
+	b = open_link(true);
+	open_guard(b, "0.0.0.0", PORT, 0);
+	for (int i = 0; i < 240; i++) {
+		ip[15] = (uint8_t)(i + 10);
+		ns_enter(n.a);
+		send_raw(B_IP, ip, sizeof(ip));
+		ns_enter(n.b);
+		assert_int_equal(recv_wait(b, in, 32, 1000), 1);
+		assert_int_equal(in[0].device_mtu_bytes, 1500);
+	}
+	assert_in_range(link_stats(b)->questions, 1, 3); /* if it took seconds */
 	link_close(b);
 	net_free(&n);
 }
@@ -387,7 +421,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broadcasts_are_ignored),
 		cmocka_unit_test(ip_options_and_short_segments),
-		IP4_AND_IP6(a_syn_brings_its_path),
+		IP4_AND_IP6(a_syn_and_its_path),
+		cmocka_unit_test(a_flood_costs_no_questions),
 		IP4_AND_IP6(large_aggregates_arrive),
 		cmocka_unit_test(routers_complain),
 		cmocka_unit_test(icmp_becomes_errno),
