@@ -13,10 +13,23 @@ bool fin_acked(const struct tcb *t)
 	       seq_gt(t->snd.una, t->snd.data_seq + t->snd.data.len_bytes);
 }
 
+/* The window has reopened: what the peer has not acknowledged it has refused, probes
+ * first of all. No network has lost it, and congestion control does not hear of it. */
+static void repeat_refused(struct tcb *t)
+{
+	uint32_t i = 0;
+
+	sb_mark_all_lost(&t->snd.sb);
+	while (sb_take_lost(&t->snd.sb, &i))
+		continue;
+	t->rexmit_now = true;
+}
+
 /* SND.WL1 and SND.WL2 keep old segments from taking part. One that acknowledges
  * something new is not old, even if it repeats old text: without its window,
- * the right edge would move along with SND.UNA. */
-static void update_send_window(struct tcb *t, const struct segment *s,
+ * the right edge would move along with SND.UNA. Returns whether a closed window has
+ * opened: the retransmission timer has nothing more to do with the probes. */
+static bool update_send_window(struct tcb *t, const struct segment *s,
 			       bool advanced)
 {
 	/* that of a SYN is not scaled, RFC 7323 2.2 */
@@ -25,7 +38,7 @@ static void update_send_window(struct tcb *t, const struct segment *s,
 
 	if (!advanced && (seq_gt(t->snd.wl1, s->seq) ||
 			  (t->snd.wl1 == s->seq && seq_gt(t->snd.wl2, s->ack))))
-		return;
+		return false;
 	t->snd.wnd = wnd;
 	t->snd.wl1 = s->seq;
 	t->snd.wl2 = s->ack;
@@ -33,11 +46,10 @@ static void update_send_window(struct tcb *t, const struct segment *s,
 		t->snd.max_wnd = wnd;
 	if (reopened) {
 		t->snd.backoff = 0;
-		if (t->snd.sb.n) { /* probes were not taken, or they'd be acked */
-			sb_mark_all_lost(&t->snd.sb);
-			t->rexmit_now = true;
-		}
+		if (t->snd.sb.n)
+			repeat_refused(t);
 	}
+	return reopened;
 }
 
 /* Only blocks within what is outstanding; RFC 2018 5, and the sanity that
@@ -208,16 +220,18 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	bool was_fast = t->recovery == RECOVERY_FAST;
 	const struct seq_range *dsack = find_dsack(t, s);
 	struct sb_acked res = {0};
-	bool marked;
+	bool marked, reopened;
 
 	rate_check_app_limited(t);
 	ack.cwnd_limited = seq_lt(t->snd.una, t->snd.limited_end);
 	take_numbers(t, s, &res, now_us);
-	update_send_window(t, s, res.advanced);
+	reopened = update_send_window(t, s, res.advanced);
 	if (dsack)
 		count_dsack(t, dsack, now_us);
 	if (!res.advanced && !res.sacked_bytes && !dup) {
 		ecn_take_ack(t, s, &res, &ack);
+		if (reopened)
+			rexmt_timer_update(t, true, now_us);
 		return;
 	}
 	ack.acked_bytes = res.acked_bytes + res.sacked_bytes;
@@ -233,7 +247,7 @@ static void take_ack(struct tcb *t, const struct segment *s, uint64_t now_us)
 	tell_cc(t, &ack, res.advanced, was_fast, marked);
 	sndbuf_grow(t);
 	sndbuf_wake(t);
-	rexmt_timer_update(t, res.advanced, now_us);
+	rexmt_timer_update(t, res.advanced || reopened, now_us);
 	recovery_check_reneging(t, now_us);
 	if (t->recovery != RECOVERY_OPEN)
 		tlp_in_recovery(t, res.advanced || res.sacked_bytes, now_us);

@@ -193,6 +193,14 @@ static bool only_text_refused(const struct tcb *t, const struct segment *s)
 	return rcv_wnd(t) == 0 && s->seq == t->rcv.nxt;
 }
 
+/* The peer does not know yet that we have taken the byte by which it probes a window
+ * that we call closed: what it says without text stands in front of that byte. */
+static bool is_behind_probe(const struct tcb *t, const struct segment *s)
+{
+	return seg_len(s) == 0 && s->seq == t->rcv.nxt - 1 &&
+	       seq_leq(t->rcv.adv, t->rcv.nxt);
+}
+
 /* After a SYN of ours crossed with the peer's, its SYN,ACK repeats the SYN that
  * we know: only its ACK is news. */
 static bool is_crossed_syn_ack(const struct tcb *t, const struct segment *s)
@@ -251,6 +259,10 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 		t->ack_now = true;
 		tcb_want_output(t);
 		return DROP_NONE; /* its ACK is looked at, its text not */
+	}
+	if (is_behind_probe(t, s)) {
+		challenge_ack(t, now_us); /* it may ask whether we live */
+		return DROP_NONE;
 	}
 	if (t->state == TCPS_TIME_WAIT && (s->flags & SEG_FIN))
 		enter_time_wait(t, now_us); /* restart: the last ACK was lost */

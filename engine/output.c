@@ -211,6 +211,11 @@ static uint32_t window_room(const struct tcb *t, uint32_t seq)
 	return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
+uint32_t may_send_bytes(const struct tcb *t)
+{
+	return min_u32(unsent(t), window_room(t, t->snd.nxt));
+}
+
 bool may_send_new(const struct tcb *t)
 {
 	return unsent_bytes(t) && window_room(t, t->snd.nxt);
@@ -245,7 +250,7 @@ static uint32_t new_bytes(struct tcb *t, uint32_t mss)
 	uint32_t wnd = window_room(t, t->snd.nxt), cwnd = cwnd_room(t);
 	uint32_t len = min_u32(left, pace_burst_bytes(t, mss));
 
-	if (left > cwnd && wnd > cwnd)
+	if (len > cwnd && wnd > cwnd)
 		t->snd.limited_end = t->snd.nxt;
 	if (len > min_u32(wnd, cwnd)) {
 		len = whole_segments(min_u32(wnd, cwnd), mss);
@@ -337,9 +342,11 @@ static bool send_probe(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_u
 		    sb_push(&t->snd.sb, &t->e->pool, seq, seq + 1,
 			    1, now_us))
 			return false;
-		rate_on_sent(t, sb_last(&t->snd.sb), now_us);
 		t->snd.nxt++;
+	} else { /* Karn: nobody knows which of them will be acknowledged */
+		sb_retransmitted(&t->snd.sb, sb_first(&t->snd.sb), now_us);
 	}
+	rate_on_sent(t, sb_first(&t->snd.sb), now_us);
 	if (seq == data_end(t))
 		flags = SEG_FIN;
 	make_segment(t, pkt, seq, flags & SEG_FIN ? 0 : 1, t->snd.mss, flags,
@@ -530,6 +537,16 @@ static bool send_frto(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us
 	return len && send_range(t, pkt, len, mss, NULL, now_us);
 }
 
+uint32_t bare_seq(const struct tcb *t)
+{
+	uint32_t edge = t->snd.una + t->snd.wnd;
+	bool fin_sent = t->fin_queued && !fin_unsent(t);
+
+	if (!is_synchronized(t->state) || fin_sent || seq_leq(t->snd.nxt, edge))
+		return t->snd.nxt;
+	return edge;
+}
+
 static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {
 	if (t->keep_now) { /* old and empty: its only answer is an ACK */
@@ -539,31 +556,12 @@ static bool send_ack(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 	}
 	if (!t->ack_now)
 		return false;
-	make_segment(t, pkt, t->snd.nxt, 0, t->snd.mss, 0,
+	make_segment(t, pkt, bare_seq(t), 0, t->snd.mss, 0,
 		     t->challenge ? "challenge ACK" : NULL, now_us);
 	return true;
 }
 
-/* ---- the retransmission timer ------------------------------------------------------------------ */
-
-void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
-{
-	bool outstanding = t->snd.nxt != t->snd.una;
-	bool waits = t->timer_at[TIMER_PACE] != ENGINE_NEVER ||
-		     t->timer_at[TIMER_CORK] != ENGINE_NEVER;
-
-	if (!outstanding && (!unsent(t) || waits)) {
-		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
-		t->snd.stall_us = 0;
-		return;
-	}
-	if (!t->snd.stall_us)
-		t->snd.stall_us = now_us;
-	/* Unsent bytes with nothing in flight wait for the peer's window only:
-	 * the same timer probes it. */
-	if (restart || t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
-		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
-}
+/* ---- the order of all that ------------------------------------------------------------------- */
 
 static bool output_next(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us)
 {

@@ -196,6 +196,8 @@ void control_status(const struct tcb *t, struct tcp_status *st);
 
 /* Bytes per second; 0: as fast as ACKs come. */
 uint64_t pace_rate(const struct tcb *t);
+/* Is it the user's limit, below what congestion control would do? */
+bool pace_is_the_users(const struct tcb *t);
 /* The largest packet: whole segments, at least one. */
 uint32_t pace_burst_bytes(const struct tcb *t, uint32_t mss);
 /* There is data that may leave but for its time; then TIMER_PACE will tell. */
@@ -383,8 +385,13 @@ struct segment syn_segment(struct tcb *t, uint64_t now_us);
 void take_back_syn_data(struct tcb *t);
 /* The next packet of t; false when it has nothing to send now. */
 bool tcb_output(struct tcb *t, struct engine_pkt_out *pkt, uint64_t now_us);
-/* Arms, re-arms or stops the retransmission timer for what is outstanding. */
-void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
+/* The sequence number of a segment without text: SND.NXT, but not beyond the peer's
+ * window. A probe that the peer has refused, or what it has shrunk its window below,
+ * would make the segment unacceptable, and its ACK and window would not be heard. FIN
+ * needs no window. */
+uint32_t bare_seq(const struct tcb *t);
+/* Of what was never sent, how much the peer's window has room for. */
+uint32_t may_send_bytes(const struct tcb *t);
 /* Is there new data, and room for it in the peer's window? */
 bool may_send_new(const struct tcb *t);
 /* Queued bytes and FIN that were never sent. */
@@ -499,6 +506,8 @@ void pmtu_probe_lost(struct tcb *t, uint64_t now_us, bool silent);
 
 /* ---- timer.c ----------------------------------------------------------------- */
 
+/* Arms, re-arms or stops the retransmission timer for what is outstanding. */
+void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us);
 void tcb_expire(struct tcb *t, uint64_t now_us);
 /* The connection is released and in FIN-WAIT-2. */
 void fin_wait_2_released(struct tcb *t, uint64_t now_us);

@@ -1,6 +1,7 @@
 /* rate.c - what congestion control is told of a connection: the delivery rate
  * ("Delivery Rate Samples" of draft-ietf-ccwg-bbr), round trips, losses, and
- * whether it was the application that kept the network waiting.
+ * whether it was something else than the path that kept the network waiting: the
+ * application, or the peer's window.
  *
  * Owns t->rate, app_limited and bytes_app_limited. Every transmission carries a
  * stamp of the connection's delivery at that time (struct sent_stamp); the
@@ -48,14 +49,16 @@ static void mark_app_limited(struct tcb *t)
 				  recovery_pipe_bytes(t);
 }
 
-/* Could more have been sent than there was to send? Then the samples of the next
- * round trip measure the application. */
+/* Could more have been sent than the user gave, the peer's window lets through, or the
+ * user's own pace allows? Then the samples of the next round trip measure these, and not
+ * the path. So do the probes of a closed window. */
 void rate_check_app_limited(struct tcb *t)
 {
 	const struct scoreboard *sb = &t->snd.sb;
 	bool to_repeat = flight_bytes(t) > sb->pipe_bytes + sb->sacked_bytes;
+	bool held = t->paced && pace_is_the_users(t);
 
-	if (unsent(t) < t->snd.mss && !to_repeat &&
+	if ((held || (may_send_bytes(t) < t->snd.mss && !to_repeat)) &&
 	    recovery_pipe_bytes(t) < t->cc.cwnd_bytes)
 		mark_app_limited(t);
 }

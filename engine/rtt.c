@@ -64,7 +64,8 @@ static void take(struct tcb *t, uint32_t r)
 		t->rtt.rttvar_us = (uint32_t)((3ull * t->rtt.rttvar_us + diff) / 4);
 		t->rtt.srtt_us = (uint32_t)((7ull * t->rtt.srtt_us + r) / 8);
 	}
-	t->snd.backoff = 0; /* 5: a new measurement ends it */
+	if (t->snd.wnd) /* 5: a new measurement ends it; probing goes on (SHLD-30) */
+		t->snd.backoff = 0;
 	set_rto(t);
 }
 

@@ -258,7 +258,7 @@ struct tcb {
 	} ecn;
 	struct cc cc;
 	uint64_t pace_us;        /* when the next data may leave (pace.c) */
-	uint32_t ts_offset;
+	uint32_t pace_16bytes_s; /* by this rate */
 	int16_t error;      /* what ended it, positive errno */
 	int16_t soft_error; /* ICMP's last word, RFC 9293 3.9.2.2 */
 
@@ -315,6 +315,7 @@ struct tcb {
 	uint32_t stat_ooo_segs;
 	uint16_t stat_timeouts, stat_reordered;
 	uint32_t stat_delivered; /* segments, SYN and FIN counted */
+	uint32_t ts_offset;
 	uint64_t stat_bytes_acked, stat_bytes_received;
 	uint64_t stat_bytes_sent, stat_bytes_retrans;
 	uint64_t last_data_in_us, last_ack_in_us;

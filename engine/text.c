@@ -80,6 +80,18 @@ static uint32_t scaled_max(const struct tcb *t, bool syn)
 	return syn ? 0xffff : 0xffffu << t->rcv.wscale;
 }
 
+/* Less than a unit of the scale is left of what was promised, and the field says either
+ * nothing or a unit (RFC 7323 2.4). It says a unit, as Linux's: what is offered is what
+ * is accepted, and a peer that has some bytes more need not probe for them. The buffer
+ * holds up to a unit more than its size then, once; after that the field says nothing,
+ * and what lies below the edge is taken all the same, as the RFC wants. */
+static uint32_t last_unit(const struct tcb *t, uint32_t wnd, unsigned shift)
+{
+	uint32_t unit = 1u << shift;
+
+	return wnd && wnd < unit && rcvbuf_free(t) ? unit : wnd;
+}
+
 uint16_t rcv_offer(struct tcb *t, bool syn)
 {
 	unsigned shift = syn ? 0 : t->rcv.wscale;
@@ -91,6 +103,7 @@ uint16_t rcv_offer(struct tcb *t, bool syn)
 	room = room >> shift << shift;
 	if (room > wnd && (syn || room - wnd >= silly_limit(t)))
 		wnd = room;
+	wnd = last_unit(t, wnd, shift);
 	t->rcv.edge = t->rcv.nxt + wnd;
 	wnd = min_u32(wnd, scaled_max(t, syn)) >> shift << shift;
 	t->rcv.adv = t->rcv.nxt + wnd;
@@ -120,7 +133,7 @@ static void ack_text(struct tcb *t, uint32_t len_bytes, bool hole, uint64_t now_
 	/* At least every second full-sized segment (SHLD-19 says so), and at
 	 * once when a hole is there or was filled (RFC 5681 4.2), or when the
 	 * peer has used up its window. */
-	if (hole || t->rcv.nxt == t->rcv.adv || t->rcv.nxt - t->rcv.acked >= 2u * t->rcv.mss_seen ||
+	if (hole || seq_geq(t->rcv.nxt, t->rcv.adv) || t->rcv.nxt - t->rcv.acked >= 2u * t->rcv.mss_seen ||
 	    window_to_update(t) || acks_quickly(t)) {
 		t->ack_now = true;
 	} else if (!t->ack_delayed) {

@@ -1,9 +1,29 @@
 /* timer.c - timeouts: RFC 9293 3.10.8, RFC 6298 5, the zero-window probe of
  * 3.8.6.1.
  *
- * Owns snd.timeouts. Sends nothing: it marks, and output.c sends.
+ * Owns snd.timeouts and TIMER_REXMT. Sends nothing: it marks, and output.c sends.
  */
 #include "tcb.h"
+
+void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
+{
+	bool outstanding = t->snd.nxt != t->snd.una;
+	bool held = t->timer_at[TIMER_PACE] != ENGINE_NEVER ||
+		    t->timer_at[TIMER_CORK] != ENGINE_NEVER;
+	bool waits = held && may_send_bytes(t) >= min_u32(unsent(t), t->snd.mss);
+
+	if (!outstanding && (!unsent(t) || waits)) {
+		tcb_timer_stop(t, TIMER_REXMT); /* RFC 6298 5.2 */
+		t->snd.stall_us = 0;
+		return;
+	}
+	if (!t->snd.stall_us)
+		t->snd.stall_us = now_us;
+	/* Unsent bytes with nothing in flight wait for the peer's window only:
+	 * the same timer probes it. */
+	if (restart || t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
+}
 
 /* R1 and its "negative advice" (RFC 9293 3.8.3): who looks up routes shall do
  * so again. */

@@ -67,6 +67,7 @@ static void take_back(struct tcb *t, uint32_t delay_us, uint64_t now_us)
 		t->snd.backoff = t->repair->undo.backoff;
 		if (delay_us)
 			rtt_after_spurious(t, delay_us);
+		rexmt_timer_update(t, true, now_us); /* it runs with the backoff */
 	} else {
 		rack_on_spurious(t);
 	}

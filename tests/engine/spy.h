@@ -36,6 +36,7 @@ static void spy_ack(struct cc *cc, const struct cc_ack *ack)
 	spy.ack = *ack;
 	spy.acks++;
 	cc->holds_back = spy.holds_back;
+	cc->pacing_bytes_s = spy.pacing_bytes_s;
 }
 
 static void spy_lost(struct cc *cc, const struct cc_lost *lost)

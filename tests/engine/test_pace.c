@@ -220,9 +220,130 @@ static void window_closes_meanwhile(void **state)
 	expect(h, ACK, 1 + n * MSS, 1, 1);
 }
 
+/* What left at an old rate waits by the new one, when that is higher. */
+static void rate_rises(void **state)
+{
+	struct harness *h = spied(state, CWND, RTT_US, 100 * MSS, 0);
+
+	app_write(h, 40 * MSS);
+	assert_int_equal(leaves_now(h), 2); /* the next ones after 20 ms */
+	spy.pacing_bytes_s = 10000 * MSS;
+	inject(h, ACK, 1, 1 + MSS, WND - 1, 0); /* its ACK says so */
+	assert_in_range(time_to_segment_us(h, US_PER_S), 1, 200);
+	assert_int_equal(leaves_now(h), 10);
+	spy.pacing_bytes_s = 100 * MSS; /* a lower one is for what follows */
+	inject(h, ACK, 1, 1 + 12 * MSS, WND - 1, 0);
+	assert_in_range(time_to_segment_us(h, US_PER_S), 900, 1000);
+	assert_int_equal(leaves_now(h), 2);
+	assert_in_range(time_to_segment_us(h, US_PER_S), 19999, 20000);
+}
+
+/* Whatever an algorithm believes: no wait is longer than an RTO. */
+static void absurd_rate(void **state)
+{
+	struct harness *h = spied(state, CWND, RTT_US, 1, 0);
+
+	app_write(h, 40 * MSS);
+	for (unsigned i = 0, n = 0; i < 10; i++) {
+		n += leaves_now(h);
+		inject(h, ACK, 1, 1 + n * MSS, WND - 1, 0);
+		assert_in_range(time_to_segment_us(h, 30 * US_PER_S), 1, status(h).rto_us);
+	}
+}
+
+/* An algorithm without a pace takes over. */
+static void pace_ends(void **state)
+{
+	struct harness *h = spied(state, CWND, RTT_US, 10 * MSS, 0);
+	struct tcp_opts o;
+
+	app_write(h, 40 * MSS);
+	assert_int_equal(leaves_now(h), 2);
+	inject(h, ACK, 1, 1 + 2 * MSS, WND - 1, 0);
+	assert_int_equal(leaves_now(h), 0);
+	tcp_get_opts(h->t, &o);
+	o.cc = cc_find(&h->cfg, "reno");
+	tcp_set_opts(h->t, &o, h->now_us);
+	assert_int_equal(leaves_now(h), 38);
+}
+
+/* Held back by the cork or the pace, and the peer's window has no room for a segment:
+ * the time after which a silly one may leave counts from there on, not from the end of
+ * those. */
+static void silly_window_meanwhile(void **state)
+{
+	struct harness *h = *state;
+	struct tcp_opts o;
+
+	establish_wnd(h, 10 * MSS);
+	app_write(h, 10 * MSS);
+	forget(h);
+	tcp_get_opts(h->t, &o);
+	o.cork = true;
+	tcp_set_opts(h->t, &o, h->now_us);
+	inject(h, ACK, 1, 1 + 10 * MSS, 300, 0);
+	app_write(h, 1000);
+	expect_none(h);
+	assert_in_range(time_to_segment_us(h, 10 * US_PER_S), status(h).rto_us - 1,
+			status(h).rto_us);
+	expect(h, ACK, 1 + 10 * MSS, 1, 300);
+}
+
+/* BBR, segments of 64 KiB, a window that is closed for a minute and probed, by bytes
+ * that the peer takes. They say nothing about the path: when the window opens all of
+ * it flows. */
+static void probes_are_no_bandwidth(void **state)
+{
+	const uint32_t mss = 65483;
+	struct engine_config cfg;
+	struct harness *h;
+	uint32_t acked = 1, end;
+	uint64_t begin_us;
+
+	harness_config(&cfg);
+	cfg.window_scaling = cfg.sack = true;
+	strcpy(cfg.cc, "bbr");
+	h = harness_again(state, &cfg);
+	h->path.mtu_bytes = 65535;
+	h->syn.mss = 65495;
+	h->syn.wscale = 10;
+	h->syn.sack_ok = true;
+	h->opts.sndbuf_bytes = 8u << 20;
+	establish_rtt(h, 50);
+	app_write(h, 4000000);
+	for (unsigned i = 0; i < 20; i++) { /* it has carried something before */
+		while (pending(h))
+			acked = expect(h, ACK, ANY, 1, ANY)->seq + h->last.len_bytes;
+		advance_us(h, 50);
+		inject(h, ACK, 1, acked, 100, 0);
+	}
+	while (pending(h))
+		acked = expect(h, ACK, ANY, 1, ANY)->seq + h->last.len_bytes;
+	inject(h, ACK, 1, acked, 0, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		time_to_segment_us(h, 300 * US_PER_S);
+		expect(h, ACK, acked, 1, 1);
+		advance_us(h, 50);
+		inject(h, ACK, 1, ++acked, 0, 0);
+	}
+	begin_us = h->now_us;
+	end = acked + 30 * mss < 4000001 ? acked + 30 * mss : 4000001;
+	assert_true(end - acked > 1000000);
+	while (acked < end) {
+		advance_us(h, 50);
+		inject(h, ACK, 1, acked, 5000, 0);
+		time_to_segment_us(h, 20 * US_PER_MS);
+		while (pending(h))
+			acked = expect(h, ACK, ANY, 1, ANY)->seq + h->last.len_bytes;
+	}
+	assert_true(h->now_us - begin_us < 100 * US_PER_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(rate_rises), TEST(absurd_rate), TEST(pace_ends),
+		TEST(silly_window_meanwhile), TEST(probes_are_no_bandwidth),
 		TEST(quantum_per_ms), TEST(at_least_two_segments), TEST(bursts),
 		TEST(late_timer), TEST(gap_by_the_window), TEST(no_burst_after_silence), TEST(retransmissions),
 		TEST(rate_from_cwnd), TEST(user_limit), TEST(slower_than_the_timer),

@@ -186,6 +186,85 @@ static void holding_back(void **state)
 	assert_true(spy.ack.rate.app_limited);
 }
 
+/* Nor are samples a measure of the path while the peer's window or the user's own pace
+ * is the limit, though there is enough to send. */
+static void window_limited(void **state)
+{
+	struct harness *h = start(state);
+	uint32_t wnd = 10 * MSS / 128 + 1, acked = 34;
+
+	send_segments(h, 90);
+	for (unsigned round = 0; round < 4; round++) {
+		acked += 10; /* of 44: the SYN,ACK had its own window */
+		advance_us(h, RTT_US);
+		assert_int_equal(inject(h, ACK, 1, seq_of(acked), wnd, 0), DROP_NONE);
+		forget(h);
+		assert_true(spy.ack.rate.app_limited);
+		assert_false(spy.ack.cwnd_limited);
+	}
+}
+
+static void users_pace(void **state)
+{
+	struct harness *h = spied(state, 20 * MSS, RTT_US, 1000 * MSS, 0);
+	struct tcp_opts o;
+	uint32_t end = 1;
+
+	tcp_get_opts(h->t, &o);
+	o.pacing_max_bytes_s = 20 * MSS;
+	tcp_set_opts(h->t, &o, h->now_us);
+	app_write(h, 60 * MSS);
+	for (unsigned i = 0; i < 10; i++) {
+		advance_us(h, RTT_US);
+		while (pending(h))
+			end = expect(h, ACK, ANY, 1, ANY)->seq + h->last.len_bytes;
+		inject(h, ACK, 1, end, WIDE, 0);
+	}
+	assert_true(end > 10 * MSS);
+	assert_true(spy.ack.rate.app_limited);
+	assert_false(spy.ack.cwnd_limited);
+}
+
+/* What the peer refused was not lost: text beyond a window that it has taken back, and
+ * probes. One that was repeated tells no round-trip time. */
+static void refused_text(void **state)
+{
+	struct harness *h = start(state);
+
+	send_segments(h, 10);
+	inject(h, ACK, 1, 1, 0, 0);
+	time_to_segment_us(h, 10 * US_PER_S);
+	forget(h);
+	inject(h, ACK, 1, 1, 0, 0);
+	advance_us(h, RTT_US);
+	inject(h, ACK, 1, 1, WIDE, 0);
+	forget(h);
+	for (unsigned i = 1; i <= 10; i++) {
+		advance_us(h, RTT_US / 10);
+		ack_to(h, i);
+	}
+	assert_int_equal(spy.losses + spy.congestions, 0);
+	assert_int_equal(spy.ack.rate.lost_bytes, 0);
+}
+
+static void repeated_probe(void **state)
+{
+	struct harness *h = start(state);
+	uint32_t srtt_us = status(h).srtt_us;
+
+	inject(h, ACK, 1, 1, 0, 0);
+	send_segments(h, 4);
+	for (unsigned i = 0; i < 4; i++) { /* lost, refused, whatever */
+		time_to_segment_us(h, 10 * US_PER_S);
+		forget(h);
+	}
+	advance_us(h, RTT_US);
+	inject(h, ACK, 1, 2, WIDE, 0);
+	forget(h);
+	assert_int_equal(status(h).srtt_us, srtt_us);
+	assert_int_equal(spy.ack.rtt_us, 0);
+}
+
 /* Each lost piece is told once, with what was in flight when it was sent. */
 static void losses(void **state)
 {
@@ -323,6 +402,7 @@ int main(void)
 		TEST(algorithm_starts), TEST(ack_rate), TEST(send_rate),
 		TEST(implausible_sample), TEST(rounds), TEST(application_limited),
 		TEST(bubble_passes), TEST(holding_back), TEST(losses),
+		TEST(window_limited), TEST(users_pace), TEST(refused_text), TEST(repeated_probe),
 		TEST(timeout_tells_losses), TEST(a_window_of_one_byte), TEST(change_of_algorithm), TEST(inherited),
 		TEST(registration),
 	};

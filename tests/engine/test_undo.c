@@ -308,6 +308,25 @@ static void frto_spurious(void **state)
 	}
 }
 
+/* Known by SACK alone: the timer runs without the backoff from there on. */
+static void frto_timer(void **state)
+{
+	struct harness *h = start_frto(state, true, true);
+	struct seg_options o = {.wscale = -1, .sack_n = 1};
+
+	time_to_segment_us(h, 4 * US_PER_S);
+	expect(h, ACK, seq_of(0), 1, MSS);
+	ack_to(h, 1);
+	forget(h);
+	assert_int_equal(status(h).backoff, 2);
+	o.sack[0] = (struct seq_range){seq_of(2), seq_of(3)};
+	inject_opt(h, ACK, 1, seq_of(1), WND, 0, &o);
+	forget(h);
+	assert_string_equal(h->note, "spurious timeout");
+	assert_int_equal(status(h).backoff, 0);
+	assert_in_range(time_to_segment_us(h, 10 * US_PER_S), 1, status(h).rto_us);
+}
+
 /* (2a) without SACK: a duplicate first, and it was a loss. */
 static void frto_duplicate_first(void **state)
 {
@@ -386,7 +405,7 @@ int main(void)
 		TEST(eifel_timeout), TEST(eifel_first_ack_only),
 		TEST(eifel_all_acks_lost), TEST(eifel_fast), TEST(dsack_fast),
 		TEST(dsack_timeout), TEST(dsack_too_late), TEST(not_to_be_undone), TEST(frto_spurious),
-		TEST(frto_duplicate_first), TEST(frto_genuine),
+		TEST(frto_duplicate_first), TEST(frto_timer), TEST(frto_genuine),
 		TEST(frto_sack_of_old), TEST(frto_not_applicable), TEST(frto_off),
 	};
 

@@ -91,6 +91,153 @@ static void probe_accepted(void **state)
 	expect(h, ACK, 3, 1, 500);
 }
 
+/* SHLD-30, whether or not the peer takes the byte: as long as it offers nothing, the
+ * distance grows. */
+static void probes_accepted_back_off(void **state)
+{
+	struct harness *h = *state;
+	uint64_t last_us = 0, us, max_us = h->cfg.rto_max_ms * US_PER_MS;
+
+	establish_wnd(h, 0);
+	app_write(h, 1000);
+	for (uint32_t i = 0; i < 20; i++) {
+		us = time_to_segment_us(h, 400 * US_PER_S);
+		expect(h, ACK, 1 + i, 1, 1);
+		if (i)
+			assert_true(us >= last_us * 3 / 2 || us == max_us);
+		last_us = us;
+		advance_us(h, 100);
+		inject(h, ACK, 1, 2 + i, 0, 0);
+	}
+	assert_int_equal(us, max_us);
+}
+
+/* The timer of long probing is not the one of what leaves when the window opens. */
+static void timer_of_reopened_window(void **state)
+{
+	struct harness *h = *state;
+
+	establish_wnd(h, 0);
+	app_write(h, 2 * MSS);
+	for (uint32_t i = 0; i < 8; i++) {
+		time_to_segment_us(h, 400 * US_PER_S);
+		expect(h, ACK, 1 + i, 1, 1);
+		inject(h, ACK, 1, 2 + i, 0, 0);
+	}
+	inject(h, ACK, 1, 9, WND, 0);
+	forget(h); /* lost */
+	assert_in_range(time_to_segment_us(h, 300 * US_PER_S), 100 * US_PER_MS,
+			status(h).rto_us + 1);
+}
+
+/* Both windows are closed, and our probe was refused: that our user has read must be
+ * said by a segment that the peer can accept. If it has taken the byte, it listens all
+ * the same, as we do. */
+static void update_behind_probe(void **state)
+{
+	struct harness *h = *state;
+
+	h->opts.rcvbuf_bytes = 3000;
+	establish_wnd(h, 0);
+	for (uint32_t at = 1; at <= 2001; at += 1000)
+		inject(h, ACK, at, 1, 0, 1000);
+	forget(h);
+	app_write(h, 100);
+	time_to_segment_us(h, 400 * US_PER_S);
+	expect(h, ACK, 1, 3001, 1);
+	inject(h, ACK, 3001, 1, 0, 0);
+	app_read(h, 3000);
+	assert_int_equal(expect(h, ACK, 1, 3001, 0)->wnd, 3000);
+}
+
+/* A receiver that has scaled its window, by 32 as a rule. */
+static struct harness *scaled(void **state, unsigned *shift)
+{
+	struct harness *h = *state;
+
+	h->cfg.window_scaling = true;
+	h = harness_again(state, &h->cfg);
+	h->opts.rcvbuf_bytes = 1u << 20;
+	h->syn.wscale = 0;
+	app_open(h);
+	*shift = (unsigned)expect(h, SYN, 0, 0, 0)->opt.wscale;
+	assert_true(*shift > 2);
+	inject(h, SYN | ACK, 0, 1, WND, 0);
+	expect(h, ACK, 1, 1, 0);
+	return h;
+}
+
+/* The peer sends; returns the window that the ACK offers, and *at is where it stands. */
+static uint32_t fill(struct harness *h, uint32_t *at, uint32_t len, unsigned shift)
+{
+	inject(h, ACK, *at, 1, WND, len);
+	advance_ms(h, 50);
+	pull(h);
+	while (pending(h) > 1)
+		expect(h, ACK, ANY, ANY, 0);
+	*at += len;
+	return (uint32_t)expect(h, ACK, ANY, *at, 0)->wnd << shift;
+}
+
+/* Until less than a unit is left of what was offered. */
+static uint32_t fill_ragged(struct harness *h, uint32_t *at, unsigned shift)
+{
+	uint32_t wnd = fill(h, at, 1000, shift);
+
+	while (wnd >= 2000)
+		wnd = fill(h, at, 1000, shift);
+	while (wnd > 1u << shift)
+		wnd = fill(h, at, wnd - 3, shift);
+	return wnd;
+}
+
+/* What is offered is what is accepted: the rest of a unit is rounded up, and a window of
+ * 0 takes no byte. [MUST-36] */
+static void last_unit(void **state)
+{
+	unsigned shift;
+	struct harness *h = scaled(state, &shift);
+	uint32_t at = 1, unit = 1u << shift;
+
+	assert_int_equal(fill_ragged(h, &at, shift), unit);
+	assert_int_equal(fill(h, &at, unit, shift), 0);
+	assert_int_equal(inject(h, ACK, at, 1, WND, 1), DROP_WINDOW);
+	expect(h, ACK, 1, at, 0);
+	assert_int_equal(app_read(h, 2u << 20), at - 1);
+	assert_in_range(at - 1, (1u << 20) - unit, (1u << 20) + unit);
+	assert_true(expect(h, ACK, 1, at, 0)->wnd > 0);
+}
+
+/* A peer that leaves a rest every time does not get the buffer to grow. What lies below
+ * the edge that was offered is taken even so (RFC 7323 2.4), and the peer is heard that
+ * does not know it yet. */
+static void rest_of_the_last_unit(void **state)
+{
+	unsigned shift;
+	struct harness *h = scaled(state, &shift);
+	uint32_t at = 1, wnd;
+
+	wnd = fill_ragged(h, &at, shift);
+	for (unsigned i = 0; wnd; i++) {
+		assert_true(i < 100);
+		wnd = fill(h, &at, wnd - 1, shift);
+	}
+	assert_true(at - 1 < (1u << 20) + (1u << shift));
+	app_write(h, 100);
+	forget(h);
+	assert_int_equal(inject(h, ACK, at, 1, WND, 1), DROP_NONE); /* a probe */
+	expect(h, ACK, ANY, at + 1, 0);
+	assert_int_equal(inject(h, ACK, at, 51, WND, 0), DROP_NONE);
+	assert_int_equal(status(h).unacked_bytes, 50);
+	assert_int_equal(inject(h, ACK, at - 1, 101, WND, 0), DROP_DUPLICATE);
+	assert_int_equal(status(h).unacked_bytes, 50);
+	assert_int_equal(inject(h, ACK, at + 1, 1, WND, 1), DROP_WINDOW);
+	app_read(h, 2u << 20);
+	assert_int_equal(h->read, at);
+	forget(h);
+	assert_int_equal(inject(h, ACK, at, 101, WND, 0), DROP_DUPLICATE); /* it is open */
+}
+
 /* The window closes in the middle of a transfer; nothing is lost, so neither
  * cwnd nor ssthresh suffer. */
 static void closed_and_reopened(void **state)
@@ -394,6 +541,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(probes_of_closed_window), TEST(probes_without_answer),
 		TEST(probe_accepted), TEST(closed_and_reopened),
+		TEST(probes_accepted_back_off), TEST(timer_of_reopened_window),
+		TEST(update_behind_probe), TEST(last_unit), TEST(rest_of_the_last_unit),
 		TEST(lost_window_update), TEST(peer_shrinks_window),
 		TEST(window_of_old_segments),
 		TEST(window_with_new_ack_in_old_segment), TEST(window_updates),
