@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "../../engine/addr.h"
 #include "sim.h"
@@ -254,6 +255,28 @@ static uint64_t next_us(const struct sim *s)
 	return at_us;
 }
 
+/* Nothing happens until then. */
+static const char *check_silence(struct sim *s, uint64_t until_us)
+{
+	const char *bad = NULL;
+
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2 && !bad; side++)
+			if (s->conn[i].user[side].t)
+				bad = silence_check(&s->conn[i].silence[side],
+						    s->conn[i].user[side].t, &s->cfg[side],
+						    s->now_us, until_us);
+	return bad;
+}
+
+/* Nobody ran for a while: no silence of the connections' own. */
+static void nap(struct sim *s)
+{
+	s->now_us += rng_log(&s->rng, 1, s->nap_us);
+	for (unsigned i = 0; i < s->conns; i++)
+		memset(s->conn[i].silence, 0, sizeof(s->conn[i].silence));
+}
+
 static const char *check_end(const struct sim *s)
 {
 	for (unsigned i = 0; i < s->conns; i++)
@@ -299,12 +322,14 @@ void sim_run(struct sim *s)
 			s->error = "stalled: two days have passed";
 		else if (step == STEPS_MAX)
 			s->error = "stalled: too many steps";
+		else
+			s->error = check_silence(s, at_us);
 		if (s->error)
 			return;
 		if (at_us > s->now_us)
 			s->now_us = at_us;
 		if (s->nap_us && rng_chance(&s->rng, 1))
-			s->now_us += rng_log(&s->rng, 1, s->nap_us);
+			nap(s);
 		deliver(s);
 		for (int side = 0; side < 2; side++)
 			if (engine_deadline(s->e[side]) <= s->now_us)

@@ -339,6 +339,27 @@ static void random_conn(struct sim *s, struct conn *c)
 	}
 }
 
+/* Readers that stop for a while, so that windows close and are probed, and then take
+ * a few bytes at a time. */
+static void random_stalls(struct sim *s)
+{
+	struct rng *r = &s->rng;
+
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2; side++) {
+			struct user_plan *p = &s->conn[i].user[side].plan;
+
+			if (!rng_chance(r, 30))
+				continue;
+			p->stalls = rng_in(r, 1, 4);
+			p->stall_us = rng_log(r, 10000, 60000000);
+			if (rng_chance(r, 50)) {
+				p->trickles = rng_in(r, 1, 40);
+				p->trickle_bytes = rng_log(r, 1, 3000);
+			}
+		}
+}
+
 /* Moves the clock so that the ISS of the first connection, which follows it
  * (RFC 6528), lies shortly before 2^32: its numbers wrap on the way. */
 static void wrap_numbers(struct sim *s)
@@ -386,6 +407,7 @@ void sim_init(struct sim *s, uint64_t seed, bool verbose)
 	s->conns = rng_chance(&s->rng, 25) ? rng_in(&s->rng, 2, CONNS_MAX) : 1;
 	for (unsigned i = 0; i < s->conns; i++)
 		random_conn(s, &s->conn[i]);
+	random_stalls(s);
 	if (rng_chance(&s->rng, 10) && !s->cfg[0].syncookies && !s->cfg[1].syncookies)
 		s->nap_us = 20000000;
 	if (rng_chance(&s->rng, 25))
@@ -441,10 +463,12 @@ void sim_print(const struct sim *s)
 			const struct user *u = &s->conn[c].user[i];
 
 			printf("  %c writes %u (%u at once, pause %u us), reads %u at once "
-			       "(pause %u us)%s%s%s; now written %u, received %u%s%s%s%s%s%s\n",
+			       "(pause %u us, %u stalls of %u us, then %u times %u)"
+			       "%s%s%s; now written %u, received %u%s%s%s%s%s%s\n",
 			       "AB"[i], u->plan.total_bytes, u->plan.chunk_bytes,
 			       u->plan.write_pause_us, u->plan.read_bytes,
-			       u->plan.read_pause_us, u->plan.close_first ? ", closes first" : "",
+			       u->plan.read_pause_us, u->plan.stalls, u->plan.stall_us,
+			       u->plan.trickles, u->plan.trickle_bytes, u->plan.close_first ? ", closes first" : "",
 			       u->plan.release_early ? ", releases early" : "",
 			       u->plan.release_late ? ", releases late" : "", u->written,
 			       u->received, u->full ? ", full" : "", u->eof ? ", eof" : "",

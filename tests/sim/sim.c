@@ -5,8 +5,8 @@
  * runs seeds from..from+N-1, or S alone. A seed decides everything: link,
  * options, buffers, sizes, pauses, who opens and who closes. Per seed: every
  * byte arrives once and in order, no error is reported, both ends reach CLOSED,
- * no tcb stays, memory comes back but for the pool of free buffers, and every
- * packet passes watch.c. Virtual time only, so a seed always gives the same run.
+ * no tcb stays, memory comes back but for the pool of free buffers, every packet
+ * passes watch.c, and nobody is silent who could send (silence.c). Virtual time only, so a seed always gives the same run.
  */
 #include <errno.h>
 #include <signal.h>

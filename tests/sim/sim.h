@@ -5,6 +5,7 @@
 #ifndef MYTCP_SIM_SIM_H
 #define MYTCP_SIM_SIM_H
 
+#include "silence.h"
 #include "user.h"
 #include "watch.h"
 
@@ -18,6 +19,7 @@ struct conn {
 	bool started;
 	char cc[CC_NAME_MAX]; /* of the openers; "": opts of the side */
 	struct user user[2];
+	struct silence silence[2];
 };
 
 struct sim {

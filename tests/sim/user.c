@@ -137,9 +137,29 @@ static bool is_expected(const struct user *u, const uint8_t *b, size_t n, uint32
 	return true;
 }
 
+/* How much it reads next. */
+static uint32_t bite(struct user *u)
+{
+	if (u->stalls && u->trickles < u->plan.trickles) {
+		u->trickles++;
+		return rng_in(&u->rng, 1, u->plan.trickle_bytes);
+	}
+	return at_once(u, u->plan.read_bytes);
+}
+
+static uint32_t reading_pause_us(struct user *u)
+{
+	if (u->stalls < u->plan.stalls && rng_chance(&u->rng, 20)) {
+		u->stalls++;
+		u->trickles = 0;
+		return rng_log(&u->rng, 1000, u->plan.stall_us);
+	}
+	return rng_below(&u->rng, u->plan.read_pause_us + 1);
+}
+
 static void read_chunk(struct user *u, uint64_t now_us)
 {
-	uint32_t max = at_once(u, u->plan.read_bytes), done = 0;
+	uint32_t max = bite(u), done = 0;
 	struct iovec iov[2];
 	int n = tcp_recv_iov(u->t, iov);
 
@@ -159,7 +179,7 @@ static void read_chunk(struct user *u, uint64_t now_us)
 	tcp_recv_done(u->t, done, now_us);
 	u->received += done;
 	u->received_us = now_us;
-	u->read_at_us = now_us + rng_below(&u->rng, u->plan.read_pause_us + 1);
+	u->read_at_us = now_us + reading_pause_us(u);
 }
 
 static bool wants_to_write(const struct user *u)

@@ -15,6 +15,10 @@ struct user_plan {
 	uint32_t write_pause_us; /* at most, between writes */
 	uint32_t read_bytes;     /* at most, per read */
 	uint32_t read_pause_us;
+	unsigned stalls;         /* so often it stops reading for a long time ... */
+	uint32_t stall_us;       /* ... of so much at most, and after that takes */
+	unsigned trickles;       /* ... so often only a few bytes */
+	uint32_t trickle_bytes;
 	uint32_t answers_bytes; /* writes only after so much has come */
 	bool blind;          /* no byte is looked at, chunks are always the largest */
 	bool close_first;    /* CLOSE when all is written; else at the peer's FIN */
@@ -32,6 +36,7 @@ struct user {
 	uint64_t peer_key;
 	struct tcb *t;    /* NULL before and after */
 	uint64_t write_at_us, read_at_us;
+	unsigned stalls, trickles; /* of the plan's, that were */
 	uint32_t written, received;
 	uint64_t received_us, released_us; /* when the last of it came; the end */
 	bool ready;       /* may write: connected or connecting */
