@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -20,6 +21,10 @@
 #define ANSWER_MS 300
 /* The offer follows the connection at once; nobody else is worth a wait. */
 #define OFFER_MS 20
+/* The first offer of a stack that is in the background already comes after this or
+ * twice the time, later ones after up to so long. */
+#define AGAIN_US 100000u
+#define AGAIN_MAX_US 4000000u
 
 struct offer {
 	uint32_t size; /* of this struct: the version */
@@ -197,7 +202,8 @@ static void on_offer(void *arg)
 	close(fd);
 }
 
-void keeper_open(struct stack *st)
+/* Makes it the keeper, if there is none. */
+static void keeper_try(struct stack *st)
 {
 	struct sockaddr_un sun;
 	socklen_t len = keeper_name(&sun);
@@ -211,4 +217,44 @@ void keeper_open(struct stack *st)
 		return;
 	close(fd); /* there is one, most likely */
 	st->keeper_fd = -1;
+}
+
+/* ---- in the background --------------------------------------------------------------- */
+
+static void offer_later(struct stack *st, uint32_t wait_us)
+{
+	uint32_t jitter = 0;
+
+	if (getrandom(&jitter, sizeof(jitter), 0) < 0)
+		jitter = (uint32_t)getpid();
+	st->offer_wait_us = wait_us < AGAIN_MAX_US ? wait_us : AGAIN_MAX_US;
+	st->offer_us = st->now_us + st->offer_wait_us + jitter % st->offer_wait_us;
+}
+
+static bool may_offer(const struct stack *st)
+{
+	return st->background && st->keeper_fd < 0 && only_time_waits(st);
+}
+
+bool keeper_relieves(struct stack *st)
+{
+	if (!may_offer(st) || st->now_us < st->offer_us)
+		return false;
+	if (keeper_takes_over(st))
+		return true;
+	stack_update_now(st); /* that may have taken its time */
+	keeper_try(st);
+	offer_later(st, st->offer_wait_us * 2);
+	return false;
+}
+
+uint64_t keeper_deadline_us(const struct stack *st)
+{
+	return may_offer(st) ? st->offer_us : ENGINE_NEVER;
+}
+
+void keeper_open(struct stack *st)
+{
+	keeper_try(st);
+	offer_later(st, AGAIN_US);
 }

@@ -136,7 +136,7 @@ void leave_check(struct stack *st)
 {
 	struct leave *l = &st->leave;
 
-	if (st->background && !needed(st))
+	if (st->background && (!needed(st) || keeper_relieves(st)))
 		loop_stop(st->loop);
 	if (!l->waiting)
 		return;
@@ -152,7 +152,7 @@ void leave_check(struct stack *st)
 uint64_t leave_deadline_us(const struct stack *st)
 {
 	if (!st->leave.waiting)
-		return ENGINE_NEVER;
+		return keeper_deadline_us(st);
 	if (st->leave.drains)
 		return drain_deadline_us(st);
 	return st->leave.begin_us + LAST_SEGMENTS_MS * 1000;

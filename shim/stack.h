@@ -81,6 +81,8 @@ struct stack {
 	bool background;      /* in the process that it was handed over to */
 	int proc_fd;          /* the directory /proc, or -1 */
 	int keeper_fd;        /* the keeper's listener (keeper.c), or -1 */
+	uint64_t offer_us;    /* the next offer to another keeper, */
+	uint32_t offer_wait_us; /* and what it has waited for */
 };
 
 /* In the starter's thread. Takes the configuration; NULL: out of memory. */

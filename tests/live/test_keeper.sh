@@ -43,6 +43,44 @@ one_for_many() {
 }
 register "twelve clients leave one process" one_for_many 40
 
+# They end together, when there is no keeper yet.
+at_once='
+import os, socket, sys
+start, begin = os.pipe()
+for _ in range(int(sys.argv[2])):
+    if os.fork() == 0:
+        os.close(begin)
+        s = socket.create_connection((sys.argv[1], 9000))
+        s.sendall(b"x")
+        assert s.recv(1) == b"x"
+        os.read(start, 1)
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1) == b""
+        os._exit(0)
+os.close(start)
+os.close(begin)
+for _ in range(int(sys.argv[2])):
+    assert os.wait()[1] == 0
+'
+
+is_one() {
+	[ "$(background | wc -l)" = 1 ]
+}
+
+many_at_once() {
+	start server socat -T 20 "TCP$V-LISTEN:9000,fork,reuseaddr,backlog=50" PIPE
+	local server=$STARTED
+	wait_port 9000
+	capture b pcap
+	client env MYTCP_MSL_MS=20000 python3 -c "$at_once" "$SRV" 40
+	eventually is_one
+	expect 40 "$(on a ss -ltnH | wc -l)" guards
+	capture_end
+	expect "" "$(fields pcap "tcp.flags.reset == 1 && tcp.dstport == 9000" tcp.stream)"
+	stop "$server"
+}
+register "forty that end at once leave one process" many_at_once 60
+
 nobody_in_last_ack() {
 	[ -z "$(on b ss -tnH state last-ack)" ]
 }
