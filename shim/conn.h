@@ -51,6 +51,9 @@ struct conn {
 	bool writers_stopped : 1; /* failed: the app's writes fail already */
 };
 
+/* Everybody who waits at the driver's listener comes in, or is turned away for want of
+ * fds. */
+void conn_let_in(struct stack *st);
 /* Active OPEN; see driver_connect(). */
 int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote);
 /* Passive: the oldest connection that waits in the engine's listener, with a

@@ -174,6 +174,17 @@ static int new_active(struct stack *st, struct sock *s, int fd, struct conn **ou
 	return 0;
 }
 
+void conn_let_in(struct stack *st)
+{
+	int err;
+
+	do
+		err = visitors_accept(&st->visitors);
+	while (ports_make_room(&st->ports, err));
+	if (err == -EMFILE || err == -ENFILE)
+		visitors_refuse(&st->visitors);
+}
+
 /* The engine end of s, or a negative errno. */
 static int claim(struct stack *st, const struct sock *s)
 {

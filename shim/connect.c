@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
-#include <fcntl.h>
 
 #include "command.h"
 #include "driver.h"
@@ -66,25 +65,20 @@ void sock_settle_slow(struct sock *s, int fd)
 }
 
 /* Connects the app end to the driver's listener. Its backlog may be full of
- * other threads' sockets; the driver takes them, so waiting is short, also for
- * a program that said O_NONBLOCK. */
+ * other threads' sockets: the driver takes them. With O_NONBLOCK it is asked to; that
+ * flag stays as it is, for it is that of all who share the description. */
 static int connect_pair(int fd)
 {
 	struct sockaddr_un sun;
 	socklen_t len = driver_listener_name(&sun);
-	int flags, err;
+	int err;
 
-	if (real()->connect(fd, (struct sockaddr *)&sun, len) == 0)
-		return 0;
-	if (errno != EAGAIN && errno != EINTR)
-		return -errno;
-	flags = real()->fcntl(fd, F_GETFL);
-	real()->fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 	do {
 		err = real()->connect(fd, (struct sockaddr *)&sun, len) == 0
 			      ? 0 : -errno;
-	} while (err == -EINTR);
-	real()->fcntl(fd, F_SETFL, flags);
+		if (err == -EAGAIN && driver_let_in() != 0)
+			return -ECONNREFUSED;
+	} while (err == -EINTR || err == -EAGAIN);
 	return err;
 }
 

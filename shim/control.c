@@ -12,7 +12,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <linux/sockios.h>
@@ -127,20 +126,14 @@ static int listen_it(struct stack *st, struct sock *s, const struct message *m)
 	return err;
 }
 
-/* To this stack's own listener, which has room: it was emptied just now. Who fills
- * it meanwhile must not make us wait. */
 static int connect_app_end(struct stack *st, int fd)
 {
-	struct sockaddr_un sun;
-	socklen_t len = stack_name(st, NAME_DRIVER, NULL, NULL, &sun);
-	int flags = fcntl(fd, F_GETFL), err = 0;
+	int err;
 
-	visitors_accept(&st->visitors);
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	if (connect(fd, (struct sockaddr *)&sun, len) != 0)
-		err = errno == EAGAIN ? -ENOBUFS : -errno;
-	fcntl(fd, F_SETFL, flags);
-	return err;
+	do
+		err = visitors_bring(&st->visitors, fd);
+	while (ports_make_room(&st->ports, err));
+	return err == -EMFILE || err == -ENFILE ? -ENOBUFS : err;
 }
 
 static int connect_it(struct stack *st, struct sock *s, const struct message *m)

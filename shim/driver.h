@@ -59,6 +59,8 @@ int driver_bind(struct sock *s, const struct endpoint *local);
  * an ephemeral port if bind() was not called. Again: changes the backlog.
  * On success state is SOCK_LISTENING. */
 int driver_listen(struct sock *s, int backlog);
+/* Makes room in the driver's listener. -ESRCH: there is no driver. */
+int driver_let_in(void);
 /* connect(2): the app end, named s->name, is connected to the driver's listener
  * and filled already. On success state is SOCK_CONNECTING, or further. On error
  * the engine end is closed again and state is SOCK_FAILED. */

@@ -39,6 +39,12 @@ static void run_listen(struct stack *st, struct command *c)
 	command_done(c, listener_open(st, k->s, k->backlog));
 }
 
+static void run_let_in(struct stack *st, struct command *c)
+{
+	conn_let_in(st);
+	command_done(c, 0);
+}
+
 static void run_connect(struct stack *st, struct command *c)
 {
 	struct call *k = (struct call *)c;
@@ -97,6 +103,11 @@ int driver_bind(struct sock *s, const struct endpoint *local)
 int driver_listen(struct sock *s, int backlog)
 {
 	return call(&(struct call){.s = s, .backlog = backlog}, run_listen);
+}
+
+int driver_let_in(void)
+{
+	return call(&(struct call){0}, run_let_in);
 }
 
 int driver_connect(struct sock *s, const struct endpoint *remote)

@@ -132,6 +132,54 @@ int visitors_accept(struct visitors *v)
 	return fd == -EAGAIN ? 0 : fd;
 }
 
+/* A listener that the kernel names, for as long as it has something to accept. */
+static int listen_anywhere(struct sockaddr_un *sun, socklen_t *len)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (bind(fd, (struct sockaddr *)sun, sizeof(sun->sun_family)) == 0 &&
+	    listen(fd, SOMAXCONN) == 0 && getsockname(fd, (struct sockaddr *)sun, len) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* With an fd in reserve: what has been connected must be accepted. */
+static int bring_through(struct visitors *door, const struct sockaddr_un *sun,
+			 socklen_t len, int app_end)
+{
+	int reserve = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0), err = 0;
+
+	if (reserve < 0)
+		return -errno;
+	if (connect(app_end, (const struct sockaddr *)sun, len) != 0)
+		err = -errno;
+	close(reserve);
+	return err ? err : visitors_accept(door);
+}
+
+/* At the private listener others may be waiting, and connect() knows no MSG_DONTWAIT. */
+int visitors_bring(struct visitors *v, int app_end)
+{
+	struct visitors door = *v;
+	struct sockaddr_un sun;
+	socklen_t len = sizeof(sun);
+	int err;
+
+	door.fd = listen_anywhere(&sun, &len);
+	if (door.fd < 0)
+		return door.fd;
+	err = bring_through(&door, &sun, len, app_end);
+	close(door.fd);
+	v->first = door.first;
+	v->n = door.n;
+	return err;
+}
+
 void visitors_refuse(struct visitors *v)
 {
 	struct visitor *one;

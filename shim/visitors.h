@@ -25,6 +25,9 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 void visitors_close(struct visitors *v);
 /* Lets in everybody who waits. 0, or the errno that ended it early. */
 int visitors_accept(struct visitors *v);
+/* Connects an app end, which another process uses too, and lets it in: without waiting,
+ * whatever the flags of its description are. 0 or a negative errno. */
+int visitors_bring(struct visitors *v, int app_end);
 /* The engine end of the app end with this name, now the caller's: a
  * non-blocking fd, or a negative errno (-ENOENT: there is none). */
 int visitors_claim(struct visitors *v, const struct sockaddr_un *name,

@@ -14,7 +14,7 @@ extern struct fake {
 	int start_err, connect_err, listen_err; /* what these commands answer */
 	int engine_end;          /* of the last driver_connect(), without its filler
 				    but for one byte */
-	unsigned connects, listens, binds, closed, undone, kicks, opts, drops;
+	unsigned connects, let_in, listens, binds, closed, undone, kicks, opts, drops;
 	unsigned left[LEAVE_ALONE + 1], confined;
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */

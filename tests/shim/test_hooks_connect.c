@@ -35,6 +35,28 @@ static void connect_in_the_background(void **state)
 	close(fake.engine_end);
 }
 
+/* The driver's listener is full, and the driver busy. */
+static void connect_in_the_background_waits_for_nobody(void **state)
+{
+	struct sockaddr_un sun;
+	socklen_t len = driver_listener_name(&sun);
+	int fd = nonblocking(), flags = fcntl(fd, F_GETFL), other[64], n = 0;
+
+	(void)state;
+	do
+		other[n] = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	while (real()->connect(other[n++], (struct sockaddr *)&sun, len) == 0);
+	alarm(5);
+	assert_fails(try_connect(fd, 80), EINPROGRESS);
+	alarm(0);
+	assert_int_equal(fake.let_in, 1);
+	assert_int_equal(fcntl(fd, F_GETFL), flags);
+	while (n--)
+		close(other[n]);
+	close(fd);
+	close(fake.engine_end);
+}
+
 /* The send buffer that connect() made tiny is large again at the first write. */
 static void connect_restores_the_send_buffer(void **state)
 {
@@ -189,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(connect_in_the_background),
+		TEST(connect_in_the_background_waits_for_nobody),
 		TEST(connect_restores_the_send_buffer),
 		TEST(connect_fails_later),
 		TEST(connect_fails_at_once),
