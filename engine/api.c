@@ -107,7 +107,7 @@ int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
 static void commit(struct tcb *t, size_t len_bytes, bool more)
 {
 	rate_check_app_limited(t);
-	t->more = more;
+	more_note(t, more);
 	t->snd.data.len_bytes += (uint32_t)len_bytes;
 	if (!t->snd.data.len_bytes)
 		ring_release(&t->snd.data, &t->e->pool);

@@ -258,9 +258,7 @@ static uint32_t new_bytes(struct tcb *t, uint32_t mss)
 			return may_fill_window(t, wnd) ? wnd : 0;
 		return len;
 	}
-	if (len == left && len % mss && !may_send_small(t))
-		len = whole_segments(len, mss);
-	return len;
+	return len == left && len % mss ? small_bytes(t, len, mss) : len;
 }
 
 /* ---- sources of packets -------------------------------------------------------------------- */

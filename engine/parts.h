@@ -403,6 +403,10 @@ uint32_t unsent(const struct tcb *t);
  * unacknowledged holds the next one back, so the tail of a large write does not
  * wait for the peer's delayed ACK. */
 bool may_send_small(const struct tcb *t);
+/* The user sends, and says whether more follows. Before the bytes are queued. */
+void more_note(struct tcb *t, bool more);
+/* How much may leave of len bytes, all that are unsent, the last segment not full. */
+uint32_t small_bytes(const struct tcb *t, uint32_t len, uint32_t mss);
 void cork_timer_update(struct tcb *t, uint64_t now_us);
 
 /* ---- urgent.c: RFC 6093 -------------------------------------------------------------- */

@@ -158,6 +158,7 @@ struct tcb {
 		uint32_t uto_ms;     /* what the peer's option made of the user timeout */
 		uint32_t link_mtu;   /* the route's: no packet is larger */
 		uint32_t small_end;  /* end of the last segment below MSS (Nagle) */
+		uint32_t more_from;  /* where what was sent with MSG_MORE begins */
 		uint16_t peer_mss;   /* MSS option, or its default */
 		uint16_t mss;        /* what a segment carries besides timestamps */
 		uint16_t acked_seg;  /* largest segment that has arrived */

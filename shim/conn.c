@@ -270,6 +270,18 @@ static void look_for_mark(struct conn *c)
 		c->held = 1;
 }
 
+/* How many of the next bytes were sent alike: with MSG_MORE or without. (more_from is
+ * written before more_to.) */
+static uint32_t alike(const struct conn *c, uint32_t fresh, bool *more)
+{
+	uint64_t at = c->taken_bytes, to = atomic_load(&c->s->more_to);
+	uint64_t from = atomic_load(&c->s->more_from), end;
+
+	*more = from <= at && at < to;
+	end = *more ? to : at < from ? from : UINT64_MAX;
+	return end - at < fresh ? (uint32_t)(end - at) : fresh;
+}
+
 static void take_bytes(struct conn *c)
 {
 	uint32_t queued = pair_queued(c->fd);
@@ -277,8 +289,8 @@ static void take_bytes(struct conn *c)
 
 	while (fresh) {
 		struct iovec iov[2];
-		int n = tcp_send_iov(c->tcb, fresh, iov);
-		bool urgent = false;
+		bool urgent = false, more;
+		int n = tcp_send_iov(c->tcb, alike(c, fresh, &more), iov);
 		ssize_t got;
 
 		if (n <= 0)
@@ -288,10 +300,11 @@ static void take_bytes(struct conn *c)
 			break; /* the queue does not hold what it said */
 		if (urgent)
 			tcp_send_urgent(c->tcb, got, c->st->now_us);
-		else if (atomic_load_explicit(&c->s->more, memory_order_relaxed))
+		else if (more)
 			tcp_send_more(c->tcb, got, c->st->now_us);
 		else
 			tcp_send_commit(c->tcb, got, c->st->now_us);
+		c->taken_bytes += got;
 		fresh -= got;
 	}
 	c->bytes_in = false; /* until the next edge */

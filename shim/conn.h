@@ -25,6 +25,7 @@ struct conn {
 	int fd;                  /* engine end, -1: none */
 	uint32_t filler;         /* active: bytes in the queue that are no data */
 	uint8_t held;            /* see pair.h */
+	uint64_t taken_bytes;    /* of the program's, from the pair */
 	bool over;
 	uint64_t linger_until_us; /* linger.c; 0: has not begun, ENGINE_NEVER: over */
 	struct conn *linger_next;

@@ -181,7 +181,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 	if (flags & MSG_FASTOPEN)
 		return sendto(fd, buf, n, flags, NULL, 0);
 	sock_settle(s, fd);
-	io_note_more(s, flags);
+	io_will_send(s, n, flags);
 	/* Nothing cannot be urgent; the pair would say EOPNOTSUPP. */
 	r = real()->send(fd, buf, n, (n ? flags : flags & ~MSG_OOB) | MSG_NOSIGNAL);
 	return io_sent(fd, r, flags);
@@ -195,7 +195,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t n)
 	if (!s || io_is_confined(s))
 		return real()->write(fd, buf, n);
 	sock_settle(s, fd);
-	io_note_more(s, 0);
+	io_will_send(s, n, 0);
 	r = real()->send(fd, buf, n, MSG_NOSIGNAL);
 	return io_is_stale(r) ? real()->write(fd, buf, n) : io_sent(fd, r, 0);
 }
@@ -209,7 +209,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int n)
 	if (!s || n < 0 || n > IOV_MAX || io_is_confined(s))
 		return real()->writev(fd, iov, n);
 	sock_settle(s, fd);
-	io_note_more(s, 0);
+	io_will_send(s, 0, 0);
 	r = real()->sendmsg(fd, &msg, MSG_NOSIGNAL);
 	return io_is_stale(r) ? real()->writev(fd, iov, n) : io_sent(fd, r, 0);
 }
@@ -226,6 +226,7 @@ static ssize_t send_fast(struct hook *h, int fd, struct iovec *iov, size_t n, in
 		return hook_leave(h, err);
 	flags &= ~MSG_FASTOPEN;
 	sock_settle(h->s, fd);
+	io_will_send(h->s, flags & MSG_MORE ? total(iov, n) : 0, flags);
 	sent = io_sent(fd, real()->sendmsg(fd, &msg, flags | MSG_NOSIGNAL), flags);
 	err = flags & MSG_DONTWAIT ? 0 : sock_await_open(h->s, fd);
 	if (err)
@@ -275,7 +276,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 			return -1;
 	}
 	sock_settle(s, fd);
-	io_note_more(s, flags);
+	io_will_send(s, flags & MSG_MORE ? total(bare.msg_iov, bare.msg_iovlen) : 0, flags);
 	r = real()->sendmsg(fd, &bare, flags | MSG_NOSIGNAL);
 	return io_sent(fd, r, flags);
 }
@@ -285,7 +286,7 @@ EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)
 	struct io_sigpipe p;
 	ssize_t r;
 
-	if (!io_begin_splice(&p, out))
+	if (!io_begin_splice(&p, out, n, 0))
 		return real()->sendfile(out, in, off, n);
 	r = real()->sendfile(out, in, off, n);
 	return io_end_splice(&p, out, r);
@@ -296,7 +297,7 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *off, size_t n)
 	struct io_sigpipe p;
 	ssize_t r;
 
-	if (!io_begin_splice(&p, out))
+	if (!io_begin_splice(&p, out, n, 0))
 		return real()->sendfile64(out, in, off, n);
 	r = real()->sendfile64(out, in, off, n);
 	return io_end_splice(&p, out, r);
@@ -308,7 +309,7 @@ EXPORT ssize_t splice(int in, off64_t *off_in, int out, off64_t *off_out, size_t
 	struct io_sigpipe p;
 	ssize_t r;
 
-	if (!io_begin_splice(&p, out))
+	if (!io_begin_splice(&p, out, n, flags & SPLICE_F_MORE ? MSG_MORE : 0))
 		return io_received(in, real()->splice(in, off_in, out, off_out, n, flags));
 	r = real()->splice(in, off_in, out, off_out, n, flags);
 	return io_end_splice(&p, out, r);

@@ -172,7 +172,7 @@ ssize_t io_discard(int fd, size_t n, int flags)
 	return had ? (ssize_t)had : r;
 }
 
-bool io_begin_splice(struct io_sigpipe *p, int out)
+bool io_begin_splice(struct io_sigpipe *p, int out, size_t n, int flags)
 {
 	struct sock *s = fdtab_peek(out);
 	sigset_t set;
@@ -180,6 +180,7 @@ bool io_begin_splice(struct io_sigpipe *p, int out)
 	if (!s)
 		return false;
 	sock_settle(s, out);
+	io_will_send(s, n, flags);
 	sigpending(&set);
 	p->pending = sigismember(&set, SIGPIPE);
 	sigemptyset(&set);

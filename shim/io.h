@@ -31,7 +31,13 @@ static inline ssize_t io_received(int fd, ssize_t r)
 /* After a call with MSG_NOSIGNAL; flags are those that the program gave. */
 static inline ssize_t io_sent(int fd, ssize_t r, int flags)
 {
-	return r >= 0 ? r : io_send_failed(fd, !(flags & MSG_NOSIGNAL));
+	struct sock *s = fdtab_peek(fd);
+
+	if (r < 0)
+		return io_send_failed(fd, !(flags & MSG_NOSIGNAL));
+	if (s)
+		atomic_fetch_add_explicit(&s->sent_bytes, r, memory_order_relaxed);
+	return r;
 }
 
 /* Did send() fail because fd has become something else than a socket? */
@@ -68,13 +74,22 @@ int io_check_receive(int flags);
 /* As io_received(), after a call with MSG_OOB. */
 ssize_t io_received_urgent(int fd, ssize_t r);
 
-/* Before a call that sends: does it say MSG_MORE? */
-static inline void io_note_more(struct sock *s, int flags)
+/* Before a call that sends up to n bytes, io_sent() being after it: MSG_MORE belongs to
+ * these bytes, and not to those that the driver has not taken yet. The calls that we do
+ * not see (stdio's, io_uring, other processes') make the count too low; then what was
+ * sent with MSG_MORE may leave at once. n matters with MSG_MORE only. */
+static inline void io_will_send(struct sock *s, size_t n, int flags)
 {
-	bool more = flags & MSG_MORE;
+	uint64_t at = atomic_load_explicit(&s->sent_bytes, memory_order_relaxed);
+	uint64_t to = atomic_load_explicit(&s->more_to, memory_order_relaxed);
 
-	if (atomic_load_explicit(&s->more, memory_order_relaxed) != more)
-		atomic_store(&s->more, more);
+	if (to > at) /* less was sent than was to be */
+		atomic_store(&s->more_to, to = at);
+	if (!(flags & MSG_MORE))
+		return;
+	if (to != at)
+		atomic_store(&s->more_from, at);
+	atomic_store(&s->more_to, at + n);
 }
 
 /* recv() with MSG_TRUNC: TCP throws the bytes away. */
@@ -86,7 +101,8 @@ struct io_sigpipe {
 	sigset_t old;
 	bool pending; /* before the call */
 };
-bool io_begin_splice(struct io_sigpipe *p, int out);
+/* n, flags: as io_will_send() */
+bool io_begin_splice(struct io_sigpipe *p, int out, size_t n, int flags);
 /* r: of the call, which comes between. */
 ssize_t io_end_splice(const struct io_sigpipe *p, int out, ssize_t r);
 

@@ -222,6 +222,9 @@ void sock_reset(struct sock *s)
 	atomic_store(&s->shut_rd, false);
 	atomic_store(&s->shut_wr, false);
 	atomic_store(&s->peer_done, false);
+	atomic_store(&s->sent_bytes, 0);
+	atomic_store(&s->more_from, 0);
+	atomic_store(&s->more_to, 0);
 	s->remote = inaddr_any(s->family);
 	s->local = s->bound_to;
 	atomic_store(&s->state, SOCK_FRESH);

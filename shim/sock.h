@@ -96,7 +96,9 @@ struct sock {
 				 how it ended: Linux's SS_CONNECTING */
 	atomic_bool timeouts; /* app: SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT or
 				 SO_OOBINLINE is set on the app end */
-	atomic_bool more;     /* app: MSG_MORE with the last call that sent */
+	_Atomic uint64_t sent_bytes; /* app: by calls that we saw */
+	_Atomic uint64_t more_from, more_to; /* app: those of them that were last sent
+				 with MSG_MORE; see io_will_send() */
 	atomic_uint opening;  /* futex; driver: 1 while it connects, also when Fast Open
 				 lets the app write before the connection is there */
 	atomic_uint lingering; /* futex; driver: a close() may wait while it is 1 */

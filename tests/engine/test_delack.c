@@ -145,15 +145,67 @@ static void cork_for_200_ms(void **state)
 	expect(h, FIN | ACK, 201, 1, 10);
 }
 
-static void send_more(struct harness *h, uint32_t len_bytes)
+/* Nothing is sent before something is expected. */
+static void queue_bytes(struct harness *h, uint32_t len_bytes,
+			void (*send)(struct tcb *, size_t, uint64_t))
 {
 	struct iovec iov[2];
 
 	assert_int_equal(tcp_send_iov(h->t, len_bytes, iov), 1);
 	for (uint32_t i = 0; i < len_bytes; i++)
 		((uint8_t *)iov[0].iov_base)[i] = pattern_byte(1 + h->written + i);
-	tcp_send_more(h->t, len_bytes, h->now_us);
+	send(h->t, len_bytes, h->now_us);
 	h->written += len_bytes;
+}
+
+static void send_more(struct harness *h, uint32_t len_bytes)
+{
+	queue_bytes(h, len_bytes, tcp_send_more);
+}
+
+static void send_all(struct harness *h, uint32_t len_bytes)
+{
+	queue_bytes(h, len_bytes, tcp_send_commit);
+}
+
+/* What was sent without MSG_MORE waits for nobody. */
+static void more_belongs_to_its_bytes(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	send_all(h, 100);
+	send_more(h, 50);
+	expect(h, ACK, 1, 1, 100);
+	expect_none(h);
+	assert_int_equal(time_to_segment_us(h, US_PER_S), 200 * US_PER_MS);
+	expect(h, PSH | ACK, 101, 1, 50);
+	inject(h, ACK, 1, 151, WND, 0);
+	send_all(h, PEER_MSS + 10);
+	send_more(h, 50);
+	expect(h, ACK, 151, 1, PEER_MSS);
+	expect(h, ACK, 151 + PEER_MSS, 1, 10);
+	inject(h, ACK, 1, 161 + PEER_MSS, WND, 0);
+	expect_none(h);
+	send_more(h, 50);
+	expect_none(h);
+	send_all(h, 50);
+	expect(h, PSH | ACK, 161 + PEER_MSS, 1, 150);
+}
+
+/* Nagle holds it all the same: there is a small segment under way. */
+static void before_more_nagle_holds(void **state)
+{
+	struct harness *h = *state;
+
+	establish(h);
+	app_write(h, 10);
+	expect(h, PSH | ACK, 1, 1, 10);
+	send_all(h, 100);
+	send_more(h, 50);
+	expect_none(h);
+	inject(h, ACK, 1, 11, WND, 0);
+	expect(h, ACK, 11, 1, 100);
 }
 
 /* MSG_MORE: a cork for one call. [SHLD-28] Together they fill segments. */
@@ -276,7 +328,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(quick_at_the_start), TEST(pingpong), TEST(quickack_by_the_user),
-		TEST(cork), TEST(cork_for_200_ms), TEST(more_follows), TEST(cork_at_a_closed_window),
+		TEST(cork), TEST(cork_for_200_ms), TEST(more_follows), TEST(more_belongs_to_its_bytes),
+		TEST(before_more_nagle_holds), TEST(cork_at_a_closed_window),
 		TEST(accepted_with_text), TEST(accepted_after_the_time),
 		TEST(deferred_and_forgotten), TEST(clamped_window),
 	};

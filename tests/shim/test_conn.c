@@ -128,6 +128,88 @@ static void ancillary_data_does_not_disturb(void **state)
 	close(peer);
 }
 
+/* ---- MSG_MORE -------------------------------------------------------------------- */
+
+/* The driver waits in it until the test has done what the driver shall find. */
+static struct gate {
+	struct command c; /* first */
+	atomic_uint entered, open;
+} gate;
+
+static void run_gate(struct stack *st, struct command *c)
+{
+	(void)st;
+	atomic_store(&gate.entered, 1);
+	futex_wake_all(&gate.entered);
+	while (!atomic_load(&gate.open))
+		futex_wait(&gate.open, 0);
+	command_done(c, 0);
+}
+
+static void *hold_driver(void *arg)
+{
+	gate.c.run = run_gate;
+	driver_command(&gate.c);
+	return arg;
+}
+
+static pthread_t close_gate(void)
+{
+	pthread_t t;
+
+	atomic_store(&gate.entered, 0);
+	atomic_store(&gate.open, 0);
+	pthread_create(&t, NULL, hold_driver, NULL);
+	while (!atomic_load(&gate.entered))
+		futex_wait(&gate.entered, 0);
+	return t;
+}
+
+static void open_gate(pthread_t t)
+{
+	atomic_store(&gate.open, 1);
+	futex_wake_all(&gate.open);
+	pthread_join(t, NULL);
+}
+
+/* Sends text, and the driver takes all of it at once; bytes from..to of what has been
+ * sent so far are those of MSG_MORE, as the hooks note it. The first n that arrive are
+ * first. */
+static void expect_first(struct app *a, int peer, const char *text, uint64_t from,
+			 uint64_t to, const char *first)
+{
+	pthread_t t = close_gate();
+	char got[16] = "";
+
+	assert_int_equal(send(a->fd, text, strlen(text), 0), strlen(text));
+	atomic_store(&a->s->more_from, from);
+	atomic_store(&a->s->more_to, to);
+	open_gate(t);
+	wait_for(peer, POLLIN);
+	assert_int_equal(recv(peer, got, sizeof(got), 0), strlen(first));
+	assert_string_equal(got, first);
+}
+
+static void more_belongs_to_its_bytes(void **state)
+{
+	int peer;
+	struct app a = app_and_peer(&peer);
+	char got[16] = "";
+
+	(void)state;
+	expect_first(&a, peer, "ab", 0, 0, "ab");
+	expect_first(&a, peer, "cde", 4, 5, "cd");
+	wait_for(peer, POLLIN);
+	assert_int_equal(recv(peer, got, sizeof(got), 0), 1);
+	assert_string_equal(got, "e");
+	expect_first(&a, peer, "fgh", 5, 7, "fgh");
+	expect_first(&a, peer, "ijkl", 9, 10, "ijkl");
+	/* Somebody has sent 5 bytes that no hook has seen. */
+	expect_first(&a, peer, "mno", 7, 8, "mno");
+	app_close(&a);
+	close(peer);
+}
+
 static void an_app_that_does_not_read_closes_the_window(void **state)
 {
 	const size_t total = 24 << 20;
@@ -516,6 +598,7 @@ int main(void)
 		cmocka_unit_test(bytes_pass_in_all_sizes),
 		cmocka_unit_test(urgent_data_is_data),
 		cmocka_unit_test(ancillary_data_does_not_disturb),
+		cmocka_unit_test(more_belongs_to_its_bytes),
 		cmocka_unit_test(an_app_that_does_not_read_closes_the_window),
 		cmocka_unit_test(a_peer_that_does_not_read_blocks_the_app),
 		cmocka_unit_test(status_counts_bytes),

@@ -138,16 +138,68 @@ static void urgent_data(void **state)
 	close(fake.engine_end);
 }
 
-static void msg_more_is_noted(void **state)
+static void assert_more(const struct sock *s, uint64_t from, uint64_t to, uint64_t sent)
 {
+	assert_int_equal(atomic_load(&s->sent_bytes), sent);
+	assert_int_equal(atomic_load(&s->more_to), to);
+	if (to)
+		assert_int_equal(atomic_load(&s->more_from), from);
+}
+
+/* Whatever the bytes are sent with. */
+static void msg_more_belongs_to_its_bytes(void **state)
+{
+	char text[] = "abc";
+	struct iovec iov[2] = {{text, 2}, {text + 2, 1}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	struct mmsghdr many[2] = {{.msg_hdr = msg}, {.msg_hdr = msg}};
 	struct sock *s;
-	int fd = connected(&s);
+	int fd = connected(&s), pipes[2], file = open("/dev/zero", O_RDONLY);
 
 	(void)state;
-	assert_int_equal(send(fd, "a", 1, MSG_MORE), 1);
-	assert_true(atomic_load(&s->more));
-	assert_int_equal(write(fd, "b", 1), 1);
-	assert_false(atomic_load(&s->more));
+	assert_int_equal(write(fd, "abc", 3), 3);
+	assert_more(s, 0, 0, 3);
+	assert_int_equal(send(fd, "de", 2, MSG_MORE), 2);
+	assert_more(s, 3, 5, 5);
+	assert_int_equal(sendmsg(fd, &msg, MSG_MORE), 3);
+	assert_more(s, 3, 8, 8);
+	assert_int_equal(sendmmsg(fd, many, 2, MSG_MORE), 2);
+	assert_more(s, 3, 14, 14);
+	assert_int_equal(writev(fd, iov, 2), 3);
+	assert_more(s, 3, 14, 17);
+	assert_int_equal(sendto(fd, "x", 1, MSG_MORE, NULL, 0), 1);
+	assert_more(s, 17, 18, 18);
+	assert_int_equal(sendfile(fd, file, NULL, 10), 10);
+	assert_more(s, 17, 18, 28);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], "0123456789", 10), 10);
+	assert_int_equal(splice(pipes[0], NULL, fd, NULL, 4, SPLICE_F_MORE), 4);
+	assert_more(s, 28, 32, 32);
+	assert_int_equal(splice(pipes[0], NULL, fd, NULL, 4, 0), 4);
+	assert_more(s, 28, 32, 36);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(file);
+	close(fd);
+	close(fake.engine_end);
+}
+
+/* Less was sent than was to be, or nothing. */
+static void msg_more_of_what_was_not_sent(void **state)
+{
+	static char much[1 << 20];
+	struct sock *s;
+	int fd = connected(&s);
+	ssize_t n;
+
+	(void)state;
+	n = send(fd, much, sizeof(much), MSG_MORE);
+	assert_in_range(n, 1, sizeof(much) - 1);
+	assert_fails(send(fd, much, 100, MSG_MORE), EAGAIN);
+	while (recv(fake.engine_end, much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_more(s, 0, n, n + 1);
 	close(fd);
 	close(fake.engine_end);
 }
@@ -205,7 +257,8 @@ int main(void)
 		TEST(addresses_and_ancillary_data_stay_out),
 		TEST(unusual_flags),
 		TEST(urgent_data),
-		TEST(msg_more_is_noted),
+		TEST(msg_more_belongs_to_its_bytes),
+		TEST(msg_more_of_what_was_not_sent),
 		TEST(many_messages),
 		TEST(sendfile_after_a_reset),
 	};
