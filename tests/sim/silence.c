@@ -36,15 +36,19 @@ static uint64_t backed_off_us(const struct tcp_status *st, const struct engine_c
 	return us < cfg->rto_max_ms * 1000ull ? us : cfg->rto_max_ms * 1000ull;
 }
 
-/* Samples may shorten the RTO while the timer runs, which does not begin anew. */
+/* SACK's samples may shorten the RTO, and end its backoff, while the timer runs; it begins
+ * anew when something is acknowledged or the window opens. */
 static void note_rto(struct silence *q, const struct tcp_status *st,
 		     const struct engine_config *cfg)
 {
 	uint64_t before_us = q->rto_us;
 
 	q->rto_us = backed_off_us(st, cfg);
-	if (st->data_segs_out != q->segs || st->unacked_bytes != q->unacked_bytes)
+	if (st->bytes_acked != q->acked_bytes)
 		q->longest_us = before_us;
+	if (!st->snd_wnd_bytes)
+		q->longest_us = 0;
+	q->acked_bytes = st->bytes_acked;
 	if (q->rto_us > q->longest_us)
 		q->longest_us = q->rto_us;
 }

@@ -16,6 +16,7 @@ struct silence {
 	uint64_t limit_us; /* so long it may last; 0: it could not send */
 	uint64_t rto_us;   /* now */
 	uint64_t longest_us; /* which the timer may have been set to */
+	uint64_t acked_bytes;
 	uint64_t segs;     /* of data that it had sent */
 	uint32_t unacked_bytes, notsent_bytes;
 	uint32_t wnd_bytes;  /* or larger */
