@@ -92,6 +92,7 @@ bool rack_detect(struct tcb *t, uint64_t now_us)
 	for (uint32_t i = 0; i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
 
+		sb->work++;
 		if (!may_be_missing(r))
 			continue;
 		if (!sent_after(t->rack.sent_us, t->rack.end, r->sent_us, r->end)) {

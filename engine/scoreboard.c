@@ -10,11 +10,22 @@
 #include <errno.h>
 #include <string.h>
 
+#include "minmax.h"
 #include "seq.h"
 
 /* More would be tiny pieces cut by a hostile peer, or a program that sends
- * single bytes without Nagle; then new data waits for acknowledgments. */
-#define RECORDS_MAX (1u << 15)
+ * single bytes without Nagle; then new data waits for acknowledgments. An ACK may cost
+ * a look at each of them, so that a peer whose segments are small, who gets more of
+ * them into a window, has fewer: some tens of megabytes of full segments for whoever
+ * takes 1460 bytes, 48 kB for whoever takes 48. Bursts count as one. */
+#define RECORDS_LEAST 1024u
+#define RECORDS_MOST (1u << 15)
+#define RECORDS_PER_BYTE 16u /* of a segment */
+
+static uint32_t records_max(uint32_t seg_bytes)
+{
+	return min_u32(max_u32(RECORDS_PER_BYTE * seg_bytes, RECORDS_LEAST), RECORDS_MOST);
+}
 
 static uint32_t length(const struct sent *r)
 {
@@ -74,24 +85,24 @@ static void set_flags(struct scoreboard *sb, struct sent *r, uint8_t flags)
 	account(sb, r, 1);
 }
 
-/* Room for one more record behind the last one. */
-static int make_room(struct scoreboard *sb, struct bufpool *pool)
+/* Room for one more record, of such segments, behind the last one. */
+static int make_room(struct scoreboard *sb, struct bufpool *pool, uint32_t seg_bytes)
 {
+	uint32_t cap = sb->mem_bytes / sizeof(*sb->rec), need_bytes;
 	struct ring bigger = {0};
-	uint32_t need_bytes;
 	struct iovec iov[2];
 	int err;
 
-	if (sb->n >= RECORDS_MAX)
+	if (sb->n >= records_max(seg_bytes))
 		return -ENOBUFS;
-	if (sb->head + sb->n < sb->cap)
+	if (sb->head + sb->n < cap)
 		return 0;
-	if (sb->head >= sb->cap / 2 && sb->head) {
+	if (sb->head >= cap / 2 && sb->head) {
 		memmove(sb->rec, sb->rec + sb->head, sb->n * sizeof(*sb->rec));
 		sb->head = 0;
 		return 0;
 	}
-	need_bytes = sb->cap ? 2 * sb->cap * (uint32_t)sizeof(*sb->rec) : BUF_MIN;
+	need_bytes = cap ? 2 * cap * (uint32_t)sizeof(*sb->rec) : BUF_MIN;
 	err = ring_reserve(&bigger, pool, need_bytes);
 	if (err)
 		return err;
@@ -102,7 +113,6 @@ static int make_room(struct scoreboard *sb, struct bufpool *pool)
 				    .size_bytes = sb->mem_bytes}, pool);
 	sb->rec = iov[0].iov_base;
 	sb->mem_bytes = bigger.size_bytes;
-	sb->cap = bigger.size_bytes / sizeof(*sb->rec);
 	sb->head = 0;
 	return 0;
 }
@@ -111,13 +121,13 @@ void sb_clear(struct scoreboard *sb, struct bufpool *pool)
 {
 	ring_release(&(struct ring){.data = (uint8_t *)sb->rec,
 				    .size_bytes = sb->mem_bytes}, pool);
-	*sb = (struct scoreboard){0};
+	*sb = (struct scoreboard){.work = sb->work};
 }
 
 int sb_push(struct scoreboard *sb, struct bufpool *pool, uint32_t start,
 	    uint32_t end, uint16_t seg_bytes, uint64_t now_us)
 {
-	int err = make_room(sb, pool);
+	int err = make_room(sb, pool, seg_bytes);
 	struct sent *r;
 
 	if (err)
@@ -139,10 +149,11 @@ int sb_split(struct scoreboard *sb, struct bufpool *pool, struct sent *rec,
 
 	if (len_bytes >= length(rec))
 		return 0;
-	err = make_room(sb, pool);
+	err = make_room(sb, pool, rec->seg_bytes);
 	if (err)
 		return err;
 	rec = &sb->rec[sb->head + i];
+	sb->work += sb->n - i;
 	memmove(rec + 1, rec, (sb->n - i) * sizeof(*rec));
 	sb->n++;
 	rec[0].end = rec[1].start = rec[0].start + len_bytes;
@@ -234,34 +245,38 @@ void sb_ack(struct scoreboard *sb, struct bufpool *pool, uint32_t una,
 		sb_clear(sb, pool);
 }
 
-/* Takes the i-th record out by moving the fewer of the others. */
-static void remove_record(struct scoreboard *sb, uint32_t i)
+/* The records from the first to the last become fewer: sacked neighbours are one. Those
+ * behind them move up, or those before them down, whatever are fewer. */
+static void merge_sacked(struct scoreboard *sb, uint32_t first, uint32_t last)
 {
-	struct sent *first = &sb->rec[sb->head];
+	struct sent *rec = &sb->rec[sb->head];
+	uint32_t to = first, gone, behind = sb->n - last - 1;
 
-	sb->n--;
-	if (i < sb->n / 2) {
-		memmove(first + 1, first, i * sizeof(*first));
-		sb->head++;
-	} else {
-		memmove(first + i, first + i + 1, (sb->n - i) * sizeof(*first));
+	for (uint32_t i = first + 1; i <= last; i++) {
+		if (!(rec[to].flags & rec[i].flags & SENT_SACKED)) {
+			rec[++to] = rec[i];
+			continue;
+		}
+		account(sb, &rec[to], -1);
+		account(sb, &rec[i], -1);
+		rec[to].end = rec[i].end;
+		rec[to].flags = SENT_SACKED |
+				((rec[to].flags | rec[i].flags) & SENT_EVER_RETRANS);
+		account(sb, &rec[to], 1);
 	}
-}
-
-/* The i-th record and the next become one, if both are sacked. */
-static bool merge_sacked(struct scoreboard *sb, uint32_t i)
-{
-	struct sent *r = &sb->rec[sb->head + i];
-
-	if (i + 1 >= sb->n || !(r[0].flags & r[1].flags & SENT_SACKED))
-		return false;
-	account(sb, &r[0], -1);
-	account(sb, &r[1], -1);
-	r[0].end = r[1].end;
-	r[0].flags = SENT_SACKED | ((r[0].flags | r[1].flags) & SENT_EVER_RETRANS);
-	account(sb, &r[0], 1);
-	remove_record(sb, i + 1);
-	return true;
+	gone = last - to;
+	sb->work += last - first + 1;
+	if (!gone)
+		return;
+	sb->n -= gone;
+	if (to + 1 < behind) {
+		memmove(rec + gone, rec, (to + 1) * sizeof(*rec));
+		sb->head += gone;
+		sb->work += to + 1;
+	} else {
+		memmove(rec + to + 1, rec + last + 1, behind * sizeof(*rec));
+		sb->work += behind;
+	}
 }
 
 /* Of the segments of r, those that the block covers entirely: [from, to). */
@@ -296,18 +311,21 @@ static void take_sacked(struct scoreboard *sb, uint32_t i, struct sb_acked *res)
 	if (!any || seq_gt(r->end, sb->high_sacked))
 		sb->high_sacked = r->end;
 	set_flags(sb, r, r->flags | SENT_SACKED);
-	merge_sacked(sb, i);
 }
 
 void sb_sack(struct scoreboard *sb, struct bufpool *pool,
 	     struct seq_range block, struct sb_acked *res)
 {
-	for (uint32_t i = find(sb, block.start); i < sb->n; i++) {
+	uint32_t first = find(sb, block.start), i = first;
+	bool any = false;
+
+	for (; i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
 		uint32_t from, to;
 
 		if (seq_geq(r->start, block.end))
 			break;
+		sb->work++;
 		if (r->flags & SENT_SACKED || !covered(r, block, &from, &to))
 			continue;
 		/* Without room for the parts the block is not used. */
@@ -319,9 +337,10 @@ void sb_sack(struct scoreboard *sb, struct bufpool *pool,
 		if (sb_split(sb, pool, r, to - from))
 			break;
 		take_sacked(sb, i, res);
-		if (i && merge_sacked(sb, i - 1))
-			i--;
+		any = true;
 	}
+	if (any)
+		merge_sacked(sb, first ? first - 1 : 0, i < sb->n ? i : sb->n - 1);
 }
 
 bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
@@ -336,6 +355,7 @@ bool sb_mark_lost_by_sack(struct scoreboard *sb, uint32_t mss_bytes,
 	for (i = find(sb, sb->high_sacked - 1) + 1; i-- > 0;) {
 		struct sent *r = &sb->rec[sb->head + i];
 
+		sb->work++;
 		if (r->flags & SENT_SACKED) {
 			above_bytes += length(r);
 			ranges_above += !in_range;
@@ -403,6 +423,7 @@ struct sent *sb_take_lost(struct scoreboard *sb, uint32_t *i)
 	for (; sb->newly_lost_bytes && *i < sb->n; (*i)++) {
 		struct sent *r = &sb->rec[sb->head + *i];
 
+		sb->work++;
 		if (r->flags & SENT_NEWLY_LOST) {
 			set_flags(sb, r, r->flags & (uint8_t)~SENT_NEWLY_LOST);
 			return r;
@@ -423,6 +444,7 @@ struct sent *sb_next_lost(struct scoreboard *sb)
 	for (uint32_t i = find(sb, sb->waiting_seq); i < sb->n; i++) {
 		struct sent *r = &sb->rec[sb->head + i];
 
+		sb->work++;
 		if (!is_waiting(r))
 			continue;
 		sb->waiting_seq = r->start;

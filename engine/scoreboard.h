@@ -49,7 +49,8 @@ struct sent {
 
 struct scoreboard {
 	struct sent *rec; /* records are rec[head] .. rec[head + n - 1] */
-	uint32_t head, n, cap;
+	uint32_t head, n;
+	uint32_t work; /* records looked at or moved, in all; the low half */
 	uint32_t mem_bytes; /* size of the buffer that rec is */
 	uint32_t pipe_bytes, sacked_bytes, lost_bytes;
 	uint32_t newly_lost_bytes; /* in records of SENT_NEWLY_LOST */

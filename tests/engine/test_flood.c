@@ -239,6 +239,50 @@ static void sack_blocks(void **state)
 	assert_true(cost.segs_out <= MANY / 20); /* no storm of retransmissions */
 }
 
+/* Segments of 48 bytes, and thousands of holes among them: what an ACK may cost is bounded
+ * by what a peer gets with such segments, in records that are looked at or moved. */
+static void sack_blocks_of_tiny_segments(void **state)
+{
+	struct harness *h = quiet(state, NULL);
+	struct rnd r = {7};
+	uint32_t out, at = 1, before, most = 0;
+
+	h->syn.mss = 48;
+	h->opts.sndbuf_bytes = 4u << 20;
+	establish_quiet(h);
+	for (unsigned i = 0; i < 200; i++) { /* until cwnd is as large as can be */
+		app_write(h, 1u << 20);
+		forget(h);
+		at += status(h).unacked_bytes;
+		advance_ms(h, 20);
+		inject(h, ACK, 1, at, WND, 0);
+	}
+	app_write(h, 1u << 20);
+	forget(h);
+	out = status(h).unacked_bytes;
+	assert_true(out >= 30000);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct seg_options o = {.wscale = -1, .ts = true, .sack_n = 3};
+
+		o.ts_val = h->ts_base + (uint32_t)(h->now_us / 1000);
+		o.ts_ecr = h->ts_recent;
+		for (unsigned n = 0; n < 3; n++) {
+			uint32_t start = at + rnd_below(&r, out) / 36 * 36;
+
+			o.sack[n] = (struct seq_range){start, start + 36 +
+						       rnd_below(&r, i % 100 ? 2 : 5000)};
+		}
+		before = h->t->snd.sb.work;
+		inject_opt(h, ACK, 1, at, WND, 0, &o);
+		forget(h); /* with what it lets out */
+		most = h->t->snd.sb.work - before > most ? h->t->snd.sb.work - before : most;
+		assert_true(h->t->snd.sb.n <= 1024);
+	}
+	assert_true(status(h).sacked_segs > 100);
+	print_message("records looked at or moved for one ACK: %u at most\n", most);
+	assert_in_range(most, 512, 10 * 1024);
+}
+
 /* Blind guesses: SYN, RST and ACK in and around the window. */
 static void challenges(void **state)
 {
@@ -266,7 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(syns), TEST(fast_syns), TEST(acks_at_a_listener), TEST(overlaps),
-		TEST(sack_blocks), TEST(challenges),
+		TEST(sack_blocks), TEST(sack_blocks_of_tiny_segments), TEST(challenges),
 	};
 
 	return cmocka_run_group_tests_name("flood", tests, NULL, NULL);

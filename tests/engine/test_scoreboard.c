@@ -434,6 +434,40 @@ static void bounded(void **state)
 	free_fixture(&f);
 }
 
+/* However many a block covers, each record is looked at and moved a few times at most;
+ * and how many there may be depends on the size of the segments. */
+static void work_is_linear(void **state)
+{
+	static const uint32_t sizes[][2] = {{48, 1024}, {536, 8576}, {1460, 23360},
+					    {9000, 1u << 15}};
+	size_t memory_bytes = 0;
+	struct bufpool pool;
+
+	(void)state;
+	bufpool_init(&pool, &memory_bytes);
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t mss = sizes[i][0], n = sizes[i][1], at = 7, before;
+		struct scoreboard sb = {0};
+		struct sb_acked res = {0};
+
+		while (!sb_push(&sb, &pool, at, at + mss, (uint16_t)mss, 1))
+			at += mss;
+		assert_int_equal(sb.n, n);
+		before = sb.work;
+		sb_sack(&sb, &pool, (struct seq_range){7 + n / 4 * mss, 7 + n / 2 * mss}, &res);
+		assert_int_equal(res.sacked_bytes, (n / 2 - n / 4) * mss);
+		assert_int_equal(sb.n, n - (n / 2 - n / 4) + 1);
+		assert_true(sb.work - before <= 2 * n);
+		before = sb.work;
+		sb_sack(&sb, &pool, (struct seq_range){7 + mss, 7 + (n - 1) * mss}, &res);
+		assert_int_equal(sb.n, 3);
+		assert_true(sb.work - before <= 2 * n);
+		sb_clear(&sb, &pool);
+	}
+	bufpool_free(&pool);
+	assert_int_equal(memory_bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +482,7 @@ int main(void)
 		cmocka_unit_test(unanswerable),
 		cmocka_unit_test(unmark),
 		cmocka_unit_test(bounded),
+		cmocka_unit_test(work_is_linear),
 	};
 
 	return cmocka_run_group_tests_name("scoreboard", tests, NULL, NULL);

@@ -18,14 +18,12 @@ static bool could_send(const struct tcp_status *st)
 	       st->snd_cwnd_bytes >= st->unacked_bytes + st->snd_mss;
 }
 
-static uint64_t limit_us(const struct silence *q, const struct tcb *t)
+static uint64_t limit_us(const struct silence *q, const struct tcp_opts *o)
 {
 	uint64_t us = q->longest_us + q->longest_us / 64; /* several ACKs at once */
-	struct tcp_opts o;
 
-	tcp_get_opts(t, &o);
-	if (o.pacing_max_bytes_s) /* repetitions that do not wait are paid for, too */
-		us += 16000000ull * q->mss_bytes / o.pacing_max_bytes_s;
+	if (o->pacing_max_bytes_s) /* repetitions that do not wait are paid for, too */
+		us += 16000000ull * q->mss_bytes / o->pacing_max_bytes_s;
 	return us > CORK_US ? us : CORK_US;
 }
 
@@ -65,15 +63,18 @@ const char *silence_check(struct silence *q, const struct tcb *t,
 			  uint64_t until_us)
 {
 	struct tcp_status st;
+	struct tcp_opts o;
 	uint64_t us;
 
 	tcp_status(t, &st);
 	note_rto(q, &st, cfg);
 	if (st.snd_mss > q->mss_bytes)
 		q->mss_bytes = st.snd_mss;
-	us = limit_us(q, t);
-	if (!could_send(&st) || !is_as_before(q, &st))
+	tcp_get_opts(t, &o);
+	us = limit_us(q, &o);
+	if (!could_send(&st) || !is_as_before(q, &st) || o.cork != q->cork)
 		q->limit_us = 0;
+	q->cork = o.cork;
 	if (!q->limit_us)
 		q->since_us = now_us;
 	q->segs = st.data_segs_out;

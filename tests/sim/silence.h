@@ -21,6 +21,7 @@ struct silence {
 	uint32_t unacked_bytes, notsent_bytes;
 	uint32_t wnd_bytes;  /* or larger */
 	uint32_t mss_bytes;  /* the largest */
+	bool cork;           /* the user's option */
 };
 
 /* All that was due at now_us is done, and nothing will happen before until_us. NULL,
