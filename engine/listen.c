@@ -72,7 +72,9 @@ enum drop arrives_listen(struct tcb *listener, const struct engine_pkt_in *pkt,
 {
 	uint8_t cookies = listener->e->cfg.syncookies;
 	enum drop d = admit(listener, s);
-	bool full = syn_queue_full(listener);
+	/* What takes the place of a TIME-WAIT costs nothing more; a cookie cannot
+	 * promise an ISS beyond the last connection's. */
+	bool full = !after && syn_queue_full(listener);
 	enum fastopen fast;
 	struct tcb *t;
 
@@ -80,7 +82,6 @@ enum drop arrives_listen(struct tcb *listener, const struct engine_pkt_in *pkt,
 		return syncookie_arrives(listener, &pkt->path, flow, s, now_us);
 	if (d)
 		return d;
-	/* A cookie cannot promise an ISS beyond the last connection's. */
 	if (!after && (full ? cookies : cookies > 1)) {
 		syncookie_answer(listener, pkt->path.mtu_bytes ? pkt->path.mtu_bytes
 							      : pkt->device_mtu_bytes,
