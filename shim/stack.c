@@ -27,7 +27,7 @@
 #define RECV_BATCH 64
 #define RECV_ROUNDS 8
 #define ICMP_BATCH 16
-#define SEND_BATCH 32
+#define SEND_BATCH 64
 #define PAIR_BATCH 64
 #define ASK_PER_S 200
 #define UPKEEP_US 1000000u

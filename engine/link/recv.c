@@ -18,7 +18,7 @@
 #include "../segment.h"
 #include "inside.h"
 
-#define RX_BATCH 32
+#define RX_BATCH 64
 /* Not a multiple of 4096: the headers of all slots would share a cache set. */
 #define RX_SLOT_BYTES (65536 + 192)
 #define RX_SLOT_LARGE_BYTES (8 * 65536 + 192) /* Linux's GRO_MAX_SIZE */
