@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "names.h"
@@ -146,7 +147,7 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		if (sock_fd_limit_reached(fd))
 			return -EMFILE;
 		sun_len = sizeof(sun);
-		conn = real()->accept4(fd, (struct sockaddr *)&sun, &sun_len, flags);
+		conn = cancel_accept4(s, fd, (struct sockaddr *)&sun, &sun_len, flags);
 		if (conn < 0)
 			return -errno;
 		if (atomic_load(&s->backlog_full) && sock_is_mine(s))

@@ -12,12 +12,11 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
-#include "command.h"
+#include "cancel.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "inaddr.h"
@@ -154,18 +153,6 @@ static int64_t send_timeout_ms(int fd)
 	return (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
 }
 
-/* As long as no signal comes, or only signals whose handlers have SA_RESTART: this
- * futex call goes on after them, as connect() does. It is a point of cancellation. */
-static int sleep_opening(struct sock *s)
-{
-	int type, err;
-
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	err = futex_wait(&s->opening, 1);
-	pthread_setcanceltype(type, NULL);
-	return err;
-}
-
 /* Sleeps until the attempt has ended. With SO_SNDTIMEO every signal ends it. */
 static int wait_outcome(struct sock *s, int fd)
 {
@@ -183,11 +170,13 @@ static int wait_outcome(struct sock *s, int fd)
 			if (left <= 0)
 				return -EINPROGRESS;
 		} else if (sock_is_mine(s) && atomic_load(&s->opening)) {
-			if (sleep_opening(s) != 0)
+			/* This goes on after signals whose handlers have SA_RESTART,
+			 * as connect() does. */
+			if (cancel_futex_wait(s, &s->opening, 1) != 0)
 				return -EINTR;
 			continue;
 		}
-		if (poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) < 0)
+		if (cancel_poll(s, &p, left > INT32_MAX ? INT32_MAX : (int)left) < 0)
 			return -errno;
 		if (p.revents & POLLNVAL)
 			return -EBADF;
@@ -295,7 +284,7 @@ int sock_await_open(struct sock *s, int fd)
 	if (sock_nonblocking(fd))
 		return 0;
 	while (sock_is_mine(s) && atomic_load(&s->opening))
-		if (futex_wait(&s->opening, 1) == -EINTR)
+		if (cancel_futex_wait(s, &s->opening, 1) == -EINTR)
 			return 0; /* the bytes are on their way */
 	return outcome(s, fd);
 }

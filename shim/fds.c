@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "command.h"
 #include "driver.h"
 #include "fdtab.h"
@@ -27,11 +28,13 @@ static void after_last_close(struct sock *s)
 		driver_closed(s);
 }
 
-/* SO_LINGER; as in Linux, also with O_NONBLOCK, and a signal ends it. */
-static void wait_lingering(struct sock *s)
+/* SO_LINGER; as in Linux, also with O_NONBLOCK, and a signal ends it. With the caller's
+ * reference the thread may be cancelled. */
+static void wait_lingering(struct sock *s, bool may_cancel)
 {
 	while (driver_is_mine() && atomic_load(&s->lingering))
-		if (futex_wait(&s->lingering, 1) == -EINTR)
+		if ((may_cancel ? cancel_futex_wait(s, &s->lingering, 1)
+				: futex_wait(&s->lingering, 1)) == -EINTR)
 			break;
 }
 
@@ -75,7 +78,7 @@ static void enter(int fd, struct sock *s)
 		return;
 	if (last) {
 		after_last_close(old);
-		wait_lingering(old);
+		wait_lingering(old, false); /* dup2() is no cancellation point */
 	}
 	sock_put(old);
 }
@@ -124,7 +127,7 @@ static int close_fd(int fd, bool wait)
 	if (s && last)
 		after_last_close(s);
 	if (s && last && wait)
-		wait_lingering(s);
+		wait_lingering(s, true);
 	if (s)
 		sock_put(s);
 	return r;

@@ -3,6 +3,7 @@
  */
 #include "hooks.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -21,10 +22,14 @@ static bool is_tcp(int domain, int type, int protocol)
 EXPORT int socket(int domain, int type, int protocol)
 {
 	int saved = errno, fd;
+	struct cancel c;
 
 	if (!real_only && is_tcp(domain, type, protocol)) {
 		init_note_socket();
-		return hook_result(saved, sock_socket(domain, type));
+		cancel_hold(&c);
+		fd = sock_socket(domain, type);
+		cancel_release(&c);
+		return hook_result(saved, fd);
 	}
 	fd = real()->socket(domain, type, protocol);
 	if (fd >= 0)
@@ -54,6 +59,8 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	struct hook h;
 
+	if (fdtab_peek(fd))
+		pthread_testcancel(); /* as libc's does: without anything done */
 	if (!hook_enter(&h, fd))
 		return real()->connect(fd, addr.__sockaddr__, len);
 	return hook_leave(&h, sock_connect(h.s, fd, addr.__sockaddr__, len));

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -16,13 +17,18 @@
 
 EXPORT int close(int fd)
 {
-	int saved = errno;
+	int saved = errno, r;
+	struct cancel c;
 
 	if (privs_hides(fd))
 		return hook_fail(-EBADF);
 	if (!fdtab_peek(fd))
 		return real()->close(fd);
-	return hook_result(saved, sock_close(fd));
+	pthread_testcancel(); /* the fd is open still */
+	cancel_hold(&c);
+	r = sock_close(fd);
+	cancel_release(&c);
+	return hook_result(saved, r);
 }
 
 /* newfd is what a real call of the dup family returned for fd. */

@@ -227,11 +227,11 @@ static ssize_t send_fast(struct hook *h, int fd, struct iovec *iov, size_t n, in
 	flags &= ~MSG_FASTOPEN;
 	sock_settle(h->s, fd);
 	io_will_send(h->s, flags & MSG_MORE ? total(iov, n) : 0, flags);
-	sent = io_sent(fd, real()->sendmsg(fd, &msg, flags | MSG_NOSIGNAL), flags);
+	sent = io_sent(fd, cancel_sendmsg(h->s, fd, &msg, flags | MSG_NOSIGNAL), flags);
 	err = flags & MSG_DONTWAIT ? 0 : sock_await_open(h->s, fd);
 	if (err)
 		return hook_leave(h, err);
-	sock_put(h->s);
+	hook_end(h);
 	return sent;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "cancel.h"
 #include "control.h"
 #include "driver.h"
 #include "names.h"
@@ -136,8 +137,13 @@ static void learn(struct sock *s, const struct control_reply *r)
 static bool pair_lives(int fd)
 {
 	struct pollfd p = {.fd = fd};
+	struct cancel c;
+	bool lives;
 
-	return poll(&p, 1, 0) == 0;
+	cancel_hold(&c);
+	lives = poll(&p, 1, 0) == 0;
+	cancel_release(&c);
+	return lives;
 }
 
 /* The stack is gone; or it is in another network namespace, where the connection

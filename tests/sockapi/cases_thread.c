@@ -326,3 +326,101 @@ CASE(cancel_before)
 	R(shutdown(the_fd, SHUT_WR));
 	peer_says(1);
 }
+
+/* What a call has left behind. */
+static int open_fds(void)
+{
+	int fd, n = 0;
+
+	for (fd = 0; fd < 200; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+enum call { SOCKET, BIND, LISTEN, CONNECT_LATER, GETSOCKNAME, GETPEERNAME, GETSOCKOPT,
+	    SETSOCKOPT, SHUTDOWN, DUP, DUP2, IOCTL, CLOSE };
+
+static void *calls(void *arg)
+{
+	struct addr any = addr_of(NULL, 0);
+	socklen_t len = sizeof(any.in6);
+	int n = 1;
+	socklen_t n_len = sizeof(n);
+
+	pthread_cancel(pthread_self());
+	switch ((enum call)(long)arg) {
+	case SOCKET: return (void *)(long)tcp(0);
+	case BIND: return (void *)(long)bind(the_fd, &any.sa, any.len);
+	case LISTEN: return (void *)(long)listen(the_fd, 4);
+	case CONNECT_LATER: return (void *)(long)to(the_fd, 9);
+	case GETSOCKNAME: return (void *)(long)getsockname(the_fd, &any.sa, &len);
+	case GETPEERNAME: return (void *)(long)getpeername(the_fd, &any.sa, &len);
+	case GETSOCKOPT: return (void *)(long)getsockopt(the_fd, SOL_SOCKET, SO_ERROR, &n, &n_len);
+	case SETSOCKOPT: return (void *)(long)setsockopt(the_fd, SOL_SOCKET, SO_KEEPALIVE, &n, n_len);
+	case SHUTDOWN: return (void *)(long)shutdown(the_fd, SHUT_RDWR);
+	case DUP: return (void *)(long)dup(the_fd);
+	case DUP2: return (void *)(long)dup2(the_fd, the_file);
+	case IOCTL: return (void *)(long)ioctl(the_fd, FIONREAD, &n);
+	case CLOSE: return (void *)(long)close(the_fd);
+	}
+	return NULL;
+}
+
+/* Does the call act on a cancellation that is pending? It leaves so many fds. */
+static void pending_at(const char *what, enum call which)
+{
+	int before = open_fds();
+	pthread_t t;
+	void *result;
+
+	pthread_create(&t, NULL, calls, (void *)(long)which);
+	pthread_join(t, &result);
+	LOG("%s: %s, %d fds more", what, result == PTHREAD_CANCELED ? "cancelled" : "returned",
+	    open_fds() - before);
+}
+#define PENDING_AT(which) pending_at(#which, which)
+
+CASE(cancel_points)
+{
+	PENDING_AT(SOCKET);
+	the_fd = tcp(0);
+	PENDING_AT(BIND);
+	PENDING_AT(GETSOCKNAME);
+	PENDING_AT(LISTEN);
+	PENDING_AT(GETSOCKOPT);
+	PENDING_AT(SETSOCKOPT);
+	PENDING_AT(IOCTL);
+	the_file = tcp(0);
+	PENDING_AT(DUP);
+	PENDING_AT(DUP2);
+	PENDING_AT(SHUTDOWN);
+	PENDING_AT(CLOSE);
+	R(close(the_fd));
+	the_fd = tcp(SOCK_NONBLOCK);
+	PENDING_AT(CONNECT_LATER);
+	R(to(the_fd, 9) < 0);
+	PENDING_AT(GETPEERNAME);
+	PENDING_AT(CLOSE);
+	R(close(the_fd));
+}
+
+/* Threads that are cancelled while they wait leave nothing of what the call has done. */
+CASE(cancel_leaves_no_fds)
+{
+	int before, i;
+
+	the_fd = listener(0);
+	before = open_fds();
+	for (i = 0; i < 5; i++)
+		CANCELLED(ACCEPT);
+	R(open_fds() - before);
+	if (on_loopback())
+		return;
+	the_fd = tcp(0);
+	for (i = 0; i < 5; i++) {
+		CANCELLED(CONNECT_SILENT);
+		close(the_fd);
+		the_fd = tcp(0);
+	}
+	R(open_fds() - before);
+}
