@@ -179,12 +179,13 @@ apps: all
 FUZZ := $(call bins,$(wildcard tests/fuzz/*.c))
 .PHONY: fuzz-targets
 fuzz-targets: $(FUZZ)
-$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libengine.a
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^
+# Unlike the tests they take memory from the libc, so that a sanitizer sees it.
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(addprefix $(BUILD)/,libtesthelp.a libshim.a liblink.a libengine.a libev-pic.a)
+	$(CC) $(CFLAGS) $(subst fuzzer-no-link,fuzzer,$(SAN)) -pthread -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -ldl
 
 .PHONY: fuzz-build
 fuzz-build:
-	+$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz-targets
+	+$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g -Wno-gnu-variable-sized-type-not-at-end' fuzz-targets
 
 fuzz: fuzz-build
 	$(RUN) fuzz

@@ -1,330 +1,68 @@
 /* fuzz_input.c - a whole engine under any sequence of packets, user calls and
  * steps of time.
  *
- * The input is a program for a small machine: its bytes choose operations and
- * their arguments. Packets are made in three ways: near what the connection
- * expects (its numbers are known from what the engine sent), any bytes with a
- * right checksum, and any bytes. After each operation everything that the engine
- * sends is read to the last byte, and what must always hold is checked; at the
- * end all connections are released and must die out.
+ * The input is a program for a small machine (machine.h): its bytes choose operations
+ * and their arguments. Packets are made in three ways: near what the connection
+ * expects, any bytes with a right checksum, and any bytes. After each operation
+ * everything that the engine sends is read to the last byte, and what must always hold
+ * is checked; at the end all connections are released and must die out.
  */
-#include "fuzz.h"
-
-#include <errno.h>
-
-#include "../../engine/addr.h"
-#include "../../engine/segment.h"
-
-#define SLOTS 4
-#define PAYLOAD_MAX 4096
-#define MEMORY_MAX_BYTES (256u << 20)
-#define END_STEPS_MAX 100000
-
-struct peer { /* one per remote port */
-	uint32_t seq, ack; /* that the engine's next input should carry */
-	uint32_t ts_val;   /* newest from the engine */
-	struct seg_options cookie; /* newest with one, RFC 7413 */
-	bool heard;
-};
-
-struct machine {
-	uint8_t tos; /* of the packet that comes next */
-	struct engine *e;
-	struct engine_config cfg;
-	uint64_t now_us;
-	struct endpoint local, remote;
-	struct tcb *slot[SLOTS]; /* the user's connections */
-	struct tcb *listener;
-	struct peer peer[SLOTS]; /* remote port: remote.port + index */
-	struct tcp_opts opts;
-	uint32_t gso_max_bytes;
-	uint8_t tcp[TCP_HDR_MAX + PAYLOAD_MAX];
-};
-
-static uint32_t sum_of_bytes; /* so that reading them is not optimized away */
-
-/* ---- what comes out ------------------------------------------------------- */
-
-static void hear(struct machine *m, const struct segment *s)
-{
-	struct peer *p = &m->peer[(uint16_t)(s->dport - m->remote.port) % SLOTS];
-
-	p->heard = true;
-	p->ack = s->seq + seg_len(s);
-	if (s->flags & SEG_ACK)
-		p->seq = s->ack;
-	if (s->opt.ts)
-		p->ts_val = s->opt.ts_val;
-	if (s->opt.cookie_len_bytes)
-		p->cookie = s->opt;
-}
-
-static void check_out(struct machine *m, const struct engine_pkt_out *o)
-{
-	uint32_t payload = 0;
-	uint8_t hdr[TCP_HDR_MAX];
-	struct segment s;
-	uint16_t sum;
-
-	check(o->hdr_len_bytes >= TCP_HDR_MIN && o->hdr_len_bytes <= TCP_HDR_MAX);
-	check(o->payload_iovs >= 0 && o->payload_iovs <= 2);
-	for (int i = 0; i < o->payload_iovs; i++) {
-		payload += (uint32_t)o->payload[i].iov_len;
-		for (size_t j = 0; j < o->payload[i].iov_len; j++)
-			sum_of_bytes += ((const uint8_t *)o->payload[i].iov_base)[j];
-	}
-	check(payload == o->payload_len_bytes);
-	check(m->gso_max_bytes || !segment_is_burst(o));
-	memcpy(hdr, o->hdr, o->hdr_len_bytes);
-	sum = segment_checksum(&o->src, &o->dst, hdr, o->hdr_len_bytes, NULL, 0);
-	hdr[16] = (uint8_t)(sum >> 8);
-	hdr[17] = (uint8_t)sum;
-	check(segment_parse(&s, &o->src, &o->dst, hdr, o->hdr_len_bytes) == DROP_NONE);
-	check(addr_eq(&o->src, &m->local.addr));
-	check((s.flags & (SEG_SYN | SEG_RST)) != (SEG_SYN | SEG_RST));
-	check(!(s.flags & SEG_SYN) || (!(s.flags & SEG_ACK) && m->opts.fastopen) || !payload);
-	s.data_len_bytes = payload;
-	hear(m, &s);
-}
-
-static void check_tcb(struct machine *m, const struct tcb *t)
-{
-	struct tcp_status st;
-	struct iovec iov[2];
-	uint32_t readable = 0;
-
-	tcp_status(t, &st);
-	check(st.state >= TCPS_ESTABLISHED && st.state <= TCPS_CLOSING);
-	check(strlen(tcp_state_name(st.state)) > 3);
-	for (int i = 0, n = tcp_recv_iov(t, iov); i < n; i++)
-		readable += (uint32_t)iov[i].iov_len;
-	check(readable == st.readable_bytes);
-	check(st.state == TCPS_CLOSED || tcp_error(t) == 0);
-	check(st.snd_wscale <= 14 && st.rcv_wscale <= 14);
-	(void)m;
-}
-
-static void check_all(struct machine *m)
-{
-	const struct engine_stats *st = engine_stats(m->e);
-	struct engine_pkt_out pkts[3];
-	struct engine_event ev;
-	struct trace_rec rec;
-	int n;
-
-	while ((n = engine_output(m->e, pkts, 3, m->now_us)) > 0)
-		for (int i = 0; i < n; i++)
-			check_out(m, &pkts[i]);
-	while (engine_event(m->e, &ev))
-		check(ev.tcb && ev.what);
-	while (engine_trace(m->e, &rec))
-		check(rec.hdr_len_bytes <= TCP_HDR_MAX);
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (m->slot[i])
-			check_tcb(m, m->slot[i]);
-	check(st->lingering + st->time_wait <= st->connections);
-	check(st->half_open <= st->connections);
-	check(st->memory_bytes <= MEMORY_MAX_BYTES);
-}
-
-/* ---- what goes in ---------------------------------------------------------- */
-
-static void deliver(struct machine *m, size_t len, bool fix, bool refuse)
-{
-	struct engine_pkt_in in = {.src = m->remote.addr, .dst = m->local.addr,
-				   .path = {1500, m->gso_max_bytes},
-				   .tcp_len_bytes = len, .tos = m->tos};
-	uint8_t *copy = malloc(len ? len : 1); /* exact, for the sanitizer */
-	enum drop d;
-
-	if (!copy)
-		abort();
-	if (fix && len >= TCP_HDR_MIN) {
-		struct iovec iov = {m->tcp + TCP_HDR_MIN, len - TCP_HDR_MIN};
-		uint16_t sum = segment_checksum(&in.src, &in.dst, m->tcp, TCP_HDR_MIN,
-						&iov, 1);
-
-		m->tcp[16] = (uint8_t)(sum >> 8);
-		m->tcp[17] = (uint8_t)sum;
-	}
-	memcpy(copy, m->tcp, len);
-	in.tcp = copy;
-	d = engine_input(m->e, &in, m->now_us);
-	check(d < DROP_COUNT);
-	if (refuse && (d == DROP_CLOSED || d == DROP_LISTEN_ACK))
-		engine_refuse(m->e, &in, m->now_us);
-	free(copy);
-}
-
-/* Mostly nothing, sometimes a little, rarely anything. */
-static uint32_t deviation(struct input *in)
-{
-	uint8_t how = take8(in);
-
-	if (how < 160)
-		return 0;
-	if (how < 240)
-		return (uint32_t)(int8_t)take8(in) * (how & 1 ? 1 : 500);
-	return take32(in);
-}
-
-static void random_options(struct input *in, const struct peer *p, struct seg_options *o)
-{
-	uint8_t which = take8(in), cookie = take8(in);
-
-	*o = (struct seg_options){.wscale = -1};
-	if (which & 1) {
-		o->ts = true;
-		o->ts_val = which & 2 ? take32(in) : 1000u + take8(in);
-		o->ts_ecr = p->ts_val + deviation(in);
-	}
-	if (which & 4)
-		o->mss = which & 8 ? take16(in) : 1460;
-	if (which & 16)
-		o->wscale = (int8_t)(take8(in) % 16);
-	o->sack_ok = which & 32;
-	o->fastopen = cookie < 64;
-	if (o->fastopen && cookie & 32 && p->cookie.fastopen) {
-		o->cookie_len_bytes = p->cookie.cookie_len_bytes;
-		memcpy(o->cookie, p->cookie.cookie, sizeof(o->cookie));
-	} else if (o->fastopen) {
-		o->cookie_len_bytes = (uint8_t)(cookie / 4 & 7 ? 2 + (cookie / 4 & 7) * 2 : 0);
-		memset(o->cookie, cookie, sizeof(o->cookie));
-	}
-	if (which & 64)
-		for (o->sack_n = 0; o->sack_n < (which >> 7) + 1; o->sack_n++) {
-			uint32_t start = p->ack - take16(in) % 20000;
-
-			o->sack[o->sack_n] = (struct seq_range){start, start + take16(in) % 5000};
-		}
-}
-
-/* A mark in the IP header, and feedback of marks. */
-static void random_ecn(struct machine *m, struct input *in, struct segment *s)
-{
-	uint8_t which = take8(in);
-	struct seg_options *o = &s->opt;
-
-	m->tos = which & 3;
-	if (which & 4)
-		s->flags |= (take8(in) & 7) << ACE_SHIFT;
-	if (!(which & 8))
-		return;
-	o->ecn = true;
-	o->ecn_order = which >> 4 & 1;
-	o->ecn_n = which >> 5 & 3;
-	o->ecn_e0b = take16(in);
-	o->ecn_ceb = take16(in);
-	o->ecn_e1b = take16(in);
-}
-
-static void likely_packet(struct machine *m, struct input *in)
-{
-	static const uint8_t usual[16] = {
-		SEG_ACK, SEG_ACK, SEG_ACK, SEG_ACK, SEG_ACK | SEG_PSH, SEG_SYN, SEG_SYN,
-		SEG_SYN | SEG_ACK, SEG_SYN | SEG_ACK, SEG_FIN | SEG_ACK, SEG_FIN | SEG_ACK,
-		SEG_RST, SEG_RST | SEG_ACK, SEG_ACK | SEG_URG, SEG_ACK | SEG_ECE, 0,
-	};
-	unsigned i = take8(in) % SLOTS;
-	struct peer *p = &m->peer[i];
-	uint8_t how = take8(in);
-	struct segment s = {
-		.sport = (uint16_t)(m->remote.port + i),
-		.dport = m->local.port,
-		.flags = how & 0x80 ? take16(in) & 0x1ff : usual[how & 15],
-		.seq = p->seq + deviation(in),
-		.ack = p->ack + deviation(in),
-		.wnd = how & 0x40 ? take16(in) : 30000,
-	};
-	uint32_t len = how & 0x20 ? take16(in) % PAYLOAD_MAX : take8(in) % 4;
-	uint8_t n;
-
-	random_options(in, p, &s.opt);
-	random_ecn(m, in, &s);
-	n = segment_build(&s, m->tcp);
-	memset(m->tcp + n, how, len);
-	if (how & 0x10 && p->heard) /* the peer goes on from there */
-		p->seq = s.seq + len;
-	deliver(m, n + len, true, how & 1);
-}
-
-static void random_packet(struct machine *m, struct input *in, bool fix)
-{
-	size_t len = take8(in) % 100;
-
-	for (size_t i = 0; i < len; i++)
-		m->tcp[i] = take8(in);
-	if (fix && len >= TCP_HDR_MIN) {
-		m->tcp[0] = (uint8_t)(m->remote.port >> 8);
-		m->tcp[1] = (uint8_t)(m->remote.port + (m->tcp[1] & 3));
-		m->tcp[2] = (uint8_t)(m->local.port >> 8);
-		m->tcp[3] = (uint8_t)m->local.port;
-		m->tcp[12] = (uint8_t)((5 + len % 11) << 4);
-	}
-	deliver(m, len, fix, true);
-}
-
-static void random_icmp(struct machine *m, struct input *in)
-{
-	static const int errs[8] = {EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, EACCES,
-				    EPROTO, EMSGSIZE, EMSGSIZE, EMSGSIZE};
-	unsigned i = take8(in) % SLOTS;
-	struct engine_icmp msg = {.flow = {m->local, m->remote},
-				  .err = errs[take8(in) % 8]};
-
-	msg.flow.remote.port = (uint16_t)(m->remote.port + i);
-	msg.seq = m->peer[i].ack - 1 + deviation(in);
-	msg.mtu_bytes = take16(in);
-	msg.pkt_bytes = take16(in);
-	msg.local = msg.pkt_bytes & 1;
-	engine_icmp(m->e, &msg, m->now_us);
-}
+#include "machine.h"
 
 /* ---- user calls --------------------------------------------------------------- */
 
 static void open_one(struct machine *m, struct input *in, unsigned i)
 {
-	struct flow f = {m->local, m->remote};
+	struct flow f = flow_of(i);
 	struct tcp_path path = {take8(in) & 1 ? take16(in) | 68u : 1500, m->gso_max_bytes};
 	int err;
 
-	if (m->slot[i])
+	if (m->slot[i].t)
 		return;
-	f.remote.port = (uint16_t)(f.remote.port + i);
-	err = tcp_open(m->e, &f, &path, &m->opts, m, m->now_us, &m->slot[i]);
+	engine_gone_lately(m->e, &f, 0, m->now_us);
+	m->slot[i] = (struct user){0};
+	err = tcp_open(m->e, &f, &path, &m->opts, m, m->now_us, &m->slot[i].t);
 	check(err == 0 || err == -EADDRINUSE);
 	if (err)
-		m->slot[i] = NULL;
+		m->slot[i].t = NULL;
 }
 
-static void listen_or_stop(struct machine *m, struct input *in)
+static void listen_or_stop(struct machine *m, struct input *in, unsigned i)
 {
-	if (!m->listener) {
-		check(tcp_listen(m->e, &m->local, 1 + take8(in) % 4, &m->opts, m,
-				 m->now_us, &m->listener) == 0);
+	struct endpoint at = {i ? (struct ip_addr){{0}} : address_of(false, 1), OUR_PORT};
+
+	if (!m->listener[i]) {
+		check(tcp_listen(m->e, &at, 1 + take8(in) % 4, &m->opts, m, m->now_us,
+				 &m->listener[i]) == 0);
+		check(engine_port_in_use(m->e, OUR_PORT, i));
 	} else if (take8(in) < 20) {
-		tcp_release(m->listener, m->now_us);
-		m->listener = NULL;
+		tcp_release(m->listener[i], m->now_us);
+		m->listener[i] = NULL;
 	} else {
-		tcp_set_backlog(m->listener, 1 + take8(in) % 8);
+		tcp_set_backlog(m->listener[i], 1 + take8(in) % 8);
+		tcp_wait_elsewhere(m->listener[i], take8(in) % 2);
 	}
 }
 
 static void accept_one(struct machine *m, unsigned i)
 {
-	if (m->listener && !m->slot[i])
-		m->slot[i] = tcp_accept(m->listener, m);
+	for (unsigned k = 0; k < LISTENERS; k++)
+		if (m->listener[k] && !m->slot[i].t)
+			m->slot[i] = (struct user){.t = tcp_accept(m->listener[k], m)};
 }
 
-static void write_some(struct machine *m, struct input *in, struct tcb *t)
+static void write_some(struct machine *m, struct input *in, struct user *u)
 {
 	size_t want = take16(in) + 1u, given = 0;
 	struct iovec iov[2];
+	struct tcb *t = u->t;
 	int n = tcp_send_iov(t, want, iov);
+	uint8_t text = u->written;
 
 	check(n <= 2 && (n >= 0 || n == -EPIPE));
 	for (int i = 0; i < n; i++) {
-		memset(iov[i].iov_base, 0x55, iov[i].iov_len);
+		for (size_t j = 0; j < iov[i].iov_len; j++)
+			((uint8_t *)iov[i].iov_base)[j] = text++;
 		given += iov[i].iov_len;
 	}
 	check(given <= want);
@@ -333,6 +71,7 @@ static void write_some(struct machine *m, struct input *in, struct tcb *t)
 	want = take8(in);
 	if (want & 1)
 		given /= 2;
+	u->written = (uint8_t)(u->written + given);
 	if (want % 8 < 2)
 		tcp_send_urgent(t, given, m->now_us);
 	else if (want % 8 < 4)
@@ -341,26 +80,39 @@ static void write_some(struct machine *m, struct input *in, struct tcb *t)
 		tcp_send_commit(t, given, m->now_us);
 }
 
-static void read_some(struct machine *m, struct input *in, struct tcb *t)
+/* Text counts up; without urgent data none of it is left out. */
+static void check_read(struct machine *m, struct user *u, const uint8_t *text, size_t len)
+{
+	for (size_t j = 0; j < len; j++) {
+		check(m->any_text || m->urgent || !u->read_known || text[j] == u->read);
+		u->read = (uint8_t)(text[j] + 1);
+		u->read_known = true;
+	}
+}
+
+static void read_some(struct machine *m, struct input *in, struct user *u)
 {
 	size_t max = take16(in), have = 0;
 	struct iovec iov[2];
-	int n = tcp_recv_iov(t, iov);
+	int n = tcp_recv_iov(u->t, iov), err;
 	struct tcp_status st;
 	uint8_t byte;
 
-	if (tcp_recv_urgent(t, max & 1, &byte) == 0)
-		sum_of_bytes += byte;
-	tcp_status(t, &st);
-	check(!tcp_at_mark(t) || st.urgent_bytes == 1);
+	err = tcp_recv_urgent(u->t, max & 1, &byte);
+	check(err == 0 || err == -EAGAIN || err == -EINVAL);
+	tcp_status(u->t, &st);
+	check(!tcp_at_mark(u->t) || st.urgent_bytes == 1);
 	for (int i = 0; i < n; i++) {
-		have += iov[i].iov_len;
-		for (size_t j = 0; j < iov[i].iov_len; j++)
-			sum_of_bytes += ((const uint8_t *)iov[i].iov_base)[j];
+		size_t len = iov[i].iov_len;
+
+		if (len > max - have)
+			len = max - have;
+		check_read(m, u, iov[i].iov_base, len);
+		have += len;
 	}
-	check(have == st.readable_bytes);
+	check(have <= st.readable_bytes);
 	if (have)
-		tcp_recv_done(t, have < max ? have : max, m->now_us);
+		tcp_recv_done(u->t, have, m->now_us);
 }
 
 static void more_options(struct machine *m, struct input *in, struct tcp_opts *o)
@@ -409,18 +161,18 @@ static void change_options(struct machine *m, struct input *in, struct tcb *t)
 
 static void use_slot(struct machine *m, struct input *in, unsigned op, unsigned i)
 {
-	struct tcb *t = m->slot[i];
+	struct tcb *t = m->slot[i].t;
 
 	if (!t)
 		return;
 	switch (op) {
 	case 0:
 	case 1:
-		write_some(m, in, t);
+		write_some(m, in, &m->slot[i]);
 		break;
 	case 2:
 	case 3:
-		read_some(m, in, t);
+		read_some(m, in, &m->slot[i]);
 		break;
 	case 4:
 		tcp_shutdown(t, m->now_us);
@@ -433,9 +185,35 @@ static void use_slot(struct machine *m, struct input *in, unsigned op, unsigned 
 			tcp_abort(t, m->now_us);
 		break;
 	default:
-		m->slot[i] = NULL;
+		m->slot[i].t = NULL;
 		tcp_release(t, m->now_us);
 		break;
+	}
+}
+
+/* The TIME-WAITs go to another engine, the rest is forgotten: as when a program ends
+ * beside another one's process in the background. Some offers are nonsense. */
+static void hand_over(struct machine *m, struct input *in)
+{
+	struct tcp_timewait tw[SLOTS + 1];
+	size_t n = engine_timewaits(m->e, tw, SLOTS + 1);
+	uint8_t which = take8(in);
+
+	check(n <= SLOTS && n == engine_stats(m->e)->time_wait);
+	engine_free(m->e);
+	memset(m->slot, 0, sizeof(m->slot));
+	memset(m->listener, 0, sizeof(m->listener));
+	m->e = engine_new(&m->cfg, m->now_us);
+	if (!m->e)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		int err;
+
+		if (which & 1)
+			((uint8_t *)&tw[i])[take16(in) % offsetof(struct tcp_timewait, ts_ok)] = take8(in);
+		err = engine_add_timewait(m->e, &tw[i], m->now_us);
+		check(err == 0 || which & 1);
+		check(engine_add_timewait(m->e, &tw[i], m->now_us) == (err ? err : -EADDRINUSE));
 	}
 }
 
@@ -466,7 +244,7 @@ static void operate(struct machine *m, struct input *in)
 		open_one(m, in, i);
 		break;
 	case 3:
-		listen_or_stop(m, in);
+		listen_or_stop(m, in, i % LISTENERS);
 		break;
 	case 4:
 		accept_one(m, i);
@@ -483,6 +261,10 @@ static void operate(struct machine *m, struct input *in)
 		break;
 	case 9:
 		random_icmp(m, in);
+		break;
+	case 15:
+		if (take8(in) < 40)
+			hand_over(m, in);
 		break;
 	default:
 		likely_packet(m, in);
@@ -528,7 +310,6 @@ static void switches(struct engine_config *cfg, struct input *in)
 
 static void set_up(struct machine *m, struct input *in)
 {
-	static const uint8_t here[4] = {10, 0, 0, 1}, there[4] = {10, 0, 0, 2};
 	struct engine_config cfg;
 	uint8_t flags = take8(in), fast;
 
@@ -551,8 +332,6 @@ static void set_up(struct machine *m, struct input *in)
 		cfg.ooo_ranges_max = 1 + take8(in) % 4;
 	m->gso_max_bytes = flags & 32 ? 65000 : 0;
 	m->now_us = take32(in);
-	m->local = (struct endpoint){addr_from_v4(here), 80};
-	m->remote = (struct endpoint){addr_from_v4(there), 0x1000};
 	switches(&cfg, in);
 	m->cfg = cfg;
 	m->e = engine_new(&cfg, m->now_us);
@@ -577,12 +356,13 @@ static void die_out(struct machine *m)
 	uint64_t at_us;
 
 	for (unsigned i = 0; i < SLOTS; i++)
-		if (m->slot[i])
-			tcp_release(m->slot[i], m->now_us);
-	if (m->listener)
-		tcp_release(m->listener, m->now_us);
+		if (m->slot[i].t)
+			tcp_release(m->slot[i].t, m->now_us);
+	for (unsigned i = 0; i < LISTENERS; i++)
+		if (m->listener[i])
+			tcp_release(m->listener[i], m->now_us);
 	memset(m->slot, 0, sizeof(m->slot));
-	m->listener = NULL;
+	memset(m->listener, 0, sizeof(m->listener));
 	check_all(m);
 	while ((at_us = engine_deadline(m->e)) != ENGINE_NEVER) {
 		check(++steps < END_STEPS_MAX);

@@ -14,9 +14,24 @@ uint64_t rng_next(struct rng *r) /* splitmix64 */
 	return z ^ (z >> 31);
 }
 
+/* As many bytes as the choice has room for, so that none is wasted: chance is what
+ * follows them. */
+static uint64_t next_of_tape(struct rng *r, uint32_t n)
+{
+	uint64_t z = rng_next(r);
+
+	for (uint32_t shift = 56; n > 1 && r->tape && r->tape->left_bytes && shift >= 32;
+	     shift -= 8, n >>= 8) {
+		z &= ~(0xffull << shift);
+		z |= (uint64_t)*r->tape->p++ << shift;
+		r->tape->left_bytes--;
+	}
+	return z;
+}
+
 uint32_t rng_below(struct rng *r, uint32_t n)
 {
-	return n ? (uint32_t)(((rng_next(r) >> 32) * n) >> 32) : 0;
+	return n ? (uint32_t)(((next_of_tape(r, n) >> 32) * n) >> 32) : 0;
 }
 
 uint32_t rng_in(struct rng *r, uint32_t lo, uint32_t hi)

@@ -10,12 +10,21 @@
 #define MYTCP_SIM_ELEMENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* Choices that somebody else has made, a fuzzer. */
+struct tape {
+	const uint8_t *p;
+	size_t left_bytes;
+};
 
 struct rng {
 	uint64_t s;
+	struct tape *tape; /* may be NULL, and be several generators' */
 };
 uint64_t rng_next(struct rng *r);
+/* The functions below ask the tape first, if there is one, while it lasts. */
 /* [0, n) ; 0 for n 0. */
 uint32_t rng_below(struct rng *r, uint32_t n);
 /* [lo, hi] */

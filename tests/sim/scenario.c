@@ -388,10 +388,20 @@ static void wrap_numbers(struct sim *s)
 		s->conn[i].start_us += later_us;
 }
 
-void sim_init(struct sim *s, uint64_t seed, bool verbose)
+/* The rest of the run goes by the same tape as its beginning. */
+static void share_tape(struct sim *s)
+{
+	s->net.rng.tape = s->rng.tape;
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2; side++)
+			s->conn[i].user[side].rng.tape = s->rng.tape;
+}
+
+void sim_init(struct sim *s, uint64_t seed, struct tape *tape, bool verbose)
 {
 	memset(s, 0, sizeof(*s));
 	s->seed = seed;
+	s->rng.tape = tape;
 	s->rng.s = seed * 0x2545f4914f6cdd1du + 1;
 	s->now_us = s->start_us = rng_next(&s->rng) >> 20;
 	sim_addresses(s, rng_chance(&s->rng, 20));
@@ -412,6 +422,7 @@ void sim_init(struct sim *s, uint64_t seed, bool verbose)
 		s->nap_us = 20000000;
 	if (rng_chance(&s->rng, 25))
 		wrap_numbers(s);
+	share_tape(s);
 }
 
 static void print_direction(const char *name, const struct net_dir *d)

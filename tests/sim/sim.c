@@ -25,7 +25,7 @@ static bool run_seed(uint64_t seed, bool verbose, bool explain)
 	bool ok;
 
 	seed_running = seed;
-	sim_init(&s, seed, verbose);
+	sim_init(&s, seed, NULL, verbose);
 	if (verbose)
 		sim_print(&s);
 	sim_run(&s);

@@ -44,9 +44,9 @@ struct sim {
 	const char *error;
 };
 
-/* scenario.c: all from the seed. */
+/* scenario.c: all from the seed, or the tape while it lasts, which may be NULL. */
 
-void sim_init(struct sim *s, uint64_t seed, bool verbose);
+void sim_init(struct sim *s, uint64_t seed, struct tape *tape, bool verbose);
 void sim_print(const struct sim *s);
 
 /* run.c: first the addresses, then an engine by cfg, with default opts, then its

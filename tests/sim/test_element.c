@@ -20,7 +20,7 @@ static void test_burst_rate_and_length(void **state)
 				 .loss_ppm = 800000};
 	uint32_t n = 1000000, lost = 0, bad = 0, runs = 0;
 	struct burst b = {0};
-	struct rng r = {1};
+	struct rng r = {.s = 1};
 
 	(void)state;
 	for (uint32_t i = 0; i < n; i++) {
@@ -39,7 +39,7 @@ static void test_burst_off(void **state)
 {
 	struct burst_params p = {.to_good_ppm = 1, .loss_ppm = 1000000};
 	struct burst b = {0};
-	struct rng r = {1};
+	struct rng r = {.s = 1};
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
