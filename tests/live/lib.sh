@@ -25,6 +25,8 @@ BUILD=$(cd "$ROOT" && realpath "${BUILD:-build}")
 LIVE=$ROOT/tests/live
 MYTCP=${MYTCP-$BUILD/mytcp}
 FULL=${FULL-} # not empty: sizes as large as the promises are
+CONGESTION=${CONGESTION:-cubic} # the hosts' congestion control
+SYSCTLS=${SYSCTLS-} # more of their settings: "NAME=VALUE;NAME=VALUE"
 A=mytcp-$$-a
 B=mytcp-$$-b
 R=mytcp-$$-r
@@ -69,10 +71,37 @@ sides() {
 
 # ---- hosts ------------------------------------------------------------------
 
-# host NAMESPACE: whose IPv6 addresses are there as soon as they are given.
+# What a new namespace takes from this host, or from how its kernel was built: the tests
+# depend on these and on nothing that somebody has set here.
+SETTINGS=(
+	net.ipv6.conf.default.accept_dad=0 net.ipv6.bindv6only=0
+	net.core.somaxconn=4096 net.ipv4.ip_default_ttl=64
+	net.ipv4.ip_local_port_range="32768 60999" net.ipv4.ip_no_pmtu_disc=0
+	net.ipv4.tcp_rmem="4096 131072 6291456" net.ipv4.tcp_wmem="4096 16384 4194304"
+	net.ipv4.tcp_moderate_rcvbuf=1 net.ipv4.tcp_notsent_lowat=4294967295
+	net.ipv4.tcp_timestamps=1 net.ipv4.tcp_window_scaling=1 net.ipv4.tcp_sack=1
+	net.ipv4.tcp_dsack=1 net.ipv4.tcp_recovery=1 net.ipv4.tcp_frto=2 net.ipv4.tcp_ecn=2
+	net.ipv4.tcp_fastopen=1 net.ipv4.tcp_mtu_probing=0 net.ipv4.tcp_base_mss=1024
+	net.ipv4.tcp_slow_start_after_idle=1 net.ipv4.tcp_syncookies=1
+	net.ipv4.tcp_max_syn_backlog=1024 net.ipv4.tcp_abort_on_overflow=0
+	net.ipv4.tcp_syn_retries=6 net.ipv4.tcp_synack_retries=5
+	net.ipv4.tcp_retries1=3 net.ipv4.tcp_retries2=15 net.ipv4.tcp_orphan_retries=0
+	net.ipv4.tcp_fin_timeout=60 net.ipv4.tcp_tw_reuse=2 net.ipv4.tcp_rfc1337=0
+	net.ipv4.tcp_keepalive_time=7200 net.ipv4.tcp_keepalive_intvl=75
+	net.ipv4.tcp_keepalive_probes=9 net.ipv4.tcp_rto_min_us=200000
+	net.ipv4.tcp_rto_max_ms=120000
+)
+
+# host NAMESPACE: whose IPv6 addresses are there as soon as they are given. An algorithm
+# that this host keeps from its namespaces is at least ours.
 host() {
+	local more
 	ip netns add "$1"
-	ip netns exec "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0
+	ip netns exec "$1" sysctl -qew "${SETTINGS[@]}"
+	ip netns exec "$1" sysctl -qw net.ipv4.tcp_congestion_control="$CONGESTION" 2>/dev/null ||
+		export MYTCP_CC=$CONGESTION
+	IFS=';' read -ra more <<<"$SYSCTLS"
+	[ ${#more[@]} = 0 ] || ip netns exec "$1" sysctl -qw "${more[@]}"
 }
 
 net_up() {

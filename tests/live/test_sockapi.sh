@@ -29,6 +29,7 @@ pairs() {
 }
 
 same_answers() { # HERE THERE
+	unset MYTCP_CC # both sides say what the namespace's default is
 	on a sysctl -q -w net.ipv4.tcp_fastopen=3
 	on b sysctl -q -w net.ipv4.tcp_fastopen=3
 	# Without an IPv6 address: what that looks like is compared too.
