@@ -4,7 +4,7 @@
  * The work of one turn is bounded: packets are taken in batches, and after each
  * batch the ACKs and data that follow from it leave (RFC 9293 3.10.7.4 wants
  * the ACKs of a batch combined). The kernel is asked only so many times a
- * second who owns a stray segment; strays beyond that go unanswered.
+ * second who owns a stray segment (budget.h); strays beyond that go unanswered.
  */
 #include "stack.h"
 
@@ -29,7 +29,6 @@
 #define ICMP_BATCH 16
 #define SEND_BATCH 64
 #define PAIR_BATCH 64
-#define ASK_PER_S 200
 #define UPKEEP_US 1000000u
 #define UPKEEP_SOON_US 100000u
 
@@ -59,16 +58,9 @@ static struct flow flow_of(const struct engine_pkt_in *pkt)
 }
 
 /* A question to the kernel, of which there are only so many. */
-static bool may_ask(struct stack *st)
+static bool may_ask(struct stack *st, const struct engine_pkt_in *pkt)
 {
-	if (st->now_us - st->asked_us >= 1000000) {
-		st->asked_us = st->now_us;
-		st->asked_n = 0;
-	}
-	if (st->asked_n >= ASK_PER_S)
-		return false;
-	st->asked_n++;
-	return true;
+	return budget_take(&st->budget, st->token, &pkt->src, st->now_us);
 }
 
 /* A whole segment for nobody we know may be for somebody the kernel knows. */
@@ -77,7 +69,7 @@ static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 	struct flow flow = flow_of(pkt);
 	uint8_t flags = pkt->tcp[13]; /* TH_SYN and the like */
 
-	return !(flags & TH_RST) && may_ask(st) &&
+	return !(flags & TH_RST) && may_ask(st, pkt) &&
 	       link_kernel_owns(st->link, &flow, pkt->ifindex,
 				(flags & (TH_SYN | TH_ACK)) == TH_SYN) == 0;
 }
@@ -88,7 +80,7 @@ static bool is_for_others(struct stack *st, const struct engine_pkt_in *pkt)
 {
 	struct flow flow = flow_of(pkt);
 
-	return !may_ask(st) || link_others(st->link, &flow.local) > 0;
+	return !may_ask(st, pkt) || link_others(st->link, &flow.local) > 0;
 }
 
 static void arrive(struct stack *st, struct engine_pkt_in *pkt)

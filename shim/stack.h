@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "budget.h"
 #include "command.h"
 #include "config.h"
 #include "control.h"
@@ -75,8 +76,7 @@ struct stack {
 	uint64_t now_us;      /* monotonic; renewed by every callback of the loop */
 	uint64_t retry_us;    /* when blocked listeners try again, or ENGINE_NEVER */
 	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
-	uint64_t asked_us;    /* start of the second that asked_n counts */
-	unsigned asked_n;     /* questions to the kernel in this second */
+	struct budget budget; /* of questions to the kernel about strays */
 	struct leave leave;
 	bool background;      /* in the process that it was handed over to */
 	int proc_fd;          /* the directory /proc, or -1 */
