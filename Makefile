@@ -50,6 +50,7 @@ help:
 	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
 	@echo 'make coverage         line coverage of engine/, at least 95 %'
 	@echo 'make bench            ours against the kernel, table and build/bench.json'
+	@echo 'make bench-flood      a server under attack, ours against the kernel [FLOODS="syn:20000 ack:60000"]'
 	@echo 'make compare          goodput ours/kernel over emulated links [CELLS=regex SEEDS=5 JOBS=2]'
 	@echo 'make lint             static analysis of code, scripts and man pages'
 	@echo 'make deps             install what the above need (Debian)'
@@ -208,7 +209,7 @@ build-coverage/coverage: $(TESTS) $(SIM)
 
 # ---- the rest ---------------------------------------------------------------
 
-.PHONY: demo bench compare lint deps clean
+.PHONY: demo bench bench-flood compare lint deps clean
 demo:
 	tools/deps build demo
 	+$(MAKE) all
@@ -218,6 +219,13 @@ bench:
 	tools/deps build bench
 	+$(MAKE) all $(LIVE_HELP)
 	BUILD=$(BUILD) tools/bench
+
+# KIND:RATE ..., each takes half a minute and more.
+FLOODS ?=
+bench-flood:
+	tools/deps build bench
+	+$(MAKE) all $(LIVE_HELP)
+	BUILD=$(BUILD) tools/bench-flood 4 $(FLOODS)
 
 # Half an hour for all of it; SEEDS of the simulator mean nothing here.
 CELLS ?=
