@@ -124,7 +124,9 @@ SOCKAPI := $(BUILD)/tests/sockapi/sockapi
 SOCKAPI_OBJS := $(call objs,$(wildcard tests/sockapi/*.c))
 # Wrong arguments are what some of them are about.
 $(SOCKAPI_OBJS): BASE += -Wno-stringop-overflow -Wno-stringop-overread -Wno-nonnull
-TEST_LIBS := -Wl,--start-group $(if $(TEST_HELP),$(BUILD)/libtesthelp.a) $(ARCHIVES) $(BUILD)/libev-pic.a -Wl,--end-group -lcmocka -lm -ldl -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,-u,__wrap_malloc,-u,__wrap_calloc,-u,__wrap_realloc
+# Allocations may be made to fail: tests/engine/oom.c.
+OOM := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,-u,__wrap_malloc,-u,__wrap_calloc,-u,__wrap_realloc
+TEST_LIBS := -Wl,--start-group $(if $(TEST_HELP),$(BUILD)/libtesthelp.a) $(ARCHIVES) $(BUILD)/libev-pic.a -Wl,--end-group -lcmocka -lm -ldl $(OOM)
 
 $(BUILD)/libtesthelp.a: $(TEST_HELP)
 	@rm -f $@
@@ -183,7 +185,7 @@ FUZZ := $(call bins,$(wildcard tests/fuzz/*.c))
 fuzz-targets: $(FUZZ)
 # Unlike the tests they take memory from the libc, so that a sanitizer sees it.
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(addprefix $(BUILD)/,libtesthelp.a libshim.a liblink.a libengine.a libev-pic.a)
-	$(CC) $(CFLAGS) $(subst fuzzer-no-link,fuzzer,$(SAN)) -pthread -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -ldl
+	$(CC) $(CFLAGS) $(subst fuzzer-no-link,fuzzer,$(SAN)) -pthread -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lm -ldl $(OOM)
 
 .PHONY: fuzz-build
 fuzz-build:

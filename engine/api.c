@@ -97,8 +97,11 @@ int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2])
 	room = sndbuf_room(t);
 	if (room > want_bytes)
 		room = (uint32_t)want_bytes;
-	if (room && ring_reserve(data, &t->e->pool, used + room))
-		return -ENOMEM;
+	if (room && ring_reserve(data, &t->e->pool, used + room)) {
+		room = data->size_bytes - used; /* what it has will do */
+		if (!room)
+			return -ENOMEM;
+	}
 	if (!room && want_bytes)
 		t->want_space = true;
 	return ring_iov(data, used, room, iov);

@@ -419,7 +419,8 @@ struct tcb *tcp_accept(struct tcb *listener, void *user);
 /* SEND, without a copy: tcp_send_iov() gives the free space of the send
  * buffer (up to want_bytes, at most 2 iovs; returns how many, 0: full), the
  * caller writes there and says how much with tcp_send_commit(). -EPIPE after
- * tcp_shutdown() or when the connection is gone. Data given in SYN-SENT or
+ * tcp_shutdown() or when the connection is gone. -ENOMEM: to be tried again after a
+ * while, no event will tell. Data given in SYN-SENT or
  * SYN-RECEIVED waits for ESTABLISHED. */
 int tcp_send_iov(struct tcb *t, size_t want_bytes, struct iovec iov[2]);
 void tcp_send_commit(struct tcb *t, size_t len_bytes, uint64_t now_us);

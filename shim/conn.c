@@ -293,9 +293,13 @@ static void take_bytes(struct conn *c)
 		int n = tcp_send_iov(c->tcb, alike(c, fresh, &more), iov);
 		ssize_t got;
 
+		if (n == -ENOMEM)
+			conn_starved(c);
 		if (n <= 0)
-			return; /* until TCP_EV_WRITABLE or TCP_EV_ERROR */
+			return; /* until TCP_EV_WRITABLE or TCP_EV_ERROR, or a while later */
 		got = pair_take(c->fd, &c->held, fresh, iov, n, &urgent);
+		if (got < 0 && got != -EAGAIN)
+			conn_starved(c);
 		if (got <= 0)
 			break; /* the queue does not hold what it said */
 		if (urgent)
@@ -308,6 +312,14 @@ static void take_bytes(struct conn *c)
 		fresh -= got;
 	}
 	c->bytes_in = false; /* until the next edge */
+}
+
+#define STARVED_US 20000
+
+void conn_starved(struct conn *c)
+{
+	c->starved = c->st->starved = true;
+	stack_retry(c->st, STARVED_US);
 }
 
 /* Asks the epoll set for what we wait for, and only that: an app that reads
@@ -477,6 +489,28 @@ void conn_pair_event(struct conn *c, unsigned bits)
 	}
 	conn_note_bits(c, bits);
 	conn_step(c);
+}
+
+static void retry(struct conn *c)
+{
+	if (!c->starved)
+		return;
+	c->starved = c->pair_full = false;
+	c->bytes_in = true;
+	conn_step(c);
+}
+
+void conn_retry_starved(struct stack *st)
+{
+	struct conn *c, *next;
+
+	if (!st->starved)
+		return;
+	st->starved = false;
+	for (c = st->conns; c; c = next) {
+		next = c->next;
+		retry(c);
+	}
 }
 
 void conn_process_closed(struct conn *c)

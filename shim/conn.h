@@ -36,6 +36,7 @@ struct conn {
 	bool bytes_in : 1;      /* the queue may hold bytes that are not taken */
 	bool pair_full : 1;     /* wait until the app has read */
 	bool watch_out : 1;     /* the epoll set tells when it has */
+	bool starved : 1;       /* see conn_starved() */
 
 	/* the app's side */
 	bool app_eof : 1;       /* nothing will be added to the queue */
@@ -68,6 +69,8 @@ int conn_pair(struct conn *c);
 /* Facts. TCP_EV_* of the tcb; epoll's bits of the engine end. */
 void conn_tcp_event(struct conn *c, unsigned what);
 void conn_pair_event(struct conn *c, unsigned bits);
+/* After a while, those that are starved. */
+void conn_retry_starved(struct stack *st);
 /* This process has closed its last fd of the app end. */
 void conn_process_closed(struct conn *c);
 void conn_set_opts(struct conn *c, const struct sock_opts *opts);
@@ -95,6 +98,9 @@ bool conn_receives(const struct conn *c);
 void conn_give(struct conn *c);
 /* Bits of the engine end become facts. */
 void conn_note_bits(struct conn *c, unsigned bits);
+/* There was no memory for it, here or in the kernel. That is no fact about the app, and
+ * nothing will tell when to try again. */
+void conn_starved(struct conn *c);
 /* Does what the facts allow. */
 void conn_step(struct conn *c);
 /* The SYN waits for bytes of the program: it may write. */

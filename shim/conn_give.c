@@ -41,6 +41,8 @@ static void give_failed(struct conn *c, int err)
 		c->app_reset = true; /* the kernel has told it to us only now */
 	} else {
 		c->pair_full = true;
+		if (err != -EAGAIN)
+			conn_starved(c);
 	}
 }
 

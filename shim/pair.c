@@ -70,8 +70,10 @@ static bool at_mark(int fd)
 static ssize_t peek_last(int fd, uint8_t *held, const struct iovec *room, bool *urgent)
 {
 	ssize_t got;
+	char byte;
 
-	pair_skip(fd, *held);
+	if (*held && recv(fd, &byte, 1, MSG_DONTWAIT) != 1)
+		return -errno;
 	*held = 0;
 	*urgent = at_mark(fd);
 	got = recv(fd, room->iov_base, 1, MSG_PEEK | MSG_DONTWAIT);

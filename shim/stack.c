@@ -252,6 +252,7 @@ static void retry_blocked(struct stack *st)
 		if (l->blocked)
 			listener_pump(l);
 	}
+	conn_retry_starved(st);
 }
 
 static void upkeep(struct stack *st)

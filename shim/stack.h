@@ -74,11 +74,13 @@ struct stack {
 	struct sock *held; /* held.c */
 
 	uint64_t now_us;      /* monotonic; renewed by every callback of the loop */
-	uint64_t retry_us;    /* when blocked listeners try again, or ENGINE_NEVER */
+	uint64_t retry_us;    /* when blocked listeners and starved connections try again,
+				 or ENGINE_NEVER */
 	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
 	struct budget budget; /* of questions to the kernel about strays */
 	struct leave leave;
 	bool background;      /* in the process that it was handed over to */
+	bool starved;         /* there are starved connections */
 	int proc_fd;          /* the directory /proc, or -1 */
 	int keeper_fd;        /* the keeper's listener (keeper.c), or -1 */
 	uint64_t offer_us;    /* the next offer to another keeper, */
@@ -99,7 +101,7 @@ void stack_free(struct stack *st);
 void stack_update_now(struct stack *st);
 /* Sends what the engine has to send now, before the batch at hand is through. */
 void stack_send(struct stack *st);
-/* A blocked listener wants to be tried again in so many microseconds. */
+/* A blocked listener or a starved connection wants to be tried again in so many microseconds. */
 void stack_retry(struct stack *st, uint32_t wait_us);
 /* Something has to be looked after every now and then. */
 void stack_upkeep_later(struct stack *st);

@@ -45,6 +45,7 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 
 	v->first = NULL;
 	v->n = 0;
+	v->missed = 0;
 	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (v->fd < 0)
 		return -errno;
@@ -106,8 +107,11 @@ static int accept_one(struct visitors *v)
 /* NULL: this is nobody, and fd is closed. */
 static struct visitor *let_in(struct visitors *v, int fd)
 {
-	struct visitor *one = from_this_process(fd) ? malloc(sizeof(*one)) : NULL;
+	bool welcome = from_this_process(fd);
+	struct visitor *one = welcome ? malloc(sizeof(*one)) : NULL;
 
+	if (welcome && !one)
+		v->missed = -ENOMEM;
 	if (one) {
 		one->fd = fd;
 		one->len = sizeof(one->name);
@@ -177,6 +181,7 @@ int visitors_bring(struct visitors *v, int app_end)
 	close(door.fd);
 	v->first = door.first;
 	v->n = door.n;
+	v->missed = door.missed;
 	return err;
 }
 
@@ -205,7 +210,10 @@ int visitors_claim(struct visitors *v, const struct sockaddr_un *name,
 	for (at = &v->first; *at; at = &(*at)->next)
 		if ((*at)->len == len && memcmp(&(*at)->name, name, len) == 0)
 			return take_out(v, at);
-	return err ? err : -ENOENT;
+	if (!err)
+		err = v->missed ? v->missed : -ENOENT;
+	v->missed = 0;
+	return err;
 }
 
 void visitors_sweep(struct visitors *v)

@@ -17,6 +17,7 @@ struct visitors {
 	int spare; /* for visitors_refuse(); -1: there was none to have */
 	struct visitor *first;
 	unsigned n;
+	int missed; /* why somebody was not let in, until a claim finds nobody; or 0 */
 };
 
 /* Listens under the name. 0 or a negative errno. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../engine/addr.h"
+#include "../engine/oom.h"
 #include "sim.h"
 
 #define TIME_MAX_US (48ull * 3600 * 1000000)
@@ -155,6 +156,47 @@ static void run_users(struct sim *s)
 	}
 }
 
+/* ---- memory --------------------------------------------------------------------- */
+
+/* Until memory_back() one of the next allocations may fail. */
+static void memory_short(struct sim *s)
+{
+	if (s->oom_ppm && rng_ppm(&s->oom_rng, s->oom_ppm))
+		oom_after((int)rng_below(&s->oom_rng, 3));
+}
+
+static void memory_back(void)
+{
+	oom_happened();
+}
+
+static int output(struct sim *s, int side, struct engine_pkt_out *pkts, int max)
+{
+	int n;
+
+	memory_short(s);
+	n = engine_output(s->e[side], pkts, max, s->now_us);
+	memory_back();
+	return n;
+}
+
+static enum drop input(struct sim *s, int side, struct engine_pkt_in *in)
+{
+	enum drop d;
+
+	memory_short(s);
+	d = engine_input(s->e[side], in, s->now_us);
+	memory_back();
+	return d;
+}
+
+static void expire(struct sim *s, int side)
+{
+	memory_short(s);
+	engine_expire(s->e[side], s->now_us);
+	memory_back();
+}
+
 /* ---- packets and time ------------------------------------------------------------ */
 
 static void flush(struct sim *s)
@@ -163,7 +205,7 @@ static void flush(struct sim *s)
 	int n;
 
 	for (int side = 0; side < 2; side++)
-		while ((n = engine_output(s->e[side], pkts, 4, s->now_us)) > 0)
+		while ((n = output(s, side, pkts, 4)) > 0)
 			for (int i = 0; i < n; i++) {
 				const char *bad = watch_sent(s->watch, side, &pkts[i]);
 
@@ -182,7 +224,7 @@ static void deliver_segment(struct sim *s, const struct packet *k)
 
 	if (!k->damaged)
 		watch_received(s->watch, k->to, &k->src, &k->dst, k->tcp, k->len_bytes);
-	d = engine_input(s->e[k->to], &in, s->now_us);
+	d = input(s, k->to, &in);
 	net_log(&s->net, s->now_us, d ? drop_name(d) : "arrived", !k->to, k->tcp,
 		k->len_bytes);
 	if (k->damaged && d == DROP_NONE)
@@ -333,7 +375,7 @@ void sim_run(struct sim *s)
 		deliver(s);
 		for (int side = 0; side < 2; side++)
 			if (engine_deadline(s->e[side]) <= s->now_us)
-				engine_expire(s->e[side], s->now_us);
+				expire(s, side);
 		if (s->on_step)
 			s->on_step(s->on_step_arg, s);
 	}

@@ -388,6 +388,19 @@ static void wrap_numbers(struct sim *s)
 		s->conn[i].start_us += later_us;
 }
 
+/* By a chance of its own: with and without, a seed's run is the same for as long as
+ * there is memory. */
+static void random_oom(struct sim *s)
+{
+	s->oom_rng.s = s->seed * 0x9e3779b97f4a7c15u + 1;
+	if (!rng_chance(&s->oom_rng, 20))
+		return;
+	s->oom_ppm = rng_log(&s->oom_rng, 1000, 300000);
+	for (unsigned i = 0; i < s->conns; i++)
+		for (int side = 0; side < 2; side++)
+			s->conn[i].user[side].plan.oom_ppm = s->oom_ppm;
+}
+
 /* The rest of the run goes by the same tape as its beginning. */
 static void share_tape(struct sim *s)
 {
@@ -422,6 +435,7 @@ void sim_init(struct sim *s, uint64_t seed, struct tape *tape, bool verbose)
 		s->nap_us = 20000000;
 	if (rng_chance(&s->rng, 25))
 		wrap_numbers(s);
+	random_oom(s);
 	share_tape(s);
 }
 
@@ -458,6 +472,8 @@ void sim_print(const struct sim *s)
 	       p->pass_bursts ? " passed" : "");
 	print_direction("A->B", &p->dir[0]);
 	print_direction("B->A", &p->dir[1]);
+	if (s->oom_ppm)
+		printf("no memory: %u ppm\n", s->oom_ppm);
 	for (int i = 0; i < 2; i++)
 		printf("%c: %s, sndbuf %u, rcvbuf %u, mss_max %u%s%s%s%s, delack %u ms, "
 		       "rto_min %u ms, holes %u\n", "AB"[i], s->cfg[i].cc,

@@ -36,6 +36,8 @@ struct sim {
 	struct conn conn[CONNS_MAX];
 	unsigned conns;
 	uint64_t now_us, start_us;
+	uint32_t oom_ppm; /* so often an allocation fails in what an engine does */
+	struct rng oom_rng;
 	uint32_t nap_us;  /* now and then nobody runs for so long at most */
 	uint64_t stop_us; /* ends there, finished or not; 0: when all is done */
 	/* After packets and timers of one moment, before output; may be NULL. */

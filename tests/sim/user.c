@@ -1,6 +1,12 @@
 /* user.c - see user.h. */
 #include "user.h"
 
+#include <errno.h>
+
+#include "../engine/oom.h"
+
+#define OOM_PAUSE_US 20000 /* as the driver's */
+
 static uint8_t byte_at(uint64_t key, uint32_t n)
 {
 	return (uint8_t)((key >> (n & 7) * 8) + n * 31 + (n >> 8) * 17 + (n >> 16));
@@ -106,7 +112,13 @@ static void write_chunk(struct user *u, uint64_t now_us)
 
 	if (want > left)
 		want = left;
+	if (u->plan.oom_ppm && rng_ppm(&u->rng, u->plan.oom_ppm))
+		oom_after(0);
 	n = tcp_send_iov(u->t, want, iov);
+	if (oom_happened() && n == -ENOMEM) {
+		u->write_at_us = now_us + OOM_PAUSE_US;
+		return;
+	}
 	if (n < 0) {
 		u->error = "tcp_send_iov() fails";
 		return;

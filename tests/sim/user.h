@@ -24,6 +24,7 @@ struct user_plan {
 	bool close_first;    /* CLOSE when all is written; else at the peer's FIN */
 	bool release_early;  /* lets go when all is written */
 	bool release_late;   /* waits for TCP_EV_CLOSED before it lets go */
+	uint32_t oom_ppm;    /* so often there is no memory for a write */
 	bool urgent;         /* some writes end with urgent data, others more to come */
 	/* Changes its options midway, also to any of these algorithms; or NULL. */
 	const struct engine_config *fiddles;
