@@ -1,7 +1,8 @@
 /* ladder.c - owns the trace's fd and collects lines into large writes.
  *
  * A reader who does not keep up may hold the driver for a moment, but not for
- * ever: lines that cannot be written in time are lost.
+ * ever: lines that cannot be written in time are lost, and the next ones wait for
+ * nobody until he reads again.
  */
 #include "ladder.h"
 
@@ -14,6 +15,16 @@
 
 #define WRITE_PATIENCE_MS 200
 
+/* Waits for nobody: a FIFO without a reader takes what it has room for, and whoever
+ * comes to read later gets that and the rest. Opened for reading too, it lets us. */
+static int open_file(const char *to)
+{
+	const int flags = O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+	int fd = open(to, O_WRONLY | flags, 0666);
+
+	return fd < 0 && errno == ENXIO ? open(to, O_RDWR | flags, 0666) : fd;
+}
+
 int ladder_file(const char *to)
 {
 	int fd;
@@ -21,7 +32,7 @@ int ladder_file(const char *to)
 	if (strcmp(to, "-") == 0)
 		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	else
-		fd = open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+		fd = open_file(to);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -33,17 +44,24 @@ void ladder_open(struct ladder *l, int fd)
 	l->style.color = isatty(fd) && !(no_color && *no_color);
 }
 
+static bool has_room(struct ladder *l)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+
+	l->deaf = poll(&p, 1, l->deaf ? 0 : WRITE_PATIENCE_MS) != 1;
+	return !l->deaf;
+}
+
 static void flush(struct ladder *l)
 {
 	size_t at = 0;
 
 	while (at < l->used) {
-		struct pollfd p = {.fd = l->fd, .events = POLLOUT};
 		ssize_t n = write(l->fd, l->buf + at, l->used - at);
 
 		if (n > 0)
 			at += n;
-		else if (errno != EAGAIN || poll(&p, 1, WRITE_PATIENCE_MS) != 1)
+		else if (errno != EAGAIN || !has_room(l))
 			break;
 	}
 	l->used = 0;

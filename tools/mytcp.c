@@ -122,21 +122,31 @@ static void put_trace(const char *where)
 	put_env("MYTCP_TRACE", where);
 }
 
+/* Of a FIFO the reader would take this for the end. */
+static void begin_file(const char *file)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(file, &st) == 0 && S_ISFIFO(st.st_mode))
+		return;
+	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		fail(EXIT_PROBLEM, "cannot write the trace to \"%s\": %s", file, strerror(errno));
+	close(fd);
+}
+
 /* Begins the file anew, and tells the program its absolute name: the program
  * may change directory before its first socket. */
 static void set_trace(const char *file)
 {
 	char path[PATH_MAX];
-	int fd;
 
 	if (!file || !strcmp(file, "-")) {
 		put_trace("-");
 		return;
 	}
-	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		fail(EXIT_PROBLEM, "cannot write the trace to \"%s\": %s", file, strerror(errno));
-	close(fd);
+	begin_file(file);
 	if (!realpath(file, path))
 		fail(EXIT_PROBLEM, "cannot resolve \"%s\": %s", file, strerror(errno));
 	put_trace(path);

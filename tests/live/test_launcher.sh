@@ -116,3 +116,24 @@ preload_alone() {
 	grep -q 'SYN-SENT -> ESTABLISHED' trace
 }
 register "LD_PRELOAD without the launcher" preload_alone
+
+# Nobody reads the FIFO, or somebody did before it began.
+trace_to_a_fifo() {
+	needs_ours
+	local reader
+	mkdir www
+	data www/file 100K
+	start on b python3 -m http.server --directory www 8000 2>http.log
+	wait_port 8000 b
+	mkfifo fifo
+	timeout 20 ip netns exec "$A" "$BUILD/mytcp" --trace=fifo \
+		curl -sS -o got "http://$ADDR_B:8000/file"
+	same www/file got
+	cat fifo >trace &
+	reader=$!
+	ours a --trace=fifo curl -sS -o got2 "http://$ADDR_B:8000/file"
+	wait "$reader"
+	same www/file got2
+	grep -q 'SYN-SENT -> ESTABLISHED' trace
+}
+register "the trace goes to a FIFO" trace_to_a_fifo

@@ -211,6 +211,46 @@ static void the_trace_goes_to_standard_error(void **state)
 	assert_true(driver_is_mine());
 }
 
+static char fifo[64];
+
+/* More than the FIFO holds, and in many small pieces. */
+static int talk_with_a_trace_that_nobody_reads(void)
+{
+	char byte, line[512];
+	struct app a;
+	int peer, fd;
+	ssize_t n;
+
+	alarm(30);
+	setenv("MYTCP_TRACE", fifo, 1);
+	if (driver_start() != 0)
+		return 101;
+	a = app_and_peer(&peer);
+	for (int i = 0; i < 1000; i++)
+		if (send(a.fd, "x", 1, 0) != 1 || recv(peer, &byte, 1, 0) != 1)
+			return 102;
+	fd = open(fifo, O_RDONLY | O_NONBLOCK);
+	n = read(fd, line, sizeof(line) - 1);
+	if (n < 0)
+		return 103;
+	line[n] = '\0';
+	close(fd);
+	app_close(&a);
+	driver_leave(LEAVE_EXIT);
+	return strstr(line, "SYN-SENT") ? 0 : 104;
+}
+
+static void a_trace_that_nobody_reads(void **state)
+{
+	char said[1024];
+
+	(void)state;
+	snprintf(fifo, sizeof(fifo), "/tmp/mytcp-test-%d.fifo", getpid());
+	assert_return_code(mkfifo(fifo, 0600), errno);
+	assert_int_equal(in_child(talk_with_a_trace_that_nobody_reads, said, sizeof(said)), 0);
+	unlink(fifo);
+}
+
 static sigjmp_buf before_signal;
 static volatile sig_atomic_t handled, started_by_handler;
 
@@ -502,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_setting_is_said_once),
 		cmocka_unit_test(a_trace_that_cannot_be_written),
 		cmocka_unit_test(the_trace_goes_to_standard_error),
+		cmocka_unit_test(a_trace_that_nobody_reads),
 		cmocka_unit_test(signals_while_it_starts),
 		cmocka_unit_test(a_child_has_no_driver),
 		cmocka_unit_test(commands_from_many_threads),
