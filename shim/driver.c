@@ -33,11 +33,14 @@
 #include "lastthread.h"
 #include "privs.h"
 #include "mem.h"
+#include "nofile.h"
 #include "real.h"
 #include "stack.h"
 
 #define STACK_BYTES (256 * 1024)
 #define BELL_STACK_BYTES (64 * 1024)
+/* What the driver has open by itself, some 20, and a few connections. */
+#define FDS_MIN 24
 
 enum { NONE, STARTING, RUNNING };
 #define PENDING 1u /* not a result, which is 0 or a negative errno */
@@ -159,6 +162,21 @@ static int own_fds(const struct stack *st, int spare)
 	return 0;
 }
 
+/* Of a table with fewer there would not even be an error: libev asks for an fd until it
+ * gets one. */
+static int enough_fds(void)
+{
+	int fd;
+
+	do
+		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FDS_MIN - 1);
+	while (fd < 0 && nofile_raise());
+	if (fd < 0)
+		return -EMFILE;
+	close(fd);
+	return 0;
+}
+
 static void refuse_commands(void)
 {
 	struct command *c = commands_close(&driver.queue), *next;
@@ -200,6 +218,8 @@ static void *driver_main(void *arg)
 	 * constant (newlocale(3)), and what the trace looks like. */
 	uselocale(newlocale(LC_ALL_MASK, "C", NULL));
 	err = own_fds(st, spare);
+	if (!err)
+		err = enough_fds();
 	if (!err)
 		err = stack_open(st);
 	if (spare >= 3)
@@ -262,6 +282,9 @@ void driver_explain(int err)
 			 "or give the program CAP_NET_RAW\n");
 	else if (err == -ENOSYS)
 		complain("mytcp: this kernel is too old: Linux 5.9 is needed\n");
+	else if (err == -EMFILE)
+		complain("mytcp: cannot start: at least %d file descriptors are needed "
+			 "(ulimit -n)\n", FDS_MIN);
 	else if (*cfg->trace && strcmp(cfg->trace, "-") != 0)
 		complain("mytcp: cannot start with the trace going to %s: %s\n",
 			 cfg->trace, strerror(-err));

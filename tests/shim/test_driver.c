@@ -211,6 +211,50 @@ static void the_trace_goes_to_standard_error(void **state)
 	assert_true(driver_is_mine());
 }
 
+static struct rlimit few;
+
+static int use_few_fds(void)
+{
+	struct app l, a;
+	struct name n;
+	int err, fd;
+
+	alarm(PATIENCE_MS / 1000);
+	setrlimit(RLIMIT_NOFILE, &few);
+	err = driver_start();
+	if (err)
+		return err == -EMFILE ? 100 : 101;
+	l = app_listen(0, 5, false);
+	a = app_connect(l.s->local.port);
+	fd = app_accept(&l, &n).fd;
+	return put(fd, 0, 1000) && get(a.fd, 0, 1000) ? 0 : 102;
+}
+
+/* It works, or says at the start why not. */
+static void few_fds(void **state)
+{
+	char said[1024];
+	struct rlimit lim;
+	int got, works = 0;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &lim);
+	for (rlim_t n = 5; n <= 40; n++) {
+		few = (struct rlimit){n, n};
+		got = in_child(use_few_fds, said, sizeof(said));
+		assert_true(got == 0 || got == 100);
+		assert_true(!got == !*said);
+		assert_true(got || strstr(said, "file descriptors") || !*said);
+		works += !got;
+	}
+	assert_true(works > 0);
+	/* The program's limit is not the driver's. */
+	for (rlim_t n = 12; n <= 40; n++) {
+		few = (struct rlimit){n, lim.rlim_max};
+		assert_int_equal(in_child(use_few_fds, said, sizeof(said)), 0);
+	}
+}
+
 static char fifo[64];
 
 /* More than the FIFO holds, and in many small pieces. */
@@ -542,6 +586,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_setting_is_said_once),
 		cmocka_unit_test(a_trace_that_cannot_be_written),
 		cmocka_unit_test(the_trace_goes_to_standard_error),
+		cmocka_unit_test(few_fds),
 		cmocka_unit_test(a_trace_that_nobody_reads),
 		cmocka_unit_test(signals_while_it_starts),
 		cmocka_unit_test(a_child_has_no_driver),
