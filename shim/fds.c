@@ -68,6 +68,12 @@ bool sock_fd_limit_reached(int any_fd)
 	return beyond_limit(fd);
 }
 
+/* Are the fds of the calling thread those that the table is about? */
+static bool is_my_table(void)
+{
+	return fdtab_is_mine() && !fdtab_is_elsewhere;
+}
+
 /* Makes s (with the caller's reference) the entry of fd, which is open. */
 static void enter(int fd, struct sock *s)
 {
@@ -93,7 +99,7 @@ int sock_attach(int fd, struct sock *s)
 		err = -ENOMEM;
 	if (err)
 		real()->close(fd);
-	if (err || !fdtab_is_mine())
+	if (err || !is_my_table())
 		sock_put(s);
 	else
 		enter(fd, s);
@@ -110,7 +116,7 @@ void sock_enter(int fd, struct sock *s)
 
 void sock_replaced(int newfd)
 {
-	if (fdtab_peek(newfd) && fdtab_is_mine())
+	if (fdtab_peek(newfd) && is_my_table())
 		enter(newfd, NULL);
 }
 
@@ -120,7 +126,7 @@ static int close_fd(int fd, bool wait)
 	bool last;
 	int r;
 
-	if (!fdtab_is_mine())
+	if (!is_my_table())
 		return real()->close(fd) == 0 ? 0 : -errno;
 	s = fdtab_swap(fd, NULL, &last);
 	r = real()->close(fd) == 0 ? 0 : -errno;
@@ -159,7 +165,7 @@ void sock_close_range(unsigned first, unsigned last)
 {
 	int fd;
 
-	if (first > INT_MAX || !fdtab_is_mine())
+	if (first > INT_MAX || !is_my_table())
 		return;
 	for (fd = fdtab_next(first, NULL); fd >= 0 && (unsigned)fd <= last;
 	     fd = fdtab_next(fd + 1, NULL))

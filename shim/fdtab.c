@@ -28,6 +28,7 @@ static atomic_uint leaves_end; /* no leaf at or above this index */
 static _Atomic(atomic_int *) owner_page;
 static atomic_int owner_early; /* before the constructor, or without such memory */
 static void (*forked)(void);
+__thread bool fdtab_is_elsewhere;
 
 static atomic_int *owner(void)
 {
@@ -55,6 +56,7 @@ bool fdtab_is_mine(void)
 
 void fdtab_set_owner(void)
 {
+	fdtab_is_elsewhere = false;
 	atomic_store(owner(), getpid());
 }
 

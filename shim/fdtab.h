@@ -56,6 +56,9 @@ void fdtab_each(void (*fn)(void *arg, const void *start, size_t len_bytes), void
 /* Is the table that of the running process? Not so in a child of vfork(),
  * which shares its parent's memory but not its fds: it must change nothing. */
 bool fdtab_is_mine(void);
+/* The calling thread has taken itself an fd table of its own (CLONE_FILES), and other
+ * threads have that which this one here is about. It changes nothing here. */
+extern __thread bool fdtab_is_elsewhere;
 /* In the constructor and in the child of a fork. */
 void fdtab_set_owner(void);
 /* In the constructor: from now on fn is called in a child that was forked behind

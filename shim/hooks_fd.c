@@ -13,6 +13,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "lastthread.h"
 #include "privs.h"
 
 EXPORT int close(int fd)
@@ -115,11 +116,18 @@ EXPORT int pidfd_getfd(int pidfd, int target, unsigned flags)
 	return fd;
 }
 
+/* With CLOSE_RANGE_UNSHARE other threads keep what this one closes. */
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-	if (!real_only && first <= last && !(flags & CLOSE_RANGE_CLOEXEC))
+	bool apart = !real_only && flags & CLOSE_RANGE_UNSHARE && !lastthread_is_this();
+	int r;
+
+	if (!real_only && first <= last && !apart && !(flags & ~CLOSE_RANGE_UNSHARE))
 		sock_close_range(first, last);
-	return privs_close_range(first, last, flags);
+	r = privs_close_range(first, last, flags);
+	if (r == 0 && apart)
+		fdtab_is_elsewhere = true;
+	return r;
 }
 
 EXPORT void closefrom(int first)

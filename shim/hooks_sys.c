@@ -134,12 +134,15 @@ static bool try_again(int *tries)
 EXPORT int unshare(int flags)
 {
 	int r, tries = flags & ALONE && init_be_alone() ? GONE_TRIES : 0;
+	bool apart = !real_only && flags & CLONE_FILES && !lastthread_is_this();
 
 	if (flags & CLONE_NEWUSER)
 		privs_before_drop();
 	do
 		r = real()->unshare(flags);
 	while (r < 0 && try_again(&tries));
+	if (r == 0 && apart)
+		fdtab_is_elsewhere = true;
 	return r;
 }
 

@@ -116,7 +116,7 @@ int sock_socket(int domain, int type)
 	struct sock *s;
 	int fd, err;
 
-	if (!fdtab_is_mine())
+	if (!fdtab_is_mine() || fdtab_is_elsewhere)
 		return -ENOBUFS; /* vfork: the table is the parent's */
 	if (domain == AF_INET6 && !has_ipv6())
 		return -EAFNOSUPPORT;

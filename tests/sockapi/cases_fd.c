@@ -2,6 +2,8 @@
 #include "sockapi.h"
 
 #include <linux/close_range.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -105,6 +107,58 @@ CASE(close_ranges)
 	R(write(fd, "x", 1));
 	R(fcntl(fd, F_GETFD));
 	R(tcp(0) == fd);
+}
+
+CASE(close_range_of_nothing)
+{
+	int fd = joined();
+
+	R(close_range(fd, fd, 64));
+	R(write(fd, "a", 1));
+	peer_says(1);
+	R(close_range(fd, fd, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC));
+	R(write(fd, "b", 1));
+	peer_says(1);
+	R(close_range(fd, fd, CLOSE_RANGE_UNSHARE));
+	R(write(fd, "c", 1));
+	peer_says(1);
+}
+
+/* In a thread that takes the fd table with it, and what is left to the others. */
+static void *close_here(void *fd)
+{
+	R(close_range(*(int *)fd, *(int *)fd, CLOSE_RANGE_UNSHARE));
+	R(write(*(int *)fd, "a", 1));
+	return NULL;
+}
+
+static void *close_there(void *fd)
+{
+	R(unshare(CLONE_FILES));
+	R(write(*(int *)fd, "c", 1));
+	R(close(*(int *)fd));
+	R(write(*(int *)fd, "d", 1));
+	return NULL;
+}
+
+CASE(fd_tables_of_threads)
+{
+	int fd = joined(), listen_fd = listener(0);
+	pthread_t t;
+
+	pthread_create(&t, NULL, close_here, &fd);
+	pthread_join(t, NULL);
+	R(write(fd, "b", 1));
+	pthread_create(&t, NULL, close_there, &fd);
+	pthread_join(t, NULL);
+	R(write(fd, "e", 1));
+	peer_says(3);
+	pthread_create(&t, NULL, close_there, &listen_fd);
+	pthread_join(t, NULL);
+	peer_connect(NULL, port_of(listen_fd));
+	P(listen_fd, POLLIN);
+	R(close(fd));
+	R(close(listen_fd));
 }
 
 /* The peer learns of the end: whatever has closed the last one. */
