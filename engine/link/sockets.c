@@ -57,20 +57,57 @@ static const struct option raw6_options[] = {
 	{IPV6_FREEBIND, 1}, {0, 0},
 };
 
+static int set_filter(int fd, const struct sock_filter *code, unsigned short n)
+{
+	struct sock_fprog prog = {.len = n, .filter = (struct sock_filter *)code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno
+										 : 0;
+}
+
+/* Whoever gets the socket, from a spare set for instance, hears no more by it than this:
+ * the kernel neither takes the filter away again nor takes another one. */
+static int lock_filter(int fd, const struct sock_filter *code, unsigned short n)
+{
+	int err = set_filter(fd, code, n);
+
+	return err ? err : set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+}
+
+static const struct sock_filter drop_all[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+
+/* Errors alone: their types are the filters' of open_icmp() and open_icmp6(), which the
+ * holder of the socket could change. The kernel shows IPv4's header, and not IPv6's. */
+static const struct sock_filter icmp_errors[] = {
+	BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+	BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_DEST_UNREACH, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_TIME_EXCEEDED, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ICMP_PARAMETERPROB, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+	BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+};
+
+static const struct sock_filter icmp6_errors[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ICMP6_DST_UNREACH, 0, 2),
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, ICMP6_PARAM_PROB, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
+#define LENGTH_OF(a) (sizeof(a) / sizeof((a)[0]))
+
 /* Nothing is to arrive before filter.c says what. */
 static int open_raw(int *fd, int family, const struct link_config *cfg)
 {
-	struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog prog = {.len = 1, .filter = &drop_all};
 	int bytes = cfg->rcvbuf_bytes > INT32_MAX ? INT32_MAX : (int)cfg->rcvbuf_bytes;
 	bool v4 = family == AF_INET;
 	const struct option *o = v4 ? raw4_options : raw6_options;
 	int err = open_socket(fd, family, IPPROTO_TCP);
 
-	if (err)
-		return err;
-	if (setsockopt(*fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
-		return -errno;
+	if (!err)
+		err = set_filter(*fd, drop_all, LENGTH_OF(drop_all));
 	for (; o->name && !err; o++)
 		err = set_int(*fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, o->name, o->value);
 	if (!err)
@@ -86,6 +123,8 @@ static int open_icmp(int *fd)
 	};
 	int err = open_socket(fd, AF_INET, IPPROTO_ICMP);
 
+	if (!err)
+		err = lock_filter(*fd, icmp_errors, LENGTH_OF(icmp_errors));
 	if (err)
 		return err;
 	return setsockopt(*fd, SOL_RAW, ICMP_FILTER, &f, sizeof(f)) < 0 ? -errno : 0;
@@ -97,6 +136,8 @@ static int open_icmp6(int *fd)
 	struct icmp6_filter f;
 	int err = open_socket(fd, AF_INET6, IPPROTO_ICMPV6);
 
+	if (!err)
+		err = lock_filter(*fd, icmp6_errors, LENGTH_OF(icmp6_errors));
 	if (err)
 		return err;
 	ICMP6_FILTER_SETBLOCKALL(&f);
@@ -144,6 +185,8 @@ int link_sockets_packet(struct link_sockets *s)
 	if (*fd >= 0)
 		return 0;
 	err = open_socket(fd, AF_PACKET, 0);
+	if (!err)
+		err = lock_filter(*fd, drop_all, LENGTH_OF(drop_all));
 	if (!err)
 		err = set_int(*fd, SOL_PACKET, PACKET_VNET_HDR, 1);
 	if (!err)

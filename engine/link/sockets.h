@@ -13,10 +13,10 @@ struct link_config;
 
 enum link_socket {
 	SOCKET_RAW,    /* IPPROTO_TCP, IP_HDRINCL; its filter drops everything */
-	SOCKET_ICMP,   /* ICMP errors only */
+	SOCKET_ICMP,   /* ICMP errors only, which nobody can change any more */
 	SOCKET_RAW6,   /* the same of IPv6: both or none */
 	SOCKET_ICMP6,
-	SOCKET_PACKET, /* with PACKET_VNET_HDR; never receives */
+	SOCKET_PACKET, /* with PACKET_VNET_HDR; never receives, whoever has it */
 	SOCKET_SYSCTL, /* the directory /proc/sys/net, O_PATH */
 	SOCKET_KINDS
 };

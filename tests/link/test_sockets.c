@@ -4,6 +4,11 @@
 #include "net.h"
 
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/icmp6.h>
 #include <sys/syscall.h>
 
 #include "../../engine/link/sockets.h"
@@ -117,6 +122,95 @@ static void hear_nothing_until_used(void **state)
 	close(ns);
 }
 
+static bool filter_is_locked(int fd)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	struct sock_fprog prog = {.len = 1, .filter = &all};
+	int none = 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0 &&
+	       errno == EPERM &&
+	       setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) != 0 &&
+	       errno == EPERM &&
+	       setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &none, sizeof(none)) != 0;
+}
+
+static bool is_silent(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 0;
+}
+
+static int pinging; /* a raw socket beside those of the set */
+
+/* The kernel answers at once: loopback is there when send() returns, but for a
+ * moment, in which the control hears it. */
+static int ping(int family)
+{
+	struct sockaddr_in to4 = sockaddr("127.0.0.1", 0);
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	uint8_t echo[8] = {family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST, 0, 0xf7, 0xff};
+	struct pollfd p = {.fd = pinging, .events = POLLIN};
+
+	if (sendto(pinging, echo, sizeof(echo), 0,
+		   family == AF_INET ? (struct sockaddr *)&to4 : (struct sockaddr *)&to6,
+		   family == AF_INET ? sizeof(to4) : sizeof(to6)) != sizeof(echo))
+		return -1;
+	return poll(&p, 1, 1000) == 1 ? 0 : -1;
+}
+
+/* What a worker can do that gave up its privileges and has the set's fds. */
+static int listen_in(struct link_sockets *s)
+{
+	struct sockaddr_ll all = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = 1};
+	struct icmp_filter none = {0};
+
+	if (bind(s->fd[SOCKET_PACKET], (struct sockaddr *)&all, sizeof(all)) != 0)
+		return 1;
+	if (setsockopt(s->fd[SOCKET_ICMP], SOL_RAW, ICMP_FILTER, &none, sizeof(none)) != 0)
+		return 2;
+	if (!filter_is_locked(s->fd[SOCKET_PACKET]) || !filter_is_locked(s->fd[SOCKET_ICMP]))
+		return 3;
+	if (ping(AF_INET) != 0)
+		return 4;
+	return is_silent(s->fd[SOCKET_PACKET]) && is_silent(s->fd[SOCKET_ICMP]) ? 0 : 5;
+}
+
+static int listen_in6(struct link_sockets *s)
+{
+	struct icmp6_filter none;
+
+	ICMP6_FILTER_SETPASSALL(&none);
+	if (setsockopt(s->fd[SOCKET_ICMP6], IPPROTO_ICMPV6, ICMP6_FILTER, &none,
+		       sizeof(none)) != 0)
+		return 1;
+	if (!filter_is_locked(s->fd[SOCKET_ICMP6]))
+		return 2;
+	if (ping(AF_INET6) != 0)
+		return 3;
+	return is_silent(s->fd[SOCKET_ICMP6]) ? 0 : 4;
+}
+
+static void who_gave_up_privileges_cannot_listen_in(void **state)
+{
+	struct link_sockets s;
+	int ns = ns_new();
+
+	(void)state;
+	assert_int_equal(link_sockets_open(&s, &cfg), 0);
+	assert_int_equal(link_sockets_packet(&s), 0);
+	pinging = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	assert_int_equal(unprivileged(listen_in, &s), 0);
+	close(pinging);
+	pinging = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+	assert_int_equal(unprivileged(listen_in6, &s), 0);
+	close(pinging);
+	link_sockets_close(&s);
+	close(ns);
+}
+
 static int packet_sockets(void)
 {
 	int fd, n = 0, family = 0;
@@ -150,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serve_without_privileges),
 		cmocka_unit_test(hear_nothing_until_used),
+		cmocka_unit_test(who_gave_up_privileges_cannot_listen_in),
 		cmocka_unit_test(packet_socket_before_the_drop),
 	};
 
