@@ -1,11 +1,11 @@
 /* accept.c - the meaning of accept().
  *
  * The driver connects an engine end to our AF_UNIX listener once per
- * established TCP connection. Its name says which; its credentials, that it comes
- * from whom the listener comes from, root or ourselves: users' processes, not just
- * one, as the driver may change its process, and any may change its user. Whoever
- * else connects is turned away. The first bytes through
- * the new pair are ours: one keeps the engine end's queue from being empty (see the
+ * established TCP connection. Its name says which, and which process it comes from; the
+ * name is signed with the listener's pass, and the kernel says the same of the process.
+ * What that process's user is at the moment, or ours, does not count: programs change
+ * theirs. Whoever else connects is turned away. The first bytes through the new pair are
+ * ours: one keeps the engine end's queue from being empty (see the
  * byte that stays in README.md), and an fd that travels with the one before it tells
  * the driver that they are none of the program's.
  */
@@ -19,6 +19,7 @@
 #include "fdtab.h"
 #include "names.h"
 #include "pair.h"
+#include "pass.h"
 #include "sockcall.h"
 
 /* Sends the mark. The fd that it needs is fd itself: accept() may have taken the last
@@ -43,29 +44,48 @@ static int send_mark(int fd)
 }
 
 /* Of a connection: who connected; of a listener: who called listen(). */
-static uid_t peer_uid(int fd)
+static struct ucred peer_of(int fd)
 {
-	struct ucred cred;
+	struct ucred cred = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(cred);
 
-	return real()->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 ? cred.uid
-										 : (uid_t)-1;
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+		return (struct ucred){.uid = (uid_t)-1};
+	return cred;
+}
+
+/* The effective user may be another one for a moment only. */
+static bool is_own_user(uid_t uid)
+{
+	uid_t real_uid, effective, saved;
+
+	return getresuid(&real_uid, &effective, &saved) == 0 &&
+	       (uid == real_uid || uid == saved);
 }
 
 bool sock_peer_is_trusted(int at, int fd)
 {
-	uid_t uid = peer_uid(at);
+	uid_t uid = peer_of(at).uid;
 
-	return uid != (uid_t)-1 && (uid == 0 || uid == geteuid() || uid == peer_uid(fd));
+	return uid != (uid_t)-1 &&
+	       (uid == 0 || is_own_user(uid) || uid == peer_of(fd).uid);
+}
+
+bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, int listen_fd)
+{
+	struct ucred cred = peer_of(fd);
+
+	if (n->kind != NAME_ENGINE || !name_is_signed(n, pass))
+		return false;
+	/* 0: a process outside of this PID namespace. */
+	return cred.pid ? (uint32_t)cred.pid == n->pid : sock_peer_is_trusted(fd, listen_fd);
 }
 
 /* Is the peer of fd, whose name is n, an engine end of the listener's stack? */
-static bool from_driver(const struct sock *listener, int listen_fd, int fd,
-			const struct name *n)
+static bool from_driver(struct sock *listener, int listen_fd, int fd, const struct name *n)
 {
-	return n->kind == NAME_ENGINE &&
-	       memcmp(n->stack, listener->stack, sizeof(n->stack)) == 0 &&
-	       sock_peer_is_trusted(fd, listen_fd);
+	return memcmp(n->stack, listener->stack, sizeof(n->stack)) == 0 &&
+	       sock_is_engine_end(n, sock_pass(listener, listen_fd), fd, listen_fd);
 }
 
 /* The sock of an accepted connection: the driver's own, if the driver is this
@@ -124,6 +144,8 @@ static int adopt(struct sock *listener, int listen_fd, int fd,
 	atomic_store(&s->ino, st.st_ino);
 	inherit(listener, listen_fd, s, fd);
 	sock_pin_sndbuf(s, fd);
+	atomic_store(&s->pass, sock_pass(listener, listen_fd));
+	pass_give(fd, atomic_load(&s->pass));
 	err = send_mark(fd);
 	if (err)
 		goto fail;

@@ -7,7 +7,7 @@
  *
  * Names can be forged by whoever makes the socket. What a program was started with
  * it got from who could do anything to it; else the peer or listener must be root's
- * or our own, as with accept().
+ * or our own, or an engine end of a stack whose pass we know, as with accept().
  */
 #include "adopt.h"
 
@@ -58,6 +58,22 @@ static bool look(int fd, struct found *f)
 		return true;
 	return memcmp(f->peer.stack, f->own.stack, sizeof(f->own.stack)) == 0 &&
 	       (f->peer.kind == NAME_ENGINE || f->peer.kind == NAME_DRIVER);
+}
+
+/* Of the stack of this process or of the one that it was forked from? */
+static bool is_known(int fd, const struct found *f)
+{
+	const struct stack_key *parent = driver_parent();
+	uint64_t pass = 0;
+
+	if (!f->has_peer)
+		return false;
+	if (driver_is_mine() &&
+	    memcmp(f->peer.stack, driver_stack_id(), sizeof(f->peer.stack)) == 0)
+		pass = driver_pass();
+	else if (parent && memcmp(f->peer.stack, parent->id, sizeof(parent->id)) == 0)
+		pass = parent->pass;
+	return pass && sock_is_engine_end(&f->peer, pass, fd, -1);
 }
 
 static bool listens(int fd)
@@ -142,7 +158,8 @@ static void adopt(int fd, bool trusted)
 		return;
 	sock_replaced(fd);
 	if (look(fd, &f) &&
-	    (trusted || (!f.has_peer && !listens(fd)) || sock_peer_is_trusted(fd, -1))) {
+	    (trusted || (!f.has_peer && !listens(fd)) || sock_peer_is_trusted(fd, -1) ||
+	     is_known(fd, &f))) {
 		s = own(&f);
 		if (!s)
 			s = known(&f);

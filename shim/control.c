@@ -4,7 +4,12 @@
  * came with it must be the very app end of the socket that it names. Anybody can
  * read our names, and give them to sockets of another network namespace. So the
  * inode of the app end counts; where only the accepting process knows that, the
- * app end's peer must have been made by this stack's process.
+ * app end's peer must have been made by this stack's process, whose word its name is.
+ *
+ * Clients are strangers until they have shown the stack's pass, or are of a user whom
+ * we trust: until then nothing of theirs is taken but that one word, they cannot send
+ * fds (pass.h), and they give way to others. Their turn is short: so many are let in at
+ * once, then the loop serves the others.
  *
  * Invariants: a client's fd is in the epoll set; every fd that came with a request
  * is closed when the request is done.
@@ -25,6 +30,7 @@
 #include "conn.h"
 #include "held.h"
 #include "listener.h"
+#include "pass.h"
 #include "sockcall.h"
 #include "stack.h"
 
@@ -32,7 +38,7 @@
 
 struct message {
 	struct control_request req;
-	struct ucred from;
+	bool trusted;            /* of the user that this stack is of */
 	int fd[CONTROL_FDS_MAX]; /* -1: none */
 	bool short_of_fds;       /* some could not be received */
 };
@@ -53,13 +59,14 @@ static bool is_ours(const struct stack *st, const struct name *n, enum name_kind
 
 /* An engine end's name is of the abstract namespace, and so its alone, but only in
  * this network namespace. */
-static bool made_here(const struct stack *st, int fd)
+static bool made_here(const struct stack *st, int fd, const struct name *engine)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       (cred.pid == getpid() || cred.pid == st->creator);
+	return name_is_signed(engine, st->pass) &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       (uint32_t)cred.pid == engine->pid;
 }
 
 /* The socket whose app end this is, with a reference; NULL: none of this stack's. */
@@ -74,7 +81,7 @@ static struct sock *identify(const struct stack *st, int fd)
 	if (getpeername(fd, (struct sockaddr *)&peer_sun, &peer_len) == 0 &&
 	    name_decode(&peer_sun, peer_len, &peer) && is_ours(st, &peer, NAME_ENGINE)) {
 		s = sock_by_id(peer.sock_id);
-		right = s && made_here(st, fd) && endpoint_eq(&s->local, &peer.flow.local) &&
+		right = s && made_here(st, fd, &peer) && endpoint_eq(&s->local, &peer.flow.local) &&
 			endpoint_eq(&s->remote, &peer.flow.remote) &&
 			(!atomic_load(&s->ino) || atomic_load(&s->ino) == inode(fd));
 	} else if (getsockname(fd, (struct sockaddr *)&own_sun, &own_len) == 0 &&
@@ -90,19 +97,13 @@ static struct sock *identify(const struct stack *st, int fd)
 
 /* ---- what is asked ------------------------------------------------------------------ */
 
-/* Of the user that this stack is of? */
-static bool is_trusted(const struct message *m)
-{
-	return m->from.uid == 0 || m->from.uid == geteuid();
-}
-
 static int bind_it(struct stack *st, struct sock *s, const struct message *m)
 {
 	uint16_t port = m->req.endpoint.port;
 	int err;
 
 	/* The privilege that counts is this process's, which the asker may not have. */
-	if (port && port < IPPORT_RESERVED && !is_trusted(m))
+	if (port && port < IPPORT_RESERVED && !m->trusted)
 		return -EACCES;
 	if (sock_has_port(s) || atomic_load(&s->state) != SOCK_FRESH || atomic_load(&s->connecting))
 		return -EINVAL;
@@ -224,7 +225,7 @@ static bool is_fresh(int fd)
 /* The stack takes in a socket of another process, and names its app end. */
 static struct sock *take_in(struct stack *st, const struct message *m)
 {
-	bool welcome = is_trusted(m) ||
+	bool welcome = m->trusted ||
 		       (m->req.data_len == sizeof(st->token) &&
 			memcmp(m->req.data, st->token, sizeof(st->token)) == 0);
 	struct sock *s;
@@ -239,8 +240,10 @@ static struct sock *take_in(struct stack *st, const struct message *m)
 	memcpy(s->stack, st->id, sizeof(s->stack));
 	atomic_store(&s->ino, inode(m->fd[0]));
 	sock_make_name(s, atomic_load(&s->id));
-	if (bind(m->fd[0], (struct sockaddr *)&s->name, s->name_len) == 0)
+	if (bind(m->fd[0], (struct sockaddr *)&s->name, s->name_len) == 0) {
+		pass_give(m->fd[0], st->pass);
 		return s;
+	}
 	sock_put(s);
 	return NULL;
 }
@@ -367,17 +370,37 @@ static void drop_client(struct control_client *c)
 	c->fd = -1;
 }
 
+/* What a client says first. */
+static void look_at_pass(const struct stack *st, struct control_client *c)
+{
+	uint64_t pass = 0;
+	ssize_t n = recv(c->fd, &pass, sizeof(pass), MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	c->welcome = n == sizeof(pass) &&
+		     (pass == st->pass || sock_peer_is_trusted(c->fd, -1));
+	if (!c->welcome) {
+		drop_client(c);
+		return;
+	}
+	pass_fds(c->fd);
+	send(c->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void serve_client(struct stack *st, struct control_client *c)
 {
 	struct control_reply r = {.size = sizeof(r)};
 	struct message m;
-	socklen_t len = sizeof(m.from);
 	int i;
 
+	if (c->fd >= 0 && !c->welcome) {
+		look_at_pass(st, c);
+		return;
+	}
 	if (c->fd < 0 || !receive(c->fd, &m))
 		return;
-	m.from.uid = (uid_t)-1;
-	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &m.from, &len);
+	m.trusted = sock_peer_is_trusted(c->fd, -1);
 	answer(st, &m, &r);
 	for (i = 0; i < CONTROL_FDS_MAX; i++)
 		if (m.fd[i] >= 0)
@@ -386,14 +409,21 @@ static void serve_client(struct stack *st, struct control_client *c)
 	drop_client(c);
 }
 
-/* A free one, or the one that has been silent longest. */
+static bool gives_way(const struct control_client *a, const struct control_client *b)
+{
+	if (a->fd < 0 || b->fd < 0)
+		return a->fd < 0;
+	return a->welcome == b->welcome ? a->since < b->since : !a->welcome;
+}
+
+/* A free one, or the stranger that has been silent longest, or the client that has. */
 static struct control_client *place(struct control *c)
 {
 	struct control_client *best = &c->client[0];
 	int i;
 
-	for (i = 0; i < CONTROL_CLIENTS_MAX && best->fd >= 0; i++)
-		if (c->client[i].fd < 0 || c->client[i].since < best->since)
+	for (i = 1; i < CONTROL_CLIENTS_MAX; i++)
+		if (gives_way(&c->client[i], best))
 			best = &c->client[i];
 	if (best->fd >= 0)
 		drop_client(best);
@@ -424,11 +454,12 @@ static bool let_in(struct stack *st, int listener)
 	one = place(c);
 	one->fd = fd;
 	one->since = ++c->arrivals;
+	one->welcome = false;
 	ev.data.fd = fd;
 	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
 		drop_client(one);
 	else
-		serve_client(st, one); /* it will have asked by now */
+		serve_client(st, one); /* it will have shown its pass by now */
 	return true;
 }
 
@@ -442,6 +473,18 @@ static struct control_client *client_of(struct control *c, int fd)
 	return NULL;
 }
 
+/* Some, and then others' turn: the edge is told of again if there are more. */
+static void let_some_in(struct stack *st, int listener)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = listener};
+	int n = 0;
+
+	while (n < ACCEPT_MAX && let_in(st, listener))
+		n++;
+	if (n == ACCEPT_MAX)
+		epoll_ctl(st->control.epoll, EPOLL_CTL_MOD, listener, &ev);
+}
+
 void control_serve(struct stack *st)
 {
 	struct epoll_event evs[ACCEPT_MAX];
@@ -453,8 +496,7 @@ void control_serve(struct stack *st)
 		if (c)
 			serve_client(st, c);
 		else /* the listener or a door */
-			while (let_in(st, evs[i].data.fd))
-				;
+			let_some_in(st, evs[i].data.fd);
 	}
 }
 
@@ -468,6 +510,7 @@ static int listen_at(int epoll, const struct sockaddr_un *name, socklen_t len)
 
 	if (fd < 0)
 		return -errno;
+	pass_no_fds(fd);
 	if (bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
 	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
 		return fd;

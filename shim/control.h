@@ -5,9 +5,11 @@
  *
  * A process that holds an app end but does not run its stack (a forked child, for
  * instance) connects to the stack's control socket, an AF_UNIX SOCK_SEQPACKET
- * listener named NAME_CONTROL, and sends one request with the app end's fd
- * (SCM_RIGHTS). Whoever can show an app end may command it. There is one answer,
- * then the connection ends. remote.c asks; control.c answers, in the driver's loop
+ * listener named NAME_CONTROL, and shows the stack's pass, eight bytes, which every app
+ * end brings with it (pass.h). One byte tells it that it is welcome, as it does the
+ * stack's own user, who may have none. Only then can it send its one request with the app
+ * end's fd (SCM_RIGHTS). Whoever can show an app end may command it. There is one
+ * answer, then the connection ends. remote.c asks; control.c answers, in the driver's loop
  * and without ever waiting for anybody.
  *
  * Both sides are the same library or refuse each other: size is the version.
@@ -81,6 +83,7 @@ struct control {
 	struct control_client {
 		int fd; /* -1: free */
 		uint64_t since; /* order of arrival */
+		bool welcome;
 	} client[CONTROL_CLIENTS_MAX];
 	uint64_t arrivals;
 	struct control_door *doors;

@@ -446,9 +446,14 @@ const uint8_t *driver_stack_id(void)
 	return driver.key.id;
 }
 
+uint64_t driver_pass(void)
+{
+	return driver.key.pass;
+}
+
 socklen_t driver_listener_name(struct sockaddr_un *sun)
 {
-	struct name n = {.kind = NAME_DRIVER};
+	struct name n = {.kind = NAME_DRIVER, .pass = driver.key.pass};
 
 	memcpy(n.stack, driver.key.id, sizeof(n.stack));
 	return name_encode(&n, sun);

@@ -50,6 +50,7 @@ const struct stack_key *driver_parent(void);
 
 /* The 16 bytes in all names of this stack, and the name to connect app ends to. */
 const uint8_t *driver_stack_id(void);
+uint64_t driver_pass(void);
 socklen_t driver_listener_name(struct sockaddr_un *sun);
 
 /* bind(2): reserves the port with a guard; s->local gets the result. -EALREADY: another

@@ -2,13 +2,16 @@
  *
  * A name is a NUL (the abstract namespace), the text "mytcp", the kind, and
  * fixed-size fields in the byte order of the host, which both sides share. Its
- * length is the kind's: a name of any other length is not ours.
+ * length is the kind's: a name of any other length is not ours. The signature is the
+ * SipHash of all the rest.
  */
 #include "names.h"
 
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../engine/random.h"
 
 #define PREFIX "\0mytcp"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
@@ -22,9 +25,11 @@ struct wire_name {
 	char prefix[PREFIX_LEN];
 	uint8_t kind;
 	uint8_t stack[16];
+	uint64_t mac;
 	uint64_t sock_id;
 	uint8_t family;
 	struct wire_endpoint local, remote;
+	uint32_t pid;
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct wire_name) <=
@@ -60,16 +65,41 @@ static void endpoint_decode(const struct wire_endpoint *w, struct endpoint *e)
 	e->port = w->port;
 }
 
-socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
+static bool is_signed(uint8_t kind)
+{
+	return kind == NAME_DRIVER || kind == NAME_CONTROL || kind == NAME_APP ||
+	       kind == NAME_ENGINE;
+}
+
+static uint64_t mac_of(const struct wire_name *w, uint64_t pass)
+{
+	const uint64_t key[2] = {pass, pass};
+	struct wire_name bare = *w;
+
+	if (!is_signed(w->kind))
+		return 0;
+	bare.mac = 0;
+	return siphash((const uint8_t *)key, &bare, wire_len(w->kind));
+}
+
+static struct wire_name wire(const struct name *n, uint64_t pass)
 {
 	struct wire_name w = {.kind = n->kind, .sock_id = n->sock_id,
-			      .family = n->family};
-	size_t len = wire_len(w.kind);
+			      .family = n->family, .pid = n->pid};
 
 	memcpy(w.prefix, PREFIX, PREFIX_LEN);
 	memcpy(w.stack, n->stack, sizeof(w.stack));
 	endpoint_encode(&n->flow.local, &w.local);
 	endpoint_encode(&n->flow.remote, &w.remote);
+	w.mac = mac_of(&w, pass);
+	return w;
+}
+
+socklen_t name_encode(const struct name *n, struct sockaddr_un *sun)
+{
+	struct wire_name w = wire(n, n->pass);
+	size_t len = wire_len(w.kind);
+
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
 	memcpy(sun->sun_path, &w, len);
@@ -101,7 +131,14 @@ bool name_decode(const struct sockaddr_un *sun, socklen_t len, struct name *n)
 	memcpy(n->stack, w.stack, sizeof(w.stack));
 	n->sock_id = w.sock_id;
 	n->family = w.family;
+	n->pid = w.pid;
+	n->mac = w.mac;
 	endpoint_decode(&w.local, &n->flow.local);
 	endpoint_decode(&w.remote, &n->flow.remote);
 	return true;
+}
+
+bool name_is_signed(const struct name *n, uint64_t pass)
+{
+	return is_signed(n->kind) && wire(n, pass).mac == n->mac;
 }

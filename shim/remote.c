@@ -1,7 +1,8 @@
 /* remote.c - asks other processes' drivers. It owns no state but whether that is
  * allowed.
  *
- * A question is: socket, connect, send with the app end, receive, close. Its fd is
+ * A question is: socket, connect, show the pass, hear that it is right, send with the app
+ * end, receive, close. Its fd is
  * open only meanwhile. An owner that dies leaves no listener: ECONNREFUSED; one that
  * had no time for us, or no fds, ends the connection without an answer, and is asked
  * again.
@@ -19,6 +20,7 @@
 #include "control.h"
 #include "driver.h"
 #include "names.h"
+#include "pass.h"
 #include "real.h"
 #include "sockcall.h"
 
@@ -43,12 +45,13 @@ bool remote_can(const struct sock *s)
 struct whom {
 	struct sockaddr_un sun;
 	socklen_t len;
+	uint64_t pass; /* 0: unknown */
 };
 
-static struct whom stack_at(const uint8_t id[16])
+static struct whom stack_at(const uint8_t id[16], uint64_t pass)
 {
-	struct name n = {.kind = NAME_CONTROL};
-	struct whom w;
+	struct name n = {.kind = NAME_CONTROL, .pass = pass};
+	struct whom w = {.pass = pass};
 
 	memcpy(n.stack, id, sizeof(n.stack));
 	w.len = name_encode(&n, &w.sun);
@@ -103,6 +106,17 @@ static int hear(int at, struct control_reply *r)
 	return n == sizeof(*r) && r->size == sizeof(*r) ? 0 : -EPROTO;
 }
 
+static int show_pass(int at, uint64_t pass)
+{
+	char welcome;
+	ssize_t n;
+
+	if (real()->send(at, &pass, sizeof(pass), MSG_NOSIGNAL) < 0)
+		return -errno;
+	n = real()->recv(at, &welcome, 1, 0);
+	return n < 0 ? -errno : n ? 0 : -EPIPE;
+}
+
 static int ask_once(const struct whom *w, const int *fds, size_t n,
 		    struct control_request *req, struct control_reply *r)
 {
@@ -110,7 +124,9 @@ static int ask_once(const struct whom *w, const int *fds, size_t n,
 
 	if (at < 0)
 		return at;
-	err = say(at, fds, n, req);
+	err = show_pass(at, w->pass);
+	if (!err)
+		err = say(at, fds, n, req);
 	if (!err)
 		err = hear(at, r);
 	real()->close(at);
@@ -179,7 +195,7 @@ static int ask_whom(const struct whom *w, const int *fds, size_t n,
 static int ask(struct sock *s, const int *fds, size_t n, struct control_request *req,
 	       struct control_reply *r)
 {
-	struct whom w = stack_at(s->stack);
+	struct whom w = stack_at(s->stack, sock_pass(s, fds[0]));
 	int err;
 
 	if (!remote_can(s)) {
@@ -212,6 +228,7 @@ static int join(struct sock *s, int fd, const struct whom *w, struct control_req
 	if (err)
 		return err;
 	memcpy(s->stack, r.stack, sizeof(s->stack));
+	atomic_store(&s->pass, pass_of(fd));
 	sock_make_name(s, r.id);
 	sock_opts_tell(s, fd);
 	return 0;
@@ -220,7 +237,7 @@ static int join(struct sock *s, int fd, const struct whom *w, struct control_req
 int remote_join(struct sock *s, int fd, const struct stack_key *key)
 {
 	struct control_request req = {.data_len = sizeof(key->token)};
-	struct whom w = stack_at(key->id);
+	struct whom w = stack_at(key->id, key->pass);
 
 	memcpy(req.data, key->token, sizeof(key->token));
 	return join(s, fd, &w, &req);
@@ -230,7 +247,7 @@ bool remote_port_let_go(int fd, uint16_t port)
 {
 	struct control_request req = {.op = CONTROL_CHECK};
 	struct control_reply r;
-	struct whom w;
+	struct whom w = {0};
 
 	w.len = name_port(port, &w.sun);
 	return ask_whom(&w, &fd, 1, &req, &r) == 0 && r.result == 0;
@@ -239,7 +256,7 @@ bool remote_port_let_go(int fd, uint16_t port)
 int remote_join_port(struct sock *s, int fd, uint16_t port)
 {
 	struct control_request req = {0};
-	struct whom w;
+	struct whom w = {0};
 
 	w.len = name_port(port, &w.sun);
 	return join(s, fd, &w, &req);

@@ -23,6 +23,7 @@
 #include "epolls.h"
 #include "fdtab.h"
 #include "inaddr.h"
+#include "pass.h"
 #include "remote.h"
 #include "usermem.h"
 
@@ -136,9 +137,20 @@ int sock_socket(int domain, int type)
 	return sock_attach(fd, s);
 }
 
+uint64_t sock_pass(struct sock *s, int fd)
+{
+	if (sock_is_mine(s))
+		return driver_pass();
+	if (!atomic_load(&s->pass))
+		atomic_store(&s->pass, pass_of(fd));
+	return atomic_load(&s->pass);
+}
+
 void sock_make_name(struct sock *s, uint64_t id)
 {
 	struct name n = {.kind = NAME_APP, .sock_id = id, .family = s->family};
+
+	n.pass = sock_is_mine(s) ? driver_pass() : atomic_load(&s->pass);
 
 	memcpy(n.stack, s->stack, sizeof(n.stack));
 	s->name_len = name_encode(&n, &s->name);
@@ -148,8 +160,10 @@ void sock_make_name(struct sock *s, uint64_t id)
 static int give_name(struct sock *s, int fd, uint64_t id)
 {
 	sock_make_name(s, id);
-	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) == 0)
+	if (real()->bind(fd, (struct sockaddr *)&s->name, s->name_len) == 0) {
+		pass_give(fd, sock_pass(s, fd));
 		return 0;
+	}
 	s->name_len = 0;
 	return -errno;
 }
@@ -245,6 +259,7 @@ static int rebirth_foreign(struct sock *s, int fd, int fresh)
 	if (s->bound)
 		return give_name(s, fd, id);
 	memset(s->stack, 0, sizeof(s->stack));
+	atomic_store(&s->pass, 0);
 	atomic_store(&s->orphan, false);
 	return 0;
 }
@@ -392,6 +407,8 @@ static int start_listening(struct sock *s, int fd, int backlog)
 {
 	int err = sock_name(s, fd);
 
+	if (!err)
+		pass_no_fds(fd);
 	if (!err && real()->listen(fd, sock_native_backlog(backlog)) != 0)
 		err = -errno;
 	if (!err)

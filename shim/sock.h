@@ -80,6 +80,7 @@ struct sock {
 	_Atomic uint64_t id;  /* never reused in a process; changes when a failed
 				 connect() gives the socket a new app end */
 	uint8_t stack[16];    /* whose it is; all zero: nobody's yet */
+	_Atomic uint64_t pass; /* foreign: that stack's, 0: see sock_pass() */
 	atomic_bool orphan;   /* foreign: that stack is gone */
 	int family;           /* AF_INET or AF_INET6 */
 	_Atomic enum sock_state state; /* app until listen or connect, then driver */

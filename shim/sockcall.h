@@ -43,6 +43,8 @@ void sock_note_bound(struct sock *s);
 int sock_name(struct sock *s, int fd);
 /* The name itself; id: by which its stack knows the socket. */
 void sock_make_name(struct sock *s, uint64_t id);
+/* The pass of its stack (pass.h), of whose app ends fd is one. */
+uint64_t sock_pass(struct sock *s, int fd);
 /* s becomes as socket() made it, with a new id, but for options and bind(); the new
  * app end has no name yet. */
 void sock_reset(struct sock *s);
@@ -62,6 +64,9 @@ bool sock_nonblocking(int fd);
 /* Is the process at the other end of at the user of the one behind fd (who listens
  * on it, or made its peer), root, or ourselves? */
 bool sock_peer_is_trusted(int at, int fd);
+/* Is the peer of the app end fd, whose name is n, an engine end of the stack with this
+ * pass? listen_fd: what it was accepted from, or -1. */
+bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, int listen_fd);
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		int flags);
 

@@ -305,7 +305,7 @@ struct stack *stack_new(const struct config *cfg, const struct stack_key *key,
 	memcpy(st->id, key->id, sizeof(st->id));
 	memcpy(st->token, key->token, sizeof(st->token));
 	st->commands = commands;
-	st->creator = getpid();
+	st->pass = key->pass;
 	st->claim_fd = st->visitors.fd = st->control.epoll = -1;
 	st->pairs_fd = st->ladder.fd = st->proc_fd = st->keeper_fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
@@ -439,8 +439,10 @@ void stack_free(struct stack *st)
 socklen_t stack_name(const struct stack *st, enum name_kind kind, const struct sock *s,
 		     const struct flow *flow, struct sockaddr_un *sun)
 {
-	struct name n = {.kind = kind};
+	struct name n = {.kind = kind, .pass = st->pass};
 
+	if (kind == NAME_ENGINE)
+		n.pid = (uint32_t)getpid();
 	if (s) {
 		n.sock_id = atomic_load(&s->id);
 		n.family = s->family;

@@ -54,7 +54,7 @@ struct stack {
 	struct config cfg;
 	uint8_t id[16];
 	uint8_t token[16]; /* known to this process and those forked from it */
-	pid_t creator; /* the process that it began in */
+	uint64_t pass;
 	struct command_queue *commands;
 
 	struct engine *engine;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pass.h"
+
 /* What visitors_claim() finds of one who could not be let in. */
 #define REFUSED (-EMFILE)
 
@@ -49,6 +51,7 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (v->fd < 0)
 		return -errno;
+	pass_no_fds(v->fd);
 	if (bind(v->fd, (const struct sockaddr *)sun, len) == 0 &&
 	    listen(v->fd, SOMAXCONN) == 0) {
 		hold_spare(v);
@@ -144,6 +147,7 @@ static int listen_anywhere(struct sockaddr_un *sun, socklen_t *len)
 	if (fd < 0)
 		return -errno;
 	*sun = (struct sockaddr_un){.sun_family = AF_UNIX};
+	pass_no_fds(fd);
 	if (bind(fd, (struct sockaddr *)sun, sizeof(sun->sun_family)) == 0 &&
 	    listen(fd, SOMAXCONN) == 0 && getsockname(fd, (struct sockaddr *)sun, len) == 0)
 		return fd;

@@ -83,6 +83,11 @@ const uint8_t *driver_stack_id(void)
 	return stack_id;
 }
 
+uint64_t driver_pass(void)
+{
+	return 42;
+}
+
 socklen_t driver_listener_name(struct sockaddr_un *sun)
 {
 	struct name n = {.kind = NAME_DRIVER};
@@ -225,8 +230,14 @@ void fake_died(struct sock *s, int fd, int err)
 int fake_incoming(struct sock *listener, const struct endpoint *remote,
 		  struct sock **s)
 {
+	return fake_incoming_from(listener, remote, s, driver_pass(), getpid());
+}
+
+int fake_incoming_from(struct sock *listener, const struct endpoint *remote,
+		       struct sock **s, uint64_t pass, pid_t pid)
+{
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	struct name n = {.kind = NAME_ENGINE};
+	struct name n = {.kind = NAME_ENGINE, .pass = pass, .pid = (uint32_t)pid};
 	struct sockaddr_un sun;
 	socklen_t len;
 

@@ -33,5 +33,8 @@ void fake_died(struct sock *s, int fd, int err);    /* after that */
 /* A connection from remote for a listener; returns its engine end. */
 int fake_incoming(struct sock *listener, const struct endpoint *remote,
 		  struct sock **s);
+/* The same, signed with this pass, and as if the process pid had connected it. */
+int fake_incoming_from(struct sock *listener, const struct endpoint *remote,
+		       struct sock **s, uint64_t pass, pid_t pid);
 
 #endif

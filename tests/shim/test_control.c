@@ -8,9 +8,9 @@
 
 /* ---- the wire ------------------------------------------------------------------------ */
 
-static int knock(void)
+static int knock_as_stranger(void)
 {
-	struct name n = {.kind = NAME_CONTROL};
+	struct name n = {.kind = NAME_CONTROL, .pass = driver_pass()};
 	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
 	struct sockaddr_un sun;
 	socklen_t len;
@@ -21,6 +21,22 @@ static int knock(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	assert_return_code(connect(fd, (struct sockaddr *)&sun, len), errno);
 	return fd;
+}
+
+static bool show_pass(int at, uint64_t pass)
+{
+	char welcome;
+
+	return send(at, &pass, sizeof(pass), MSG_NOSIGNAL) == sizeof(pass) &&
+	       recv(at, &welcome, 1, 0) == 1;
+}
+
+static int knock(void)
+{
+	int at = knock_as_stranger();
+
+	assert_true(show_pass(at, driver_pass()));
+	return at;
 }
 
 /* Sends the first size bytes of the request with n fds. */
@@ -256,6 +272,78 @@ static void nonsense_is_refused_and_leaves_nothing(void **state)
 	app_close(&l);
 }
 
+/* Another user has nothing heard but what the pass allows; n requests are all answered
+ * while so many strangers come and stay, silent or with a wrong pass. */
+static void strangers_are_not_heard(void **state)
+{
+	struct control_request req = {.op = CONTROL_STATUS};
+	struct app l = app_listen(23010, 5, false);
+	int status, at, i, n = 3 * CONTROL_CLIENTS_MAX;
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	if (child == 0) {
+		if (setuid(65534) != 0)
+			_exit(1);
+		at = knock_as_stranger();
+		if (show_pass(at, 0) || show_pass(at, driver_pass()))
+			_exit(2); /* one word, and it was wrong */
+		close(at);
+		at = knock_as_stranger();
+		if (show_pass(at, driver_pass() ^ 1))
+			_exit(3);
+		close(at);
+		for (i = 0; i < n; i++) {
+			knock_as_stranger(); /* stays */
+			if (result_of(req, l.fd) != 0)
+				_exit(4);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(result_of(req, l.fd), 0);
+	app_close(&l);
+}
+
+/* Nobody can have us close what lingers. Linux 6.16. */
+static void strangers_send_no_fds(void **state)
+{
+	struct control_request req = {.size = sizeof(req), .op = CONTROL_STATUS};
+	struct name n = {.kind = NAME_DRIVER, .pass = driver_pass()};
+	int on = 1, at = knock_as_stranger();
+	socklen_t on_len = sizeof(on), len;
+	struct app l = app_listen(23011, 5, false);
+	char ctl[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = &req, .iov_len = sizeof(req)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+			     .msg_controllen = sizeof(ctl)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	struct sockaddr_un sun;
+
+	(void)state;
+	if (getsockopt(at, SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &on, &on_len) != 0)
+		skip();
+	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+			      .cmsg_len = CMSG_LEN(sizeof(int))};
+	memcpy(CMSG_DATA(c), &l.fd, sizeof(int));
+	assert_int_equal(sendmsg(at, &msg, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPERM);
+	close(at);
+	memcpy(n.stack, driver_stack_id(), sizeof(n.stack));
+	len = name_encode(&n, &sun);
+	at = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(connect(at, (struct sockaddr *)&sun, len), errno);
+	assert_int_equal(sendmsg(at, &msg, MSG_NOSIGNAL), -1);
+	assert_true(errno == EPERM || errno == EPIPE);
+	close(at);
+	at = knock(); /* with the pass, they come */
+	assert_int_equal(sendmsg(at, &msg, MSG_NOSIGNAL), sizeof(req));
+	close(at);
+	app_close(&l);
+}
+
 static void silent_clients_do_not_stop_others(void **state)
 {
 	struct control_request req = {.op = CONTROL_STATUS};
@@ -337,6 +425,8 @@ int main(void)
 		cmocka_unit_test(names_alone_open_nothing),
 		cmocka_unit_test(a_forged_pair_is_none_of_ours),
 		cmocka_unit_test(nonsense_is_refused_and_leaves_nothing),
+		cmocka_unit_test(strangers_are_not_heard),
+		cmocka_unit_test(strangers_send_no_fds),
 		cmocka_unit_test(silent_clients_do_not_stop_others),
 		cmocka_unit_test(strangers_get_no_sockets),
 		cmocka_unit_test(a_stack_that_is_gone_is_told_of),

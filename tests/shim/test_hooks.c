@@ -174,24 +174,22 @@ static void accept_turns_strangers_away(void **state)
 	close(fd);
 }
 
-/* The child that is another user gives itself the driver's name. */
-static void accept_turns_other_users_away(void **state)
+static const struct endpoint far = {.addr = {.b = {[10] = 0xff, 0xff, 10, 1, 2, 3}},
+				    .port = 5555};
+
+static void accept_turns_away(uid_t uid, uint64_t pass, pid_t pid)
 {
-	struct endpoint peer = {.addr = {.b = {[10] = 0xff, 0xff, 10, 1, 2, 3}},
-				.port = 5555};
 	int done[2], status, fd, engine;
 	struct sock *l, *s;
 	pid_t child;
 
-	(void)state;
-	if (geteuid() != 0)
-		skip();
 	fd = listening(&l);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(pipe(done), 0);
 	child = fork();
 	if (child == 0) {
-		bool ok = setuid(65534) == 0 && fake_incoming(l, &peer, &s) >= 0;
+		bool ok = setuid(uid) == 0 &&
+			  fake_incoming_from(l, &far, &s, pass, pid ? pid : getpid()) >= 0;
 
 		close(done[1]);
 		while (read(done[0], &status, 1) > 0)
@@ -205,12 +203,55 @@ static void accept_turns_other_users_away(void **state)
 	close(done[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	engine = fake_incoming(l, &peer, &s); /* the same, from this user */
+	engine = fake_incoming(l, &far, &s); /* the same, from the driver's process */
 	assert_true(engine >= 0);
-	fd = accept(fd, NULL, NULL);
-	assert_true(fd >= 0);
-	close(fd);
+	close(accept(fd, NULL, NULL));
 	close(engine);
+	close(fd);
+}
+
+/* Names are public, passes are not: who repeats the name of an engine end that is gone
+ * has the signature, but not the process; who makes one up has not the signature.
+ * Neither another user nor another process of this one's. */
+static void accept_turns_forgers_away(void **state)
+{
+	static const uid_t users[] = {65534, 0};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < 2; i++) {
+		accept_turns_away(users[i], driver_pass(), getpid());
+		accept_turns_away(users[i], driver_pass() + 1, 0);
+		accept_turns_away(users[i], driver_pass() + 1, getpid());
+		accept_turns_away(users[i], 0, 0);
+	}
+}
+
+/* The driver has been another user when it called listen(), is one as it connects, and
+ * who accepts is a third. */
+static void users_of_the_moment_do_not_count(void **state)
+{
+	struct sock *l, *s;
+	int fd, engine, conn;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(seteuid(1), 0);
+	fd = listening(&l);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(seteuid(2), 0);
+	engine = fake_incoming(l, &far, &s);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(seteuid(3), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	conn = accept(fd, NULL, NULL);
+	assert_int_equal(seteuid(0), 0);
+	assert_return_code(conn, errno);
+	close(conn);
+	close(engine);
+	close(fd);
 }
 
 static void listener_rules(void **state)
@@ -433,7 +474,8 @@ int main(void)
 		TEST(bind_checks),
 		TEST(accepts),
 		TEST(accept_turns_strangers_away),
-		TEST(accept_turns_other_users_away),
+		TEST(accept_turns_forgers_away),
+		TEST(users_of_the_moment_do_not_count),
 		TEST(listener_rules),
 		TEST(listen_fails),
 		TEST(dups_share_the_socket),

@@ -95,6 +95,34 @@ static void refuses_foreign_names(void **state)
 	assert_true(name_decode(&sun, len, &out));
 }
 
+/* Every bit of it counts, and no other pass will do. */
+static void signatures(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct name in = sample(kinds[i]), out;
+		struct sockaddr_un sun;
+		socklen_t len, at;
+
+		in.pass = 0x1122334455667788;
+		in.pid = kinds[i] == NAME_ENGINE ? 4711 : 0;
+		len = name_encode(&in, &sun);
+		assert_true(name_decode(&sun, len, &out));
+		assert_int_equal(out.pid, in.pid);
+		assert_true(name_is_signed(&out, in.pass));
+		assert_false(name_is_signed(&out, in.pass + 1));
+		assert_false(name_is_signed(&out, 0));
+		for (at = 8; at < len - offsetof(struct sockaddr_un, sun_path); at++) {
+			sun.sun_path[at] ^= 0x40;
+			assert_true(!name_decode(&sun, len, &out) ||
+				    !name_is_signed(&out, in.pass));
+			sun.sun_path[at] ^= 0x40;
+		}
+	}
+}
+
 /* The kernel takes them, and takes different ones at the same time. */
 static void can_be_bound(void **state)
 {
@@ -123,6 +151,7 @@ int main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(refuses_other_lengths),
 		cmocka_unit_test(refuses_foreign_names),
+		cmocka_unit_test(signatures),
 		cmocka_unit_test(can_be_bound),
 	};
 
