@@ -62,6 +62,8 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
  * struct sock and its listener but without a pair yet. NULL: none, or -ENOMEM in
  * *err. */
 struct conn *conn_incoming(struct listener_group *g, int *err);
+/* l, which has none yet, is to offer it to the app; another one may have been. */
+void conn_set_listener(struct conn *c, struct listener *l);
 /* Makes the pair by connecting to the app's listener. -EAGAIN: its queue is
  * full; -ECONNREFUSED: it is gone; others: out of fds or memory. */
 int conn_pair(struct conn *c);

@@ -236,6 +236,13 @@ int conn_connect(struct stack *st, struct sock *s, const struct endpoint *remote
 
 /* ---- passive --------------------------------------------------------------------- */
 
+void conn_set_listener(struct conn *c, struct listener *l)
+{
+	c->listener = l;
+	c->opts = c->s->opts = l->opts;
+	l->limbo = c;
+}
+
 struct conn *conn_incoming(struct listener_group *g, int *err)
 {
 	struct listener *l = g->first;
@@ -258,12 +265,10 @@ struct conn *conn_incoming(struct listener_group *g, int *err)
 	}
 	memcpy(c->s->stack, l->s->stack, sizeof(c->s->stack));
 	c->sock_id = atomic_load(&c->s->id);
-	c->opts = l->opts;
 	c->port = l->binding->port;
 	port_get(&l->st->ports, c->port);
 	c->mark_due = true;
-	c->listener = l;
-	c->s->opts = l->opts;
+	conn_set_listener(c, l);
 	c->s->local = tcp_flow(c->tcb)->local;
 	c->s->remote = tcp_flow(c->tcb)->remote;
 	c->s->driver = &c->h;

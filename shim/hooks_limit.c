@@ -21,14 +21,29 @@ static bool is_self(pid_t pid)
 	return pid == 0 || pid == getpid();
 }
 
-/* A worker that may have no more threads (haproxy's) still connects to other servers. If
- * it has sockets of ours already, though of another process's stack, its own driver
- * starts now. */
+static bool holds_listener(void)
+{
+	int fd, on = 0;
+	socklen_t len = sizeof(on);
+
+	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL))
+		if (real()->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on)
+			return true;
+	return false;
+}
+
+/* A worker that may have no more threads (haproxy's) still connects to other servers.
+ * If it has a listener of ours, though of another process's stack, its own driver starts
+ * now. Who has only a connection does this before seccomp (sshd), where threads of ours
+ * would be in the way. */
 static void before_limit(int resource, pid_t pid, const struct rlimit64 *set)
 {
+	int saved = errno;
+
 	if (resource == RLIMIT_NPROC && set && !real_only && is_self(pid) &&
-	    fdtab_is_mine() && fdtab_next(0, NULL) >= 0)
+	    fdtab_is_mine() && holds_listener())
 		driver_start();
+	errno = saved;
 }
 
 /* The kernel's soft limit stays at the hard one. */

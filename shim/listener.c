@@ -222,16 +222,38 @@ static int offer(struct listener *l)
 	return conn_pair(l->limbo);
 }
 
+static bool offer_limbo(struct listener *l, const struct listener_group *g);
+
+/* The app has closed l or shut it down, which only now is seen: as with Linux, who
+ * comes later is the others' of the group. Is there any? */
+static bool end_and_pass_on(struct listener *l, const struct listener_group *g)
+{
+	bool alone = g->n == 1;
+	struct conn *c = l->limbo;
+	struct listener *to;
+
+	if (!alone)
+		l->limbo = NULL;
+	listener_stop(l);
+	to = alone ? NULL : listener_for(g, tcp_flow(c->tcb));
+	if (to) {
+		conn_set_listener(c, to);
+		return offer_limbo(to, g);
+	}
+	if (!alone) {
+		c->listener = NULL;
+		conn_reset(c);
+	}
+	return !alone;
+}
+
 /* Offers what waits for l, which may be its end. Is anybody left in the group? */
 static bool offer_limbo(struct listener *l, const struct listener_group *g)
 {
-	bool alone = g->n == 1;
 	int err = l->limbo ? offer(l) : 0;
 
-	if (err == -ECONNREFUSED) {
-		listener_stop(l); /* the app's listener is closed or shut down */
-		return !alone;
-	}
+	if (err == -ECONNREFUSED)
+		return end_and_pass_on(l, g);
 	if (err) {
 		l->full = err == -EAGAIN;
 		block(l);
@@ -281,7 +303,6 @@ static bool somebody_takes(const struct listener_group *g)
 
 void listener_incoming(struct listener_group *g)
 {
-	struct listener *l;
 	struct conn *c;
 	int err = 0;
 
@@ -291,9 +312,7 @@ void listener_incoming(struct listener_group *g)
 			block(g->first);
 		if (!c)
 			break;
-		l = c->listener;
-		l->limbo = c;
-		if (!offer_limbo(l, g))
+		if (!offer_limbo(c->listener, g))
 			return;
 	}
 	count_elsewhere(g);

@@ -322,6 +322,47 @@ static void many_connections_share_ports(void **state)
 	}
 }
 
+/* One of a group, by SO_REUSEPORT. */
+static struct app listen_among(uint16_t port)
+{
+	struct app a = app_socket();
+	struct endpoint local = loopback(port);
+
+	a.s->opts.reuseport = true;
+	assert_int_equal(driver_bind(a.s, &local), 0);
+	a.s->bound = true;
+	app_name(&a);
+	assert_return_code(listen(a.fd, 16), errno);
+	assert_int_equal(driver_listen(a.s, 16), 0);
+	return a;
+}
+
+/* Other processes close without a word. Who comes later is the others' of the group. */
+static void a_closed_listener_passes_on_who_comes(void **state)
+{
+	enum { N = 24 };
+	struct app l[3], a;
+	int peer[N], i;
+	struct name n;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		l[i] = listen_among(22308);
+	close(l[0].fd);
+	close(l[2].fd);
+	for (i = 0; i < N; i++) {
+		peer[i] = kernel_connect(22308);
+		a = app_accept(&l[1], &n);
+		send_pattern(a.fd, i, 100);
+		expect_pattern(peer[i], i, 100);
+		app_close(&a);
+		close(peer[i]);
+	}
+	l[0].fd = l[2].fd = -1;
+	for (i = 0; i < 3; i++)
+		app_close(&l[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_child_keeps_the_listener),
 		cmocka_unit_test(a_server_restarts_while_connections_linger),
 		cmocka_unit_test(a_listener_may_listen_again),
+		cmocka_unit_test(a_closed_listener_passes_on_who_comes),
 		cmocka_unit_test(bind_errors_are_the_kernels),
 		cmocka_unit_test(a_bound_socket_connects_from_there),
 		cmocka_unit_test(connect_errors_are_immediate),
