@@ -295,8 +295,11 @@ static void take_bytes(struct conn *c)
 
 		if (n == -ENOMEM)
 			conn_starved(c);
-		if (n <= 0)
+		if (n <= 0) {
+			c->st->taking.c = NULL;
 			return; /* until TCP_EV_WRITABLE or TCP_EV_ERROR, or a while later */
+		}
+		c->st->taking = (struct taking){c, iov[0].iov_base, fresh + c->held, c->held};
 		got = pair_take(c->fd, &c->held, fresh, iov, n, &urgent);
 		if (got < 0 && got != -EAGAIN)
 			conn_starved(c);
@@ -311,6 +314,7 @@ static void take_bytes(struct conn *c)
 		c->taken_bytes += got;
 		fresh -= got;
 	}
+	c->st->taking.c = NULL;
 	c->bytes_in = false; /* until the next edge */
 }
 
@@ -320,6 +324,22 @@ void conn_starved(struct conn *c)
 {
 	c->starved = c->st->starved = true;
 	stack_retry(c->st, STARVED_US);
+}
+
+void conn_repair(struct conn *c, const struct taking *t)
+{
+	uint32_t queued = pair_queued(c->fd), gone = t->queued - queued;
+	struct iovec iov[2];
+
+	if (tcp_send_iov(c->tcb, 1, iov) <= 0 || iov[0].iov_base != t->at)
+		return; /* the engine has them */
+	if (gone > t->queued) { /* others have written meanwhile */
+		conn_reset(c);
+		return;
+	}
+	if (gone > t->held)
+		tcp_send_commit(c->tcb, gone - t->held, c->st->now_us);
+	c->held = gone ? 0 : t->held;
 }
 
 /* Asks the epoll set for what we wait for, and only that: an app that reads

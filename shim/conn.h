@@ -103,6 +103,9 @@ void conn_note_bits(struct conn *c, unsigned bits);
 /* There was no memory for it, here or in the kernel. That is no fact about the app, and
  * nothing will tell when to try again. */
 void conn_starved(struct conn *c);
+/* The bytes of `t` had begun to move when the driver was killed: they are in the send
+ * buffer's free space, or in the pair. */
+void conn_repair(struct conn *c, const struct taking *t);
 /* Does what the facts allow. */
 void conn_step(struct conn *c);
 /* The SYN waits for bytes of the program: it may write. */

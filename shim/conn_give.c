@@ -122,10 +122,12 @@ void conn_give(struct conn *c)
 		n = cut_to(wanted, iov, tcp_recv_iov(c->tcb, iov));
 		if (n <= 0)
 			return;
+		c->st->giving = c;
 		n = pair_give(c->fd, iov, n);
 		if (n > 0)
 			given(c, n);
-		else
+		c->st->giving = NULL;
+		if (n <= 0)
 			give_failed(c, n);
 		if (n > 0 && held) /* unless the read is over by now */
 			atomic_compare_exchange_strong(&c->s->wanted, &wanted, wanted - n);

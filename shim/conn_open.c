@@ -306,10 +306,13 @@ int conn_pair(struct conn *c)
 
 	if (err)
 		return err;
-	if (connect(c->fd, (const struct sockaddr *)&to->name, to->name_len) != 0)
+	/* What was done already was by a driver that was killed (watcher.c). */
+	if (connect(c->fd, (const struct sockaddr *)&to->name, to->name_len) != 0 &&
+	    errno != EISCONN)
 		return -errno;
 	c->listener = NULL;
-	if (conn_watch(c) != 0) {
+	err = conn_watch(c);
+	if (err && err != -EEXIST) {
 		conn_reset(c);
 		return 0;
 	}

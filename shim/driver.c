@@ -197,6 +197,7 @@ static int work(struct stack *st)
 		stack_run(st);
 		if (!st->leave.hand_over)
 			return -1;
+		watcher_forget(st); /* else there might be two that go on */
 		held = handover_fork(st);
 		if (held >= 0)
 			return held;
@@ -236,6 +237,7 @@ static void *driver_main(void *arg)
 		atomic_store(&driver.bell_ends, true);
 		ring();
 		pthread_join(bell, NULL);
+		watcher_end(st);
 	}
 	if (held < 0)
 		stack_free(st);
@@ -321,6 +323,8 @@ static int start(void)
 
 	if (!err) {
 		driver.stack = stack_new(cfg, &driver.key, &driver.queue);
+		if (driver.stack && atomic_load(&driver.confined))
+			watcher_forbid(driver.stack);
 		err = driver.stack ? run_thread() : -ENOMEM;
 	}
 	if (err && (!driver_parent() || (err != -EPERM && err != -EAGAIN && err != -ENOMEM)))
@@ -510,6 +514,28 @@ static void run_leave(struct stack *st, struct command *c)
 	if (atomic_load(&driver.confined))
 		st->cfg.handover = false;
 	leave_start(st, c, ((struct leave_call *)c)->why);
+}
+
+static void run_renew(struct stack *st, struct command *c)
+{
+	watcher_renew(st);
+	command_done(c, 0);
+}
+
+void driver_user_changed(void)
+{
+	driver_command(&(struct command){.run = run_renew});
+}
+
+static void run_forbid(struct stack *st, struct command *c)
+{
+	watcher_forbid(st);
+	command_done(c, 0);
+}
+
+void driver_before_confine(void)
+{
+	driver_command(&(struct command){.run = run_forbid});
 }
 
 void driver_confine(void)

@@ -91,6 +91,11 @@ int driver_command(struct command *c);
  * acknowledged, or for MYTCP_LINGER_MS without any progress; the others leave the
  * driver as it is. So does LEAVE_EXEC if nobody needs the stack: exec may fail. */
 void driver_leave(enum leave_why why);
+/* The user of the process has changed, and with it that of the driver's thread. */
+void driver_user_changed(void);
+/* The driver's thread is about to be confined: whoever shares its memory and is not
+ * ends before. */
+void driver_before_confine(void);
 /* The driver's thread, or the one that will start it, may not make every system call
  * any more (seccomp): trying to fork might be the end. */
 void driver_confine(void);

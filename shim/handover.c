@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,9 +48,21 @@ static void forget_program(struct stack *st)
 		s = fdtab_swap(fd, NULL, &last);
 		if (!s)
 			continue;
-		held_look(st, s);
+		/* What is of another stack points into memory of that one's driver. */
+		if (memcmp(s->stack, st->id, sizeof(st->id)) == 0)
+			held_look(st, s);
 		sock_put(s);
 	}
+}
+
+void handover_go_on(struct stack *st, pid_t program)
+{
+	watcher_is_others(&st->watcher);
+	forget_program(st);
+	background_become(st, program);
+	leave_done(st);
+	stack_run(st);
+	real()->_exit(EXIT_SUCCESS);
 }
 
 __attribute__((noreturn)) static void go_on(const struct handover *h)
@@ -60,11 +73,7 @@ __attribute__((noreturn)) static void go_on(const struct handover *h)
 	while (read(h->alive[0], &nothing, 1) < 0 && errno == EINTR)
 		;
 	close(h->alive[0]);
-	forget_program(h->st);
-	background_become(h->st, h->program);
-	leave_done(h->st);
-	stack_run(h->st);
-	real()->_exit(EXIT_SUCCESS);
+	handover_go_on(h->st, h->program);
 }
 
 /* In the process between, which has its own stack and nothing else: whatever it

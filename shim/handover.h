@@ -17,7 +17,13 @@
 #ifndef MYTCP_HANDOVER_H
 #define MYTCP_HANDOVER_H
 
+#include <sys/types.h>
+
 struct stack;
+
+/* In the process that goes on with the stack of the process `program`, which touches
+ * it no more: does so to the end. */
+__attribute__((noreturn)) void handover_go_on(struct stack *st, pid_t program);
 
 /* In the driver's thread, outside the loop. Returns in the parent only: an fd,
  * to be given to handover_finish(), or a negative errno, and nothing happened. */

@@ -18,28 +18,39 @@ int capset(cap_user_header_t header, const cap_user_data_t data);
 
 #define STAYS ((uid_t)-1)
 
+/* Libc has changed the driver's thread, too. */
+static int after_uids(int r)
+{
+	int saved = errno;
+
+	if (r == 0 && !real_only)
+		driver_user_changed();
+	errno = saved;
+	return r;
+}
+
 EXPORT int setuid(uid_t uid)
 {
 	privs_before_uids(uid, uid, uid);
-	return real()->setuid(uid);
+	return after_uids(real()->setuid(uid));
 }
 
 EXPORT int seteuid(uid_t uid)
 {
 	privs_before_uids(STAYS, uid, STAYS);
-	return real()->seteuid(uid);
+	return after_uids(real()->seteuid(uid));
 }
 
 EXPORT int setreuid(uid_t ruid, uid_t euid)
 {
 	privs_before_uids(ruid, euid, STAYS);
-	return real()->setreuid(ruid, euid);
+	return after_uids(real()->setreuid(ruid, euid));
 }
 
 EXPORT int setresuid(uid_t ruid, uid_t euid, uid_t suid)
 {
 	privs_before_uids(ruid, euid, suid);
-	return real()->setresuid(ruid, euid, suid);
+	return after_uids(real()->setresuid(ruid, euid, suid));
 }
 
 EXPORT int chroot(const char *path)

@@ -144,6 +144,8 @@ EXPORT long syscall(long number, ...)
 	    changes_fds(number, a, &r) || changes_process(number, a, &r))
 		return r;
 	before_drop(number, a);
+	if (number == SYS_seccomp && a[1] & SECCOMP_FILTER_FLAG_TSYNC)
+		driver_before_confine();
 	r = real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (number != SYS_seccomp || a[0] != SECCOMP_SET_MODE_FILTER || r != 0)
 		return r;

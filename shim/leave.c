@@ -116,6 +116,9 @@ static void stay(struct stack *st)
 {
 	struct command *c = st->leave.waiting;
 
+	if (st->leave.why == LEAVE_EXEC && !needed(st))
+		watcher_forget(st); /* of an exec(), nothing is to be left behind */
+
 	st->leave.waiting = NULL;
 	command_done(c, 1);
 }

@@ -327,6 +327,17 @@ void listener_pump(struct listener *l)
 		listener_incoming(g);
 }
 
+void listener_mend(struct listener *l)
+{
+	struct conn *c = l->limbo;
+
+	if (!c || c->fd < 0)
+		return;
+	c->listener = l;
+	if (conn_pair(c) == 0)
+		l->limbo = NULL;
+}
+
 /* ---- the end -------------------------------------------------------------------- */
 
 void listener_stop(struct listener *l)

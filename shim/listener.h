@@ -40,6 +40,8 @@ struct listener {
 int listener_open(struct stack *st, struct sock *s, int backlog);
 /* Offers waiting connections to the app until there are none or its queue is
  * full. May end the listener. */
+/* The driver was killed while it may have offered a connection to the app. */
+void listener_mend(struct listener *l);
 void listener_pump(struct listener *l);
 /* There are new connections. */
 void listener_incoming(struct listener_group *g);

@@ -234,6 +234,7 @@ void loop_wake(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+	ev_break(l->ev, EVBREAK_CANCEL); /* of a run that never came back (watcher.h) */
 	ev_run(l->ev, 0);
 }
 

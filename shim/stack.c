@@ -42,12 +42,13 @@ static uint64_t clock_us(void)
 
 void stack_update_now(struct stack *st)
 {
+	st->in_turn = true;
 	st->now_us = clock_us();
 }
 
 /* ---- packets in ---------------------------------------------------------------- */
 
-static struct flow flow_of(const struct engine_pkt_in *pkt)
+struct flow stack_flow(const struct engine_pkt_in *pkt)
 {
 	const uint8_t *tcp = pkt->tcp;
 
@@ -66,7 +67,7 @@ static bool may_ask(struct stack *st, const struct engine_pkt_in *pkt)
 /* A whole segment for nobody we know may be for somebody the kernel knows. */
 static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
 {
-	struct flow flow = flow_of(pkt);
+	struct flow flow = stack_flow(pkt);
 	uint8_t flags = pkt->tcp[13]; /* TH_SYN and the like */
 
 	return !(flags & TH_RST) && may_ask(st, pkt) &&
@@ -78,7 +79,7 @@ static bool is_ours_to_refuse(struct stack *st, const struct engine_pkt_in *pkt)
  * have listened when the segment came. */
 static bool is_for_others(struct stack *st, const struct engine_pkt_in *pkt)
 {
-	struct flow flow = flow_of(pkt);
+	struct flow flow = stack_flow(pkt);
 
 	return !may_ask(st, pkt) || link_others(st->link, &flow.local) > 0;
 }
@@ -87,6 +88,7 @@ static void arrive(struct stack *st, struct engine_pkt_in *pkt)
 {
 	enum drop d;
 
+	st->arriving = pkt;
 	pkt->ask = true;
 	d = engine_input(st->engine, pkt, st->now_us);
 	if (d == DROP_ASK) {
@@ -187,11 +189,14 @@ static void on_settle(void *arg)
 {
 	struct stack *st = arg;
 
+	st->in_turn = true;
 	settle(st);
 	if (st->ports.idle.first || st->visitors.first || st->background)
 		stack_upkeep_later(st);
 	leave_check(st);
 	set_deadline(st);
+	watcher_check(st);
+	st->in_turn = false;
 }
 
 static void on_packets(void *arg)
@@ -206,6 +211,7 @@ static void on_packets(void *arg)
 		n = link_recv(st->link, pkts, RECV_BATCH);
 		for (i = 0; i < n; i++)
 			arrive(st, &pkts[i]);
+		st->arriving = NULL;
 		settle(st);
 		stack_update_now(st);
 	}
@@ -302,6 +308,7 @@ struct stack *stack_new(const struct config *cfg, const struct stack_key *key,
 	if (!st)
 		return NULL;
 	st->cfg = *cfg;
+	watcher_init(&st->watcher, cfg);
 	memcpy(st->id, key->id, sizeof(st->id));
 	memcpy(st->token, key->token, sizeof(st->token));
 	st->commands = commands;

@@ -26,6 +26,7 @@
 #include "ports.h"
 #include "sock.h"
 #include "visitors.h"
+#include "watcher.h"
 
 /* What sock.driver and the user pointer of a tcb point at: the first member of
  * each of these. */
@@ -49,6 +50,15 @@ struct binding {
 
 struct conn;
 struct listener;
+
+/* Bytes that are on their way from a pair to the engine: for whom goes on with the
+ * stack when its process was killed (watcher.h). */
+struct taking {
+	struct conn *c;  /* or NULL */
+	const void *at;  /* free space of the send buffer */
+	uint32_t queued; /* in the pair, of them */
+	uint8_t held;    /* taken before */
+};
 
 struct stack {
 	struct config cfg;
@@ -79,12 +89,17 @@ struct stack {
 	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
 	struct budget budget; /* of questions to the kernel about strays */
 	struct leave leave;
+	struct watcher watcher;
+	struct taking taking;
+	const struct conn *giving; /* some of its bytes are in the pair and in the engine */
+	const struct engine_pkt_in *arriving; /* in the engine, or NULL */
 	bool background;      /* in the process that it was handed over to */
 	bool starved;         /* there are starved connections */
+	bool in_turn;         /* between a callback of the loop and the end of settling */
 	int proc_fd;          /* the directory /proc, or -1 */
 	int keeper_fd;        /* the keeper's listener (keeper.c), or -1 */
-	uint64_t offer_us;    /* the next offer to another keeper, */
-	uint32_t offer_wait_us; /* and what it has waited for */
+	uint32_t offer_wait_us; /* keeper.c: between two offers */
+	uint64_t offer_us;    /* the next one */
 };
 
 /* In the starter's thread. Takes the configuration; NULL: out of memory. */
@@ -99,6 +114,8 @@ void stack_free(struct stack *st);
 
 /* Every callback of the loop begins with it. */
 void stack_update_now(struct stack *st);
+/* Of the connection that a packet is for. */
+struct flow stack_flow(const struct engine_pkt_in *pkt);
 /* Sends what the engine has to send now, before the batch at hand is through. */
 void stack_send(struct stack *st);
 /* A blocked listener or a starved connection wants to be tried again in so many microseconds. */

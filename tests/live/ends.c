@@ -5,9 +5,12 @@
  * it, that one writes "still" to the same client, and "next" to another, which it
  * accepts first.
  */
+#include <assert.h>
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <error.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <pty.h>
@@ -38,6 +41,33 @@ static void must(bool good, const char *what)
 	if (!good) {
 		fprintf(stderr, "ends: %s: %s\n", what, strerror(errno));
 		raise(SIGKILL);
+	}
+}
+
+/* Until all other threads sleep: what has to do with this connection is done. */
+static void be_quiet(void)
+{
+	char path[64], line[256], *state;
+	bool busy = true;
+	struct dirent *d;
+	DIR *tasks;
+	FILE *f;
+
+	while (busy) {
+		busy = false;
+		usleep(1000);
+		tasks = opendir("/proc/self/task");
+		must(tasks, "opendir");
+		while ((d = readdir(tasks))) {
+			snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", d->d_name);
+			f = *d->d_name == '.' || atoi(d->d_name) == gettid() ? NULL : fopen(path, "r");
+			if (!f)
+				continue;
+			state = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+			busy |= state && strncmp(state, ") S", 3) != 0;
+			fclose(f);
+		}
+		closedir(tasks);
 	}
 }
 
@@ -186,6 +216,93 @@ static void end_exec(void)
 {
 	execl("/bin/true", "true", (char *)NULL);
 }
+
+static void end_abort(void)
+{
+	abort();
+}
+
+static void end_assert(void)
+{
+	assert(!"true");
+}
+
+/* As __stack_chk_fail() and what else libc does not trust any more. */
+static void end_smashed(void)
+{
+	volatile size_t past = 200;
+	char buf[16];
+
+	memset(buf, 1, past);
+	must(buf[0] == 1, "memset");
+}
+
+static void end_sigterm(void)
+{
+	raise(SIGTERM);
+}
+
+static void end_sigkill(void)
+{
+	raise(SIGKILL);
+}
+
+/* In its own assembly, where there is any. */
+static void raw(long number, long a, long b, long c)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number, x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+#else
+	syscall(number, a, b, c);
+#endif
+}
+
+static void end_raw_exit_group(void)
+{
+	raw(SYS_exit_group, 0, 0, 0);
+}
+
+static void end_raw_exec(void)
+{
+	char *argv[] = {true_, NULL};
+
+	raw(SYS_execve, (long)"/bin/true", (long)argv, (long)environ);
+}
+
+/* The client has sent something that nobody reads. */
+static void end_killed_unread(void)
+{
+	char peek;
+
+	must(write(connection, "send ", 5) == 5, "write");
+	must(recv(connection, &peek, 1, MSG_PEEK) == 1, "recv");
+	be_quiet();
+	raise(SIGKILL);
+}
+
+/* Its client reads when this process is dead. */
+static void end_killed_unsent(void)
+{
+	static char bytes[65536];
+	size_t all = 0;
+	ssize_t n;
+	FILE *f;
+
+	memset(bytes, '.', sizeof(bytes));
+	must(dprintf(connection, "later %d ", (int)getpid()) > 0, "write");
+	while ((n = send(connection, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		all += (size_t)n;
+	f = fopen("sent", "w");
+	must(f && fprintf(f, "%zu", all) > 0 && fclose(f) == 0, "sent");
+	be_quiet();
+	raise(SIGKILL);
+}
+
 
 /* ---- another process ends, or another program begins in it ----------------------------- */
 
@@ -382,55 +499,97 @@ static void on_login_tty(void)
 	must(login_tty(terminal) == 0, "login_tty");
 }
 
+static void on_killed_fork(void)
+{
+	pid_t parent = getpid();
+
+	if (fork() > 0)
+		pause();
+	must(kill(parent, SIGKILL) == 0, "kill");
+	while (getppid() == parent)
+		usleep(1000);
+}
+
+/* The program that goes on knows its sockets by their fds. */
+static void on_killed_exec(void)
+{
+	char l[12], c[12];
+	pid_t parent = getpid();
+
+	if (fork() > 0)
+		pause();
+	must(kill(parent, SIGKILL) == 0, "kill");
+	while (getppid() == parent)
+		usleep(1000);
+	fcntl(listener, F_SETFD, 0);
+	fcntl(connection, F_SETFD, 0);
+	snprintf(l, sizeof(l), "%d", listener);
+	snprintf(c, sizeof(c), "%d", connection);
+	execl("/proc/self/exe", "ends", l, c, "goes on", (char *)NULL);
+	must(false, "exec");
+}
+
 /* ---- all of them ------------------------------------------------------------------------ */
 
 static const struct way {
 	const char *name;
 	void (*run)(void);
 	bool goes_on;
+	bool quietly; /* not in the middle of anything */
 } ways[] = {
-	{"return", end_return, false},
-	{"exit", end_exit, false},
-	{"unix_exit", end__exit, false},
-	{"_Exit", end__Exit, false},
-	{"quick_exit", end_quick_exit, false},
-	{"exit_group", end_exit_group, false},
-	{"sys_exit", end_sys_exit, false},
-	{"err", end_err, false},
-	{"errx", end_errx, false},
-	{"verr", end_verr, false},
-	{"verrx", end_verrx, false},
-	{"error", end_error, false},
-	{"error_at_line", end_error_at_line, false},
-	{"pthread_exit", end_pthread_exit, false},
-	{"thrd_exit", end_thrd_exit, false},
-	{"last_thread", end_last_thread, false},
-	{"last_thrd", end_last_thrd, false},
-	{"cancelled", end_cancelled, false},
-	{"exec", end_exec, false},
-	{"constructor", end_exit, false},
-	{"child_fork", child_fork, true},
-	{"child_exit", child__exit, true},
-	{"child_Fork", child__Fork, true},
-	{"child_vfork", child_vfork, true},
-	{"child_vfork_exec", child_vfork_exec, true},
-	{"child_clone", child_clone, true},
-	{"child_abort", child_abort, true},
-	{"child_err", child_err, true},
-	{"child_system", child_system, true},
-	{"child_popen", child_popen, true},
-	{"child_spawn", child_spawn, true},
-	{"child_spawnp", child_spawnp, true},
-	{"child_wordexp", child_wordexp, true},
-	{"child_forkpty", child_forkpty, true},
-	{"daemon", on_daemon, true},
-	{"daemon_1_1", on_daemon_1_1, true},
-	{"fork", on_fork, true},
-	{"fork_twice", on_fork_twice, true},
-	{"_Fork", on__Fork, true},
-	{"clone", on_clone, true},
-	{"forkpty", on_forkpty, true},
-	{"login_tty", on_login_tty, true},
+	{"return", end_return, false, false},
+	{"exit", end_exit, false, false},
+	{"unix_exit", end__exit, false, false},
+	{"_Exit", end__Exit, false, false},
+	{"quick_exit", end_quick_exit, false, false},
+	{"exit_group", end_exit_group, false, false},
+	{"sys_exit", end_sys_exit, false, false},
+	{"err", end_err, false, false},
+	{"errx", end_errx, false, false},
+	{"verr", end_verr, false, false},
+	{"verrx", end_verrx, false, false},
+	{"error", end_error, false, false},
+	{"error_at_line", end_error_at_line, false, false},
+	{"pthread_exit", end_pthread_exit, false, false},
+	{"thrd_exit", end_thrd_exit, false, false},
+	{"last_thread", end_last_thread, false, false},
+	{"last_thrd", end_last_thrd, false, false},
+	{"cancelled", end_cancelled, false, false},
+	{"exec", end_exec, false, false},
+	{"constructor", end_exit, false, false},
+	{"abort", end_abort, false, true},
+	{"assert", end_assert, false, true},
+	{"smashed", end_smashed, false, true},
+	{"sigterm", end_sigterm, false, true},
+	{"sigkill", end_sigkill, false, true},
+	{"raw_exit_group", end_raw_exit_group, false, true},
+	{"raw_exec", end_raw_exec, false, true},
+	{"killed_unread", end_killed_unread, false, false},
+	{"killed_unsent", end_killed_unsent, false, false},
+	{"child_fork", child_fork, true, false},
+	{"child_exit", child__exit, true, false},
+	{"child_Fork", child__Fork, true, false},
+	{"child_vfork", child_vfork, true, false},
+	{"child_vfork_exec", child_vfork_exec, true, false},
+	{"child_clone", child_clone, true, false},
+	{"child_abort", child_abort, true, false},
+	{"child_err", child_err, true, false},
+	{"child_system", child_system, true, false},
+	{"child_popen", child_popen, true, false},
+	{"child_spawn", child_spawn, true, false},
+	{"child_spawnp", child_spawnp, true, false},
+	{"child_wordexp", child_wordexp, true, false},
+	{"child_forkpty", child_forkpty, true, false},
+	{"daemon", on_daemon, true, false},
+	{"daemon_1_1", on_daemon_1_1, true, false},
+	{"fork", on_fork, true, false},
+	{"fork_twice", on_fork_twice, true, false},
+	{"_Fork", on__Fork, true, false},
+	{"clone", on_clone, true, false},
+	{"forkpty", on_forkpty, true, false},
+	{"login_tty", on_login_tty, true, false},
+	{"killed_fork", on_killed_fork, true, true},
+	{"killed_exec", on_killed_exec, true, true},
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -449,11 +608,23 @@ static const struct way *find(const char *how)
 	return NULL;
 }
 
+__attribute__((noreturn)) static void go_on(void)
+{
+	int next;
+
+	alarm(20);
+	say(connection, "still ");
+	next = accept(listener, NULL, NULL);
+	must(next >= 0, "accept");
+	say(next, "next ");
+	_exit(0);
+}
+
 static void run(const char *port, const char *how)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	const struct way *way = find(how);
-	int one = 1, next;
+	int one = 1;
 
 	must(way, how);
 	a.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
@@ -464,15 +635,11 @@ static void run(const char *port, const char *how)
 	connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	must(connection >= 0, "accept");
 	say(connection, "first ");
+	if (way->quietly)
+		be_quiet();
 	way->run();
-	if (!way->goes_on)
-		return;
-	alarm(20);
-	say(connection, "still ");
-	next = accept(listener, NULL, NULL);
-	must(next >= 0, "accept");
-	say(next, "next ");
-	_exit(0);
+	if (way->goes_on)
+		go_on();
 }
 
 /* Before every constructor of a library. */
@@ -491,6 +658,11 @@ int main(int argc, char **argv)
 		for (i = 0; i < WAYS; i++)
 			puts(ways[i].name);
 		return 0;
+	}
+	if (argc == 4) {
+		listener = (int)strtol(argv[1], NULL, 10);
+		connection = (int)strtol(argv[2], NULL, 10);
+		go_on();
 	}
 	if (argc != 3)
 		return 2;

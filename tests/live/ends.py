@@ -16,15 +16,30 @@ def connect():
             time.sleep(0.02)
 
 
-def rest(s):
-    text = ""
+def dead(pid):
     try:
-        while data := s.recv(100):
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def rest(s):
+    text = sent = ""
+    try:
+        while data := s.recv(10000):
             text += data.decode()
             if text.endswith("still "):
                 return text
+            if text.endswith("send "):
+                s.sendall(b"what nobody reads")
+            if "later" in text and not sent:
+                while not dead(text.split()[2]):
+                    time.sleep(0.001)
+                sent = open("sent").read()
     except OSError as e:
-        return text + type(e).__name__
+        return text.replace(".", "") + type(e).__name__
+    if "later" in text:
+        return f"all later: {text.count('.') == int(sent)}, end"
     return text + "end"
 
 

@@ -607,33 +607,43 @@ def without_fds():
     join(pid)
 
 
+def wait_until_quiet():
+    """All other threads of this process sleep: what it had to do is done."""
+    def sleeps(task):
+        with open(f"/proc/self/task/{task}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+    while not all(map(sleeps, set(os.listdir("/proc/self/task")) - {str(os.getpid())})):
+        time.sleep(0.001)
+
+
 def killed():
-    """The children of a process that was killed get no clean end of file. (The kernel's
-    TCP lives on, so this is for ours alone.)"""
+    """The children of a process that was killed go on with what they share with it."""
     l = listener()
 
     def owner():
         c = socket.create_connection(ADDR)  # starts a stack
         c.sendall(b"x")
-        child(holder, c)
-        time.sleep(0.2)
+        child(holder, c, os.getpid())
+        assert c.recv(1, socket.MSG_PEEK) == b"y"
+        wait_until_quiet()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def holder(c):
-        try:
-            os.write(out, b"ok" if c.recv(1) else b"eof")
-        except OSError as e:
-            assert e.errno == errno.ECONNRESET
-            fails(errno.ENOTCONN, c.getpeername)
-            fails(errno.EPIPE, c.send, b"x")
-            os.write(out, b"reset")
+    def holder(c, parent):
+        while os.getppid() == parent:
+            time.sleep(0.01)
+        time.sleep(1.2)  # an upkeep later
+        assert c.recv(1) == b"y"
+        assert c.getpeername() == ADDR
+        c.sendall(b"from the child")
 
-    says, out = os.pipe()
-    os.waitpid(child(owner), 0)
-    os.close(out)
+    pid = child(owner)
     s = l.accept()[0]
-    assert os.read(says, 10) == b"reset"
     receive(s, 1)
+    s.sendall(b"y")
+    os.waitpid(pid, 0)
+    assert receive(s, 14) == b"from the child"
+    assert s.recv(1) == b""
 
 
 if __name__ == "__main__":

@@ -7,17 +7,11 @@ fork_case() {
 }
 for c in listens connects finishes_connect options shuts_down per_connection prefork \
 	cloned daemon shared freed without_privileges executed passed received \
-	without_fds; do
+	without_fds killed; do
 	eval "fork_$c() { fork_case $c; }"
 	register "sockets of another process: $c" fork_$c 60
 done
 
-# Only ours ends with the process that began it.
-fork_killed() {
-	needs_ours
-	fork_case killed
-}
-register "sockets of another process: killed" fork_killed
 
 # echoes SERVER...: each of two connections gets back what it sent.
 NC=(nc.openbsd -N)

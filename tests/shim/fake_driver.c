@@ -185,6 +185,14 @@ int driver_status(struct sock *s, struct tcp_status *st)
 	return 0;
 }
 
+void driver_user_changed(void)
+{
+}
+
+void driver_before_confine(void)
+{
+}
+
 void driver_confine(void)
 {
 	fake.confined++;
