@@ -15,17 +15,22 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "fdtab.h"
 #include "mem.h"
+#include "real.h"
 #include "stack.h"
 
 /* ---- what it keeps --------------------------------------------------------------- */
@@ -276,17 +281,55 @@ static void set_title(const struct stack *st, pid_t program)
 
 /* ---- the rest -------------------------------------------------------------------- */
 
-static void reset_signals(void)
+static struct stack *in_background;
+static atomic_bool told_to_end;
+
+static void on_term(int sig)
 {
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	int saved = errno;
+
+	(void)sig;
+	atomic_store(&told_to_end, true);
+	loop_wake(in_background->loop);
+	errno = saved;
+}
+
+bool background_told_to_end(void)
+{
+	return atomic_load(&told_to_end);
+}
+
+/* One that has come before may wait to be taken. */
+static void reset_signals(struct stack *st)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL}, term = {.sa_handler = on_term};
 	sigset_t none;
 	int sig;
 
 	for (sig = 1; sig < NSIG; sig++) /* some cannot be set: they are libc's */
 		sigaction(sig, &dfl, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	in_background = st;
+	sigaction(SIGTERM, &term, NULL);
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What it parses comes from the network. For guards at ports below 1024, which others
+ * may ask it for, it keeps the privilege. */
+static void drop_privileges(void)
+{
+	const uint32_t keep = 1u << CAP_NET_RAW | 1u << CAP_NET_BIND_SERVICE;
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2];
+
+	real()->prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_capget, &h, d) != 0)
+		return;
+	d[0].effective = d[0].permitted &= keep;
+	d[1].effective = d[1].permitted = 0;
+	d[0].inheritable = d[1].inheritable = 0;
+	syscall(SYS_capset, &h, d);
 }
 
 void background_become(struct stack *st, pid_t program)
@@ -298,7 +341,9 @@ void background_become(struct stack *st, pid_t program)
 		ladder_close(&st->ladder);
 		dup3(STDIN_FILENO, STDERR_FILENO, O_CLOEXEC);
 	}
-	reset_signals();
-	set_title(st, program);
+	reset_signals(st);
+	if (!st->background) /* else it has one, from whom it goes on for */
+		set_title(st, program);
 	release_memory(st);
+	drop_privileges();
 }

@@ -13,9 +13,11 @@ struct stack;
 /* Called once, in that process: a copy of the program, of pid `program`, with the
  * driver's thread as its only one. Afterwards it has its own session, the root as
  * its working directory, default actions for signals and none blocked (SIGPIPE is
- * ignored), a name in ps(1) that says what it is, and of memory only that of the
- * driver and of what is linked. */
+ * ignored, SIGTERM remembered), a name in ps(1) that says what it is, of memory only that
+ * of the driver and of what is linked, and of privileges those that sockets need. */
 void background_become(struct stack *st, pid_t program);
+/* Has there been a SIGTERM? */
+bool background_told_to_end(void);
 
 /* The rest is for tests. */
 

@@ -255,6 +255,7 @@ uint64_t keeper_deadline_us(const struct stack *st)
 
 void keeper_open(struct stack *st)
 {
-	keeper_try(st);
+	if (st->keeper_fd < 0) /* else it was that of a process that was killed */
+		keeper_try(st);
 	offer_later(st, AGAIN_US);
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "background.h"
 #include "conn.h"
 #include "keeper.h"
 #include "listener.h"
@@ -135,11 +136,22 @@ static void hand_over_or_end(struct stack *st)
 		stay(st);
 }
 
+/* As long as others hold its sockets they are served: who stops a service stops them,
+ * too. The rest is for peers, and has its time. */
+static bool has_drained(struct stack *st)
+{
+	if (!background_told_to_end() || st->ports.busy.first)
+		return false;
+	if (!st->leave.drains)
+		drain_start(st);
+	return drained(st);
+}
+
 void leave_check(struct stack *st)
 {
 	struct leave *l = &st->leave;
 
-	if (st->background && (!needed(st) || keeper_relieves(st)))
+	if (st->background && (!needed(st) || has_drained(st) || keeper_relieves(st)))
 		loop_stop(st->loop);
 	if (!l->waiting)
 		return;
@@ -154,10 +166,10 @@ void leave_check(struct stack *st)
 
 uint64_t leave_deadline_us(const struct stack *st)
 {
-	if (!st->leave.waiting)
-		return keeper_deadline_us(st);
 	if (st->leave.drains)
 		return drain_deadline_us(st);
+	if (!st->leave.waiting)
+		return keeper_deadline_us(st);
 	return st->leave.begin_us + LAST_SEGMENTS_MS * 1000;
 }
 
@@ -173,6 +185,7 @@ void leave_stays(struct stack *st)
 void leave_done(struct stack *st)
 {
 	st->leave.waiting = NULL;
+	st->leave.drains = false;
 	st->background = true;
 	app_ends_are_others(st);
 	keeper_open(st);

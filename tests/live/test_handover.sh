@@ -118,6 +118,9 @@ looks() {
 	# 32 and 33 are libc's own: whoever is started by posix_spawn() ignores them.
 	expect 1000 "$(printf %x $((0x$(awk '/^SigIgn/ { print $2 }' "/proc/$pid/status") & ~0x180000000)))" "ignored signals"
 	expect 0000000000000000 "$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status")" "blocked signals"
+	expect 0000000000002400 "$(awk '/^CapEff/ { print $2 }' "/proc/$pid/status")" capabilities
+	expect 0000000000002400 "$(awk '/^CapPrm/ { print $2 }' "/proc/$pid/status")" capabilities
+	expect 1 "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$pid/status")" "no new privileges"
 	eventually no_background a
 	expect "" "$(on a ss -Hltn)" guards
 }
@@ -165,6 +168,85 @@ sys.exit(7)' "$SRV"
 	expect "$(sha256sum <file | cut -d' ' -f1)" "$(cat sum)"
 }
 sides "100 MB, the last of them unsent when the program ends" upload_end 60
+
+# With bytes that nobody acknowledges.
+told_to_end() {
+	export MYTCP_LINGER_MS=300
+	sender
+	rule b "tcp dport 9000 drop"
+	echo two >&7
+	exec 7>&-
+	finish "$SENDER"
+	kill -TERM "$(the_background a)"
+	eventually no_background a
+}
+register "SIGTERM ends it, with some patience" told_to_end
+
+# the_stack: of the processes in the background, the one whose child is the watcher.
+the_stack() {
+	local pid all
+	all=$(background b)
+	for pid in $all; do
+		grep -qxF "$(ps -o ppid= -p "$pid" | tr -d ' ')" <<<"$all" || echo "$pid"
+	done
+}
+
+is_another_stack() {
+	local now
+	now=$(the_stack)
+	[ "$(wc -w <<<"$now")" = 1 ] && [ "$now" != "$1" ]
+}
+
+watched() {
+	[ "$(background b | wc -w)" = 2 ]
+}
+
+# What a daemon left when it went into the background is told to end, or killed.
+daemon_lives_on() {
+	needs_ours
+	local stack server
+	ours b python3 -c '
+import os, socket, threading
+l = socket.create_server(("", 9000))
+os.environ["MOVED"] = "x" * 5000  # the environment, to memory that goes with the program
+if os.fork():
+    os._exit(0)
+open("pid", "w").write(str(os.getpid()))
+def serve(s):
+    while b := s.recv(100):
+        s.sendall(b)
+while True:
+    threading.Thread(target=serve, args=(l.accept()[0],)).start()' &
+	wait $!
+	eventually watched
+	stack=$(the_stack)
+	start on a python3 -c '
+import socket, sys
+def echo(s):
+    s.sendall(b"hello")
+    assert s.recv(5) == b"hello"
+old = socket.create_connection((sys.argv[1], 9000))
+for line in sys.stdin:
+    echo(old)
+    echo(socket.create_connection((sys.argv[1], 9000)))
+    print(line, flush=True)' "$ADDR_B" < <(
+		echo first
+		eventually grep -q first said
+		kill -TERM "$stack"
+		echo TERM
+		eventually grep -q TERM said
+		kill -KILL "$stack"
+		eventually is_another_stack "$stack"
+		echo KILL
+		eventually grep -q KILL said
+	) >said
+	finish "$STARTED"
+	expect "first TERM KILL" "$(xargs <said)"
+	server=$(cat pid)
+	kill -9 "$server"
+	eventually no_background b
+}
+register "a daemon outlives its process in the background" daemon_lives_on
 
 # A large program leaves a small process.
 small() {
