@@ -257,6 +257,7 @@ struct conn *conn_incoming(struct listener_group *g, int *err)
 		return NULL;
 	}
 	l = listener_for(g, tcp_flow(c->tcb));
+	link_know(l->st->link, &tcp_flow(c->tcb)->remote.addr);
 	c->s = sock_new(l->s->family);
 	if (!c->s) {
 		*err = -ENOMEM;

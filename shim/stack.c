@@ -193,6 +193,8 @@ static void on_settle(void *arg)
 	settle(st);
 	if (st->ports.idle.first || st->visitors.first || st->background)
 		stack_upkeep_later(st);
+	if (link_sheds(st->link))
+		stack_upkeep_soon(st);
 	leave_check(st);
 	set_deadline(st);
 	watcher_check(st);
@@ -264,6 +266,7 @@ static void retry_blocked(struct stack *st)
 static void upkeep(struct stack *st)
 {
 	st->upkeep_us = ENGINE_NEVER;
+	link_relax(st->link);
 	ports_collect(&st->ports);
 	visitors_sweep(&st->visitors);
 	held_check(st);

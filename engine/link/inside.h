@@ -228,6 +228,8 @@ void ports_close(struct link *l);
 int ports_add(struct link *l, int family, uint16_t port);
 void ports_del(struct link *l, int family, uint16_t port);
 bool ports_has(const struct link *l, int family, uint16_t port);
+/* So many packets were taken from the socket, SYNs among them; more: there are others. */
+void ports_took(struct link *l, int family, unsigned pkts, unsigned syns, bool more);
 
 /* ---- route.c ------------------------------------------------------------ */
 

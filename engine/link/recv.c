@@ -182,6 +182,12 @@ static uint32_t rx_ip6(struct link *l, int i, struct engine_pkt_in *p)
 	return info.ipi6_ifindex;
 }
 
+static bool is_syn(const struct engine_pkt_in *p)
+{
+	return p->tcp_len_bytes >= TCP_HDR_MIN &&
+	       (p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN;
+}
+
 /* Makes *p of what lies in slot i; false: not for us. */
 static bool rx_take(struct link *l, int family, int i, struct engine_pkt_in *p)
 {
@@ -194,11 +200,26 @@ static bool rx_take(struct link *l, int family, int i, struct engine_pkt_in *p)
 		return p->tcp_len_bytes >= 4 && ports_has(l, family, get_be16(p->tcp + 2));
 	if (!ports_has(l, family, get_be16(p->tcp + 2)))
 		return false;
-	if ((p->tcp[13] & (SEG_SYN | SEG_ACK)) == SEG_SYN && !route_accepts(l, p)) {
+	if (is_syn(p) && !route_accepts(l, p)) {
 		l->stats.not_local++;
 		return false;
 	}
 	return true;
+}
+
+/* Appends what is for us of the n slots from i on. more: the socket has others. */
+static void rx_take_all(struct link *l, int family, int i, int n, bool more,
+			struct engine_pkt_in *pkts, int *out)
+{
+	unsigned syns = 0;
+
+	for (int k = i; k < i + n; k++) {
+		if (!rx_take(l, family, k, &pkts[*out]))
+			continue;
+		syns += is_syn(&pkts[*out]);
+		++*out;
+	}
+	ports_took(l, family, (unsigned)n, syns, more);
 }
 
 /* Fills up to n slots from i on; how many, or a negative errno. */
@@ -243,8 +264,7 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n)
 				err = got;
 				continue;
 			}
-			for (int i = used; i < used + got; i++)
-				out += rx_take(l, family, i, &pkts[out]);
+			rx_take_all(l, family, used, got, got == n - used, pkts, &out);
 			used += got;
 		}
 		if (used < n)

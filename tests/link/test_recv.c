@@ -154,6 +154,85 @@ static void a_flood_costs_no_questions(void **state)
 	net_free(&n);
 }
 
+struct shedding {
+	struct net n;
+	struct link *a, *b;
+	struct endpoint from, to;
+};
+
+static struct shedding shedding_new(const struct ip_kind *ip)
+{
+	struct link_config cfg = {.rcvbuf_bytes = 300000};
+	struct shedding t = {.n = net_new(), .a = open_link(false),
+			     .from = ep(ip->a, 9), .to = ep(ip->b, PORT)};
+
+	ns_enter(t.n.b);
+	assert_int_equal(link_open(&t.b, &cfg), 0);
+	open_guard(t.b, ip->any, PORT, 0);
+	return t;
+}
+
+static void shedding_free(struct shedding *t)
+{
+	link_close(t->a);
+	link_close(t->b);
+	net_free(&t->n);
+}
+
+/* n segments with these flags are sent; how many are taken: all that come, or one batch. */
+static int taken_of(struct shedding *t, int n, uint16_t flags, bool all)
+{
+	struct engine_pkt_out p = segment(&t->from, &t->to, 1, flags, NULL, 0);
+	struct engine_pkt_in in[64];
+	int got, sum = 0;
+
+	while (n--)
+		assert_int_equal(link_send(t->a, &p, 1), 0);
+	do {
+		got = recv_wait(t->b, in, 64, 100);
+		sum += got;
+	} while (got > 0 && all);
+	return sum;
+}
+
+/* A flood of SYNs that nobody has the time to take costs SYNs, and neither what belongs to
+ * connections nor those who have shown that they are there; and it is forgotten. */
+static void a_flood_is_shed(void **state)
+{
+	struct shedding t = shedding_new(*state);
+
+	assert_int_equal(taken_of(&t, 50, SEG_SYN, true), 50);
+	assert_false(link_sheds(t.b));
+	for (int i = 0; i < 100; i++) /* a batch is taken of each thousand */
+		taken_of(&t, 1000, SEG_SYN, false);
+	assert_true(link_sheds(t.b));
+	taken_of(&t, 0, SEG_SYN, true);
+	assert_in_range(taken_of(&t, 200, SEG_SYN, true), 0, 150);
+	assert_int_equal(taken_of(&t, 50, SEG_ACK, true), 50);
+	for (int i = 0; i < 31; i++)
+		link_know(t.b, &(struct ip_addr){.b = {[0] = 0x20, [15] = (uint8_t)i}});
+	link_know(t.b, &t.from.addr);
+	link_relax(t.b);
+	assert_true(link_sheds(t.b));
+	assert_int_equal(taken_of(&t, 50, SEG_SYN, true), 50);
+	for (int i = 0; i < 15 && link_sheds(t.b); i++)
+		link_relax(t.b);
+	assert_false(link_sheds(t.b));
+	assert_int_equal(taken_of(&t, 50, SEG_SYN, true), 50);
+	shedding_free(&t);
+}
+
+/* ACKs without end are no reason to shed SYNs. */
+static void other_floods_are_not_shed(void **state)
+{
+	struct shedding t = shedding_new(*state);
+
+	for (int i = 0; i < 40; i++)
+		taken_of(&t, 1000, SEG_ACK, false);
+	assert_false(link_sheds(t.b));
+	shedding_free(&t);
+}
+
 /* Completes the handshake with the kernel's socket that connects to us. */
 static void answer_syn(struct link *l)
 {
@@ -423,6 +502,8 @@ int main(void)
 		cmocka_unit_test(ip_options_and_short_segments),
 		IP4_AND_IP6(a_syn_and_its_path),
 		cmocka_unit_test(a_flood_costs_no_questions),
+		IP4_AND_IP6(a_flood_is_shed),
+		IP4_AND_IP6(other_floods_are_not_shed),
 		IP4_AND_IP6(large_aggregates_arrive),
 		cmocka_unit_test(routers_complain),
 		cmocka_unit_test(icmp_becomes_errno),
