@@ -99,10 +99,10 @@ int link_recv(struct link *l, struct engine_pkt_in *pkts, int n);
 int link_path(struct link *l, struct engine_pkt_in *pkt);
 /* Does the link drop SYNs, because there were more than were taken? Then link_relax() is to
  * be called ten times a second, which lets more of them in as there is room. */
-/* A connection from there was accepted: the SYNs of such are not dropped. */
-void link_know(struct link *l, const struct ip_addr *source);
 bool link_sheds(const struct link *l);
 void link_relax(struct link *l);
+/* A connection from there was accepted: its SYNs are not dropped. */
+void link_know(struct link *l, const struct ip_addr *source);
 /* Takes up to n ICMP errors that quote a TCP segment from a guarded port; and
  * what ICMP would say of segments that were too large for our own device (after
  * link_send() has returned an error). */
