@@ -350,6 +350,9 @@ uint32_t rcv_wnd(const struct tcb *t);
 /* Moves the right edge as far as the buffer and silly window avoidance allow;
  * returns the window field for a segment and remembers it as offered. */
 uint16_t rcv_offer(struct tcb *t, bool syn);
+/* What a SYN,ACK that nobody remembers may have said at most is offered, however short
+ * memory is by now. */
+void rcv_as_offered(struct tcb *t);
 /* Is it time to tell the peer about a larger window? */
 bool window_to_update(const struct tcb *t);
 

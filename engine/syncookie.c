@@ -88,6 +88,7 @@ void syncookie_answer(const struct tcb *listener, uint32_t mtu_bytes,
 		syn.opt.sack_ok = false;
 		syn.flags &= (uint16_t)~(SEG_ECE | SEG_CWR);
 	}
+	bufs_init(&t); /* the window that it would offer */
 	t.ts_offset = random_ts_offset(e->ts_key, flow);
 	tcb_set_path(&t, &(struct tcp_path){.mtu_bytes = mtu_bytes});
 	take_syn(&t, &syn, now_us);
@@ -114,12 +115,28 @@ bool syncookie_expected(const struct engine *e, const struct segment *s,
 	       !(s->flags & (SEG_SYN | SEG_RST));
 }
 
-/* The SYN that s must have followed, as far as anybody remembers. */
-static struct segment remembered_syn(const struct engine *e, const struct segment *s)
+/* Does s belong to a cookie, and what was the number of its SYN then? The one before s.
+ * Or s stands at that number itself: a keep-alive or a probe of a peer whose ACK found
+ * no room here (RFC 9293 3.8.4). */
+static bool find_cookie(const struct engine *e, const struct flow *flow,
+			const struct segment *s, uint32_t *irs, uint64_t now_us)
+{
+	bool probe = s->data_len_bytes <= 1 && !(s->flags & SEG_FIN);
+
+	*irs = s->seq - 1;
+	if (cookie_valid(e, flow, *irs, s->ack - 1, now_us))
+		return true;
+	*irs = s->seq;
+	return probe && cookie_valid(e, flow, *irs, s->ack - 1, now_us);
+}
+
+/* The SYN at irs, which s has followed, as far as anybody remembers. */
+static struct segment remembered_syn(const struct engine *e, const struct segment *s,
+				     uint32_t irs)
 {
 	uint32_t bits = s->opt.ts_ecr & TS_BITS;
 	struct segment syn = {
-		.seq = s->seq - 1,
+		.seq = irs,
 		.flags = SEG_SYN,
 		.wnd = s->wnd,
 		.opt = {.mss = mss_table[(s->ack - 1) >> TAG_BITS & 7],
@@ -141,9 +158,29 @@ static struct segment remembered_syn(const struct engine *e, const struct segmen
 
 bool syncookie_instead(const struct tcb *t, const struct segment *s, uint64_t now_us)
 {
+	uint32_t irs;
+
 	return t->state == TCPS_SYN_RECEIVED && t->listener && s->flags & SEG_ACK &&
 	       s->ack != t->snd.iss + 1 && syncookie_expected(t->e, s, now_us) &&
-	       cookie_valid(t->e, &t->node.flow, s->seq - 1, s->ack - 1, now_us);
+	       find_cookie(t->e, &t->node.flow, s, &irs, now_us);
+}
+
+/* The child with that cookie has its first segment: the ACK, which a probe is without
+ * what it repeats, and a probe is answered. */
+static enum drop first_segment(struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	struct segment ack = *s;
+	enum drop d;
+
+	if (s->seq == t->rcv.irs) {
+		ack.seq++;
+		ack.data_len_bytes = 0;
+		t->ack_now = true;
+	}
+	d = segment_arrives(t, &ack, now_us);
+	if (t->state == TCPS_SYN_RECEIVED)
+		tcb_fail(t, 0, now_us);
+	return d;
 }
 
 enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
@@ -151,12 +188,11 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 			    uint64_t now_us)
 {
 	struct engine *e = listener->e;
-	uint32_t iss = s->ack - 1;
+	uint32_t iss = s->ack - 1, irs;
 	struct segment syn;
 	struct tcb *t;
-	enum drop d;
 
-	if (!cookie_valid(e, flow, s->seq - 1, iss, now_us)) {
+	if (!find_cookie(e, flow, s, &irs, now_us)) {
 		e->stats.cookies_bad++;
 		/* Text may have overtaken that which follows the SYN, or the
 		 * latter is lost: it must not cost the connection. */
@@ -169,16 +205,13 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 	}
 	if (!path->mtu_bytes)
 		return DROP_NO_PATH;
-	syn = remembered_syn(e, s);
+	syn = remembered_syn(e, s, irs);
 	if (listen_child(listener, path, flow, &syn, now_us, &t))
 		return DROP_ACCEPT_QUEUE;
 	tcb_set_iss(t, iss);
 	tcb_timer_stop(t, TIMER_WAIT); /* who could wait for text is here already */
-	syn_segment(t, now_us); /* the window that it offered */
+	rcv_as_offered(t);
 	t->snd.nxt = iss + 1;
 	e->stats.cookies_taken++;
-	d = segment_arrives(t, s, now_us);
-	if (t->state == TCPS_SYN_RECEIVED)
-		tcb_fail(t, 0, now_us);
-	return d;
+	return first_segment(t, s, now_us);
 }

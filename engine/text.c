@@ -110,6 +110,15 @@ uint16_t rcv_offer(struct tcb *t, bool syn)
 	return (uint16_t)(wnd >> shift);
 }
 
+void rcv_as_offered(struct tcb *t)
+{
+	uint32_t most = min_u32(t->rcv.buf_bytes, scaled_max(t, true));
+
+	if (t->opts.window_clamp_bytes)
+		most = min_u32(most, t->opts.window_clamp_bytes);
+	t->rcv.edge = t->rcv.adv = t->rcv.nxt + most;
+}
+
 bool window_to_update(const struct tcb *t)
 {
 	uint32_t offered = t->rcv.adv - t->rcv.nxt;

@@ -20,9 +20,24 @@ static struct harness *with_cookies(void **state, uint8_t when, bool options)
 	return h;
 }
 
+static void stop_listening(struct harness *h)
+{
+	tcp_abort(h->listener, h->now_us);
+	tcp_release(h->listener, h->now_us);
+	h->listener = NULL;
+}
+
 static struct harness *plain(void **state)
 {
 	return with_cookies(state, 2, false);
+}
+
+/* No window is scaled in a SYN. */
+static uint16_t first_window(const struct harness *h)
+{
+	uint32_t bytes = h->opts.rcvbuf_bytes ? h->opts.rcvbuf_bytes : h->cfg.rcvbuf_bytes;
+
+	return bytes < 0xffff ? (uint16_t)bytes : 0xffff;
 }
 
 /* A SYN, and the answer that keeps nothing. */
@@ -34,6 +49,7 @@ static const struct got *ask(struct harness *h)
 
 	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
 	g = expect(h, SYN | ACK, 0, 1, 0);
+	assert_int_equal(g->wnd, first_window(h));
 	assert_string_equal(h->note, "SYN cookie");
 	assert_int_equal(engine_stats(h->e)->half_open, half_open);
 	assert_int_equal(engine_stats(h->e)->cookies_sent, sent + 1);
@@ -100,6 +116,59 @@ static void text_that_comes_early(void **state)
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 1000), DROP_NONE);
 	is_accepted(h);
 	assert_int_equal(app_read(h, 5000), 1000);
+}
+
+/* RFC 9293 3.8.6: what the cookie offers is accepted to its last byte, at once, and
+ * nothing behind it. */
+static void window_as_offered(void **state)
+{
+	static const uint32_t rcvbuf_bytes[] = {0, 5000, 65535, 300000};
+
+	for (unsigned i = 0; i < 16; i++) {
+		struct harness *h = with_cookies(state, 2, i & 1);
+		uint32_t wnd;
+
+		stop_listening(h);
+		if (i & 2) {
+			h->local.addr = (struct ip_addr){{0x20, 1, [15] = 1}};
+			h->remote.addr = (struct ip_addr){{0x20, 1, [15] = 2}};
+		}
+		h->opts.rcvbuf_bytes = rcvbuf_bytes[i / 4];
+		app_listen(h, 4);
+		for (uint32_t past = 0; past < 2; past++) {
+			h->remote.port++;
+			wnd = ask(h)->wnd;
+			assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+			is_accepted(h);
+			assert_int_equal(inject(h, ACK, wnd + past, 1, WND, 1),
+					 past ? DROP_WINDOW : DROP_NONE);
+			forget(h);
+		}
+		h->listener = NULL;
+	}
+}
+
+/* Also where memory has become short since: what is offered stays offered. */
+static void window_when_memory_is_short(void **state)
+{
+	struct harness *h = plain(state);
+
+	h->cfg.memory_max_bytes = 400000;
+	h = harness_again(state, &h->cfg);
+	app_listen(h, 100);
+	h->remote.port = 6000;
+	ask(h);
+	while (engine_stats(h->e)->memory_bytes <= 300000) {
+		h->remote.port++;
+		ask(h);
+		for (uint32_t seq = 1; seq < 40001; seq += 1000)
+			inject(h, ACK, seq, 1, WND, 1000);
+		forget(h);
+	}
+	h->remote.port = 6000;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+	for (uint32_t seq = 1; seq < 60001; seq += 1000)
+		assert_int_equal(inject(h, ACK, seq, 1, WND, 1000), DROP_NONE);
 }
 
 /* ECN of RFC 3168 comes back too: the congestion that we mark is answered. */
@@ -252,14 +321,17 @@ static void forgeries(void **state)
 		assert_int_equal(inject(h, ACK, 1, 1 + (1u << bit), WND, 0),
 				 DROP_LISTEN_ACK);
 	assert_int_equal(inject(h, ACK, 2, 1, WND, 0), DROP_LISTEN_ACK);
-	assert_int_equal(inject(h, ACK, 0, 1, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, ACK, 0, 1, WND, 2), DROP_LISTEN);
+	assert_int_equal(inject(h, ACK | FIN, 0, 1, WND, 0), DROP_LISTEN);
+	assert_int_equal(inject(h, ACK, 0, 2, WND, 0), DROP_LISTEN_ACK);
+	assert_int_equal(inject(h, ACK, (uint32_t)-1, 1, WND, 0), DROP_LISTEN_ACK);
 	assert_int_equal(inject(h, SYN | ACK, 1, 1, WND, 0), DROP_LISTEN_ACK);
 	assert_int_equal(inject(h, RST | ACK, 1, 1, WND, 0), DROP_LISTEN);
 	h->remote.port++;
 	h->peers[h->remote.port].iss = iss;
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_LISTEN_ACK);
 	h->remote.port--;
-	assert_int_equal(engine_stats(h->e)->cookies_bad, 35);
+	assert_int_equal(engine_stats(h->e)->cookies_bad, 38);
 	assert_int_equal(engine_stats(h->e)->connections, 0);
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
 }
@@ -387,6 +459,50 @@ static void accept_queue_full(void **state)
 	assert_int_equal(app_read(h, 100), 10);
 }
 
+/* The ACK was dropped, and the client says nothing: its keep-alive, with a byte or
+ * without, has the number of its SYN. It is dropped like the ACK, or taken like it, and
+ * then answered; a RST would end what the client holds for open. */
+static void probe_instead_of_the_ack(void **state)
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		struct harness *h = with_cookies(state, 2, i & 1);
+		uint32_t bytes = i / 2;
+
+		h->remote.port = 6001;
+		ask(h);
+		h->remote.port = 6000;
+		ask(h);
+		tcp_set_backlog(h->listener, 0);
+		inject(h, ACK, 1, 1, WND, 0);
+		h->remote.port = 6001;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+		assert_int_equal(inject(h, ACK, 0, 1, WND, bytes), DROP_ACCEPT_QUEUE);
+		expect_none(h);
+		assert_non_null(tcp_accept(h->listener, h));
+		assert_int_equal(inject(h, ACK, 0, 1, WND, bytes), DROP_NONE);
+		is_accepted(h);
+		expect(h, ACK, 1, 1, 0);
+		assert_int_equal(inject(h, ACK | PSH, 1, 1, WND, 700), DROP_NONE);
+		assert_int_equal(app_read(h, 1000), 700);
+		h->listener = NULL;
+	}
+}
+
+/* Whoever comes back when the listener is gone is refused. */
+static void listener_is_gone(void **state)
+{
+	for (uint32_t seq = 0; seq < 2; seq++) {
+		struct harness *h = plain(state);
+
+		ask(h);
+		stop_listening(h);
+		assert_int_equal(inject(h, ACK, seq, 1, WND, 0), DROP_CLOSED);
+		refuse(h, ACK, seq, 1, 0);
+		expect_reset(h, 1);
+		assert_int_equal(engine_stats(h->e)->connections, 0);
+	}
+}
+
 static void abort_on_overflow(void **state)
 {
 	struct harness *h = *state;
@@ -478,6 +594,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_whole_connection), TEST(ack_with_text_and_fin),
 		TEST(text_that_comes_early), TEST(ecn_in_the_timestamp),
+		TEST(window_as_offered), TEST(window_when_memory_is_short),
+		TEST(probe_instead_of_the_ack), TEST(listener_is_gone),
 		TEST(options_in_the_timestamp), TEST(without_timestamps_no_options),
 		TEST(mss_rounds_down), TEST(lifetime), TEST(secrets_change),
 		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),

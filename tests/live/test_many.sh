@@ -19,6 +19,16 @@ sequential() {
 }
 sides "1000 connections one after the other" sequential 60
 
+# More at once than the backlog holds: they are answered by SYN cookies, and whose ACK
+# finds no room tries again. None is reset.
+short_backlog() {
+	start server python3 "$LIVE/burst.py" server 9000 16
+	wait_port 9000
+	client python3 "$LIVE/burst.py" client "$SRV" 9000 100
+}
+matrix "100 connections at once to a backlog of 16" short_backlog 60
+six "100 connections at once to a backlog of 16" short_backlog 60
+
 # A select() program's fds stay small: the stack's own are not among them.
 select_small() {
 	client python3 -c '
