@@ -270,6 +270,12 @@ void tcp_get_opts(const struct tcb *t, struct tcp_opts *o)
 	*o = t->opts;
 }
 
+static bool asks_nodelay(const struct tcp_opts *before, const struct tcp_opts *o)
+{
+	return o->nodelay &&
+	       (!before->nodelay || before->nodelay_asked != o->nodelay_asked);
+}
+
 void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 {
 	struct tcp_opts before = t->opts;
@@ -278,7 +284,7 @@ void tcp_set_opts(struct tcb *t, const struct tcp_opts *o, uint64_t now_us)
 	t->node.ifindex = o->ifindex;
 	bufs_follow_opts(t);
 	keepalive_start(t);
-	if (before.cork && !o->cork)
+	if ((before.cork && !o->cork) || asks_nodelay(&before, o))
 		t->uncork = true;
 	if (before.user_timeout_ms != o->user_timeout_ms && t->e->cfg.uto &&
 	    is_synchronized(t->state))

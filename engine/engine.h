@@ -360,6 +360,7 @@ struct tcp_opts {
 	struct ip_fields ip, ip6; /* over IPv4, over IPv6 */
 	uint32_t ifindex;       /* SO_BINDTODEVICE: of this device only, 0: of all */
 	bool nodelay;           /* no Nagle */
+	uint8_t nodelay_asked;  /* counts: each time what a cork holds leaves, as in Linux */
 	bool v6only;            /* IPV6_V6ONLY of a listener at "::" */
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
 	bool cork;              /* TCP_CORK: full segments only, 200 ms at most */

@@ -542,12 +542,23 @@ void conn_process_closed(struct conn *c)
 	conn_pair_event(c, pair_bits(c->fd));
 }
 
+/* What was written by now, be the edge of it seen or not: it is what TCP_NODELAY sends. */
+static void take_what_waits(struct conn *c)
+{
+	c->bytes_in = true;
+	look_for_mark(c);
+	if (takes(c))
+		take_bytes(c);
+}
+
 void conn_set_opts(struct conn *c, const struct sock_opts *opts)
 {
 	struct tcp_opts tcp;
 
 	if (c->tcb && opts->tcp.rcvbuf_bytes != c->opts.tcp.rcvbuf_bytes)
 		pair_setup(c->fd, conn_pair_sndbuf(opts));
+	if (c->tcb && opts->tcp.nodelay_asked != c->opts.tcp.nodelay_asked)
+		take_what_waits(c);
 	c->opts = *opts;
 	if (!c->tcb)
 		return;

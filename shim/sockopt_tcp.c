@@ -291,10 +291,27 @@ static int set_notsent_lowat(struct sock *s, int fd, const void *val, socklen_t 
 	return sockopt_changed(s);
 }
 
+static int get_nodelay(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	return optval_put_int(fd, s->opts.tcp.nodelay, val, len);
+}
+
+/* To ask again is an event, too: it sends what a cork holds. */
+static int set_nodelay(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	int v, err = optval_get_int(fd, val, len, &v);
+
+	if (err)
+		return err;
+	s->opts.tcp.nodelay = v != 0;
+	s->opts.tcp.nodelay_asked++;
+	return sockopt_changed(s);
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 static const struct option rows[] = {
-	BOOL_OF(IPPROTO_TCP, TCP_NODELAY, tcp.nodelay),
+	OWN(IPPROTO_TCP, TCP_NODELAY, get_nodelay, set_nodelay),
 	BOOL_OF(IPPROTO_TCP, TCP_CORK, tcp.cork),
 	OWN(IPPROTO_TCP, TCP_QUICKACK, get_quickack, set_quickack),
 	OWN(IPPROTO_TCP, TCP_MAXSEG, get_maxseg, set_maxseg),

@@ -225,6 +225,7 @@ static void set_opt(struct script *s, struct words *w)
 	if (h->t)
 		tcp_get_opts(h->t, &h->opts);
 	memcpy((char *)&h->opts + opt_names[i].offset, &value, opt_names[i].size);
+	h->opts.nodelay_asked += !strcmp(name, "nodelay");
 	if (h->t)
 		tcp_set_opts(h->t, &h->opts, h->now_us);
 	pull(h);
