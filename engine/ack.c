@@ -294,7 +294,7 @@ static enum drop ack_in_syn_received(struct tcb *t, const struct segment *s,
 				     uint64_t now_us)
 {
 	if (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt)) {
-		refuse_segment(t->e, &t->node.flow, s, &t->opts, now_us);
+		refuse_for(t, s, now_us);
 		return DROP_ACK_FUTURE;
 	}
 	if (t->listener && !t->fast_child && listen_accept_full(t->listener)) {

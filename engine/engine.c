@@ -286,8 +286,13 @@ static void output_reply(struct engine *e, struct engine_pkt_out *pkt,
 			    .seq = r->seq, .ack = r->ack, .flags = r->flags,
 			    .wnd = r->wnd, .opt = {.wscale = -1}};
 
-	if (s.flags & SEG_SYN)
+	if (s.flags & SEG_SYN) {
 		s.opt = r->opt;
+	} else {
+		s.opt.ts = r->opt.ts;
+		s.opt.ts_val = r->opt.ts_val;
+		s.opt.ts_ecr = r->opt.ts_ecr;
+	}
 
 	*pkt = (struct engine_pkt_out){.src = r->flow.local.addr,
 				       .dst = r->flow.remote.addr,

@@ -25,6 +25,8 @@ struct gone {
 	struct flow flow;
 	uint32_t ifindex;
 	uint32_t iss, una, nxt;
+	uint32_t ts_offset;
+	bool ts_ok;
 	bool opening; /* it was in SYN-SENT */
 	uint64_t until_us; /* 0: empty */
 };
@@ -85,6 +87,8 @@ void gone_note(const struct tcb *t, uint64_t now_us)
 		.iss = t->snd.iss,
 		.una = t->snd.una + opening, /* only the SYN's ACK tells of our SYN */
 		.nxt = t->snd.nxt,
+		.ts_offset = t->ts_offset,
+		.ts_ok = t->ts_ok,
 		.opening = opening,
 		.until_us = now_us + GONE_US,
 	};
@@ -103,6 +107,8 @@ bool gone_refuses(struct engine *e, const struct flow *flow, uint32_t ifindex,
 		return false;
 	tcp_opts_defaults(e, &r.opts);
 	r.opts.ifindex = g->ifindex;
+	r.opt.ts = g->ts_ok;
+	r.opt.ts_val = ts_at(g->ts_offset, now_us);
 	e->stats.resets_sent++;
 	engine_reply(e, &r);
 	return true;

@@ -122,7 +122,7 @@ static enum drop arrives_syn_sent(struct tcb *t, const struct segment *s,
 
 	/* first, the ACK bit */
 	if (ack && (seq_leq(s->ack, t->snd.iss) || seq_gt(s->ack, t->snd.nxt))) {
-		refuse_segment(t->e, &t->node.flow, s, &t->opts, now_us);
+		refuse_for(t, s, now_us);
 		try_again_soon(t, s, now_us);
 		return DROP_SYN_SENT_ACK;
 	}
@@ -184,6 +184,14 @@ static bool in_window(const struct tcb *t, const struct segment *s)
 			   : s->seq == t->rcv.nxt;
 	return wnd && (seq_in(s->seq, t->rcv.nxt, wnd) ||
 		       seq_in(s->seq + len - 1, t->rcv.nxt, wnd));
+}
+
+/* Behind the peer's FIN nothing can be. In TIME-WAIT, where all of it is known, the
+ * bare ACK at RCV.NXT alone is no stray, as in Linux. */
+static bool is_behind_fin(const struct tcb *t, const struct segment *s)
+{
+	return t->state == TCPS_TIME_WAIT && !(s->flags & (SEG_SYN | SEG_RST)) &&
+	       (seg_len(s) || s->seq != t->rcv.nxt);
 }
 
 /* A closed window takes no text, but an ACK that comes with the peer's next
@@ -251,7 +259,7 @@ static enum drop check_seq(struct tcb *t, const struct segment *s,
 	}
 	if (is_repeated_syn(t, s))
 		return answer_syn_again(t, s, now_us);
-	if (in_window(t, s) || is_crossed_syn_ack(t, s))
+	if ((in_window(t, s) && !is_behind_fin(t, s)) || is_crossed_syn_ack(t, s))
 		return DROP_NONE;
 	if (s->flags & SEG_RST)
 		return s->seq == t->rcv.nxt ? DROP_NONE : DROP_RST_WINDOW;
@@ -316,12 +324,11 @@ static enum drop check_rst(struct tcb *t, const struct segment *s,
 	case TCPS_CLOSE_WAIT:
 		err = EPIPE; /* as Linux tells it: the peer had finished */
 		break;
-	case TCPS_CLOSING:
-	case TCPS_LAST_ACK:
 	case TCPS_TIME_WAIT:
 		err = 0;
 		break;
-	default:
+	default: /* also in CLOSING and LAST-ACK: who is still there has not
+		  * heard that the peer got everything */
 		break;
 	}
 	/* A listener's child just goes: back to LISTEN, nobody is told. */
@@ -354,6 +361,7 @@ static void reset_after_close(struct tcb *t, const struct segment *s, uint64_t n
 	struct reply r = {.flow = t->node.flow, .opts = t->opts,
 			  .flags = SEG_RST, .seq = s->ack};
 
+	fill_timestamp(t, &r.opt, false, now_us);
 	engine_reply(t->e, &r);
 	gone_note(t, now_us);
 	tcb_fail(t, ECONNRESET, now_us);

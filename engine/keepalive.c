@@ -59,7 +59,7 @@ void keepalive_expire(struct tcb *t, uint64_t now_us)
 		return;
 	}
 	if (is_dead(t, silent_us)) {
-		tcb_send_reset(t);
+		tcb_send_reset(t, now_us);
 		give_up(t, now_us);
 		return;
 	}

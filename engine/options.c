@@ -6,9 +6,14 @@
  */
 #include "tcb.h"
 
+uint32_t ts_at(uint32_t ts_offset, uint64_t now_us)
+{
+	return (uint32_t)(now_us / TS_TICK_US) + ts_offset;
+}
+
 uint32_t ts_now(const struct tcb *t, uint64_t now_us)
 {
-	return (uint32_t)(now_us / TS_TICK_US) + t->ts_offset;
+	return ts_at(t->ts_offset, now_us);
 }
 
 /* ---- SACK and AccECN ----------------------------------------------------------------- */
@@ -86,6 +91,15 @@ uint32_t effective_mss(const struct tcb *t)
 	       accecn_option_bytes(t, accecn_room(t, true));
 }
 
+void fill_timestamp(const struct tcb *t, struct seg_options *o, bool ack, uint64_t now_us)
+{
+	if (!t->ts_ok)
+		return;
+	o->ts = true;
+	o->ts_val = ts_now(t, now_us);
+	o->ts_ecr = ack ? t->rcv.ts_recent : 0; /* RFC 7323 3.2 */
+}
+
 /* ---- all of them ---------------------------------------------------------------------- */
 
 void fill_options(struct tcb *t, struct seg_options *o, uint32_t len_bytes,
@@ -93,11 +107,7 @@ void fill_options(struct tcb *t, struct seg_options *o, uint32_t len_bytes,
 {
 	unsigned blocks = sack_blocks(t, len_bytes);
 
-	if (t->ts_ok) {
-		o->ts = true;
-		o->ts_val = ts_now(t, now_us);
-		o->ts_ecr = t->rcv.ts_recent;
-	}
+	fill_timestamp(t, o, true, now_us);
 	accecn_fill_option(t, o, accecn_room(t, len_bytes), len_bytes);
 	fill_sack(t, o, blocks);
 	if (t->uto_due && !len_bytes) {

@@ -24,6 +24,8 @@ void challenge_ack(struct tcb *t, uint64_t now_us);
 void refuse_segment(struct engine *e, const struct flow *flow,
 		    const struct segment *s, const struct tcp_opts *opts,
 		    uint64_t now_us);
+/* The same for one that does not fit the connection t. */
+void refuse_for(const struct tcb *t, const struct segment *s, uint64_t now_us);
 
 /* ---- listen.c: LISTEN, the SYN queue and the accept queue ----------------- */
 
@@ -470,6 +472,9 @@ void busy_status(const struct tcb *t, struct tcp_status *st);
 
 /* The clock of the timestamps that we send. */
 uint32_t ts_now(const struct tcb *t, uint64_t now_us);
+uint32_t ts_at(uint32_t ts_offset, uint64_t now_us);
+/* The option of a segment with ACK or without, if the connection has it. */
+void fill_timestamp(const struct tcb *t, struct seg_options *o, bool ack, uint64_t now_us);
 /* Payload per segment with the options that it carries now. */
 uint32_t effective_mss(const struct tcb *t);
 /* Those of a segment with so much payload. It will be sent: what is due is not due

@@ -52,9 +52,9 @@ void challenge_ack(struct tcb *t, uint64_t now_us)
 	tcb_want_output(t);
 }
 
-void refuse_segment(struct engine *e, const struct flow *flow,
-		    const struct segment *s, const struct tcp_opts *opts,
-		    uint64_t now_us)
+/* t: whose RST it is, or NULL. */
+static void refuse(struct engine *e, const struct flow *flow, const struct segment *s,
+		   const struct tcp_opts *opts, const struct tcb *t, uint64_t now_us)
 {
 	struct reply r = {.flow = *flow, .opts = *opts, .flags = SEG_RST};
 
@@ -71,7 +71,21 @@ void refuse_segment(struct engine *e, const struct flow *flow,
 		r.ack = s->seq + seg_len(s);
 		r.flags |= SEG_ACK;
 	}
+	if (t)
+		fill_timestamp(t, &r.opt, r.flags & SEG_ACK, now_us);
 	engine_reply(e, &r);
+}
+
+void refuse_segment(struct engine *e, const struct flow *flow,
+		    const struct segment *s, const struct tcp_opts *opts,
+		    uint64_t now_us)
+{
+	refuse(e, flow, s, opts, NULL, now_us);
+}
+
+void refuse_for(const struct tcb *t, const struct segment *s, uint64_t now_us)
+{
+	refuse(t->e, &t->node.flow, s, &t->opts, t, now_us);
 }
 
 void engine_refuse(struct engine *e, const struct engine_pkt_in *pkt,

@@ -194,18 +194,21 @@ void tcb_set_state(struct tcb *t, enum tcp_state to, uint64_t now_us)
 	trace_state(t, from, now_us);
 }
 
-void tcb_send_reset(struct tcb *t)
+void tcb_send_reset(struct tcb *t, uint64_t now_us)
 {
-	engine_reply(t->e, &(struct reply){.flow = t->node.flow,
-					   .opts = t->opts,
-					   .flags = SEG_RST | SEG_ACK,
-					   .seq = t->snd.nxt,
-					   .ack = t->rcv.nxt});
+	struct reply r = {.flow = t->node.flow,
+			  .opts = t->opts,
+			  .flags = SEG_RST | SEG_ACK,
+			  .seq = t->snd.nxt,
+			  .ack = t->rcv.nxt};
+
+	fill_timestamp(t, &r.opt, true, now_us);
+	engine_reply(t->e, &r);
 }
 
 void tcb_reset(struct tcb *t, uint64_t now_us)
 {
-	tcb_send_reset(t);
+	tcb_send_reset(t, now_us);
 	gone_note(t, now_us);
 	tcb_fail(t, ECONNABORTED, now_us);
 }

@@ -338,7 +338,7 @@ struct reply {
 	uint32_t seq, ack;
 	uint16_t flags;
 	uint16_t wnd;
-	struct seg_options opt; /* with SYN only */
+	struct seg_options opt; /* without SYN timestamps only */
 	struct tcp_opts opts;
 	const char *note;       /* for the trace, or NULL */
 };
@@ -396,7 +396,7 @@ void tcb_set_iss(struct tcb *t, uint32_t iss);
 /* MTU and burst size, the window scale to offer, the MSS. */
 void tcb_set_path(struct tcb *t, const struct tcp_path *path);
 /* RST at SND.NXT, with an ACK. */
-void tcb_send_reset(struct tcb *t);
+void tcb_send_reset(struct tcb *t, uint64_t now_us);
 /* RST, CLOSED. */
 void tcb_reset(struct tcb *t, uint64_t now_us);
 /* ABORT, 3.10.5: RST where it says so, CLOSED. */

@@ -9,8 +9,8 @@ static const struct { enum tcp_state state; uint32_t rcv_nxt; int error; } cases
 	{TCPS_FIN_WAIT_1, 1, ECONNRESET},
 	{TCPS_FIN_WAIT_2, 1, ECONNRESET},
 	{TCPS_CLOSE_WAIT, 2, EPIPE}, /* Linux: the peer had finished */
-	{TCPS_CLOSING, 2, 0},
-	{TCPS_LAST_ACK, 2, 0},
+	{TCPS_CLOSING, 2, ECONNRESET},
+	{TCPS_LAST_ACK, 2, ECONNRESET},
 	{TCPS_TIME_WAIT, 2, 0},
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
@@ -298,10 +298,74 @@ static void after_a_reset(void **state)
 	expect_none(h);
 }
 
+static struct harness *with_timestamps(void **state)
+{
+	struct engine_config cfg;
+	struct harness *h;
+
+	harness_config(&cfg);
+	cfg.timestamps = true;
+	h = harness_again(state, &cfg);
+	h->ts = true;
+	return h;
+}
+
+/* TSval is our clock; TSecr is the peer's, or 0 where there is no ACK. */
+static void has_timestamps(struct harness *h, uint32_t before)
+{
+	bool ack = h->last.flags & ACK;
+
+	assert_true(h->last.flags & RST);
+	assert_true(h->last.opt.ts);
+	assert_in_range(h->last.opt.ts_val - before, 0, 1000);
+	assert_int_equal(h->last.opt.ts_ecr != 0, ack);
+}
+
+/* RFC 7323 3.2 [SHOULD]: every RST of a connection that has timestamps. */
+static void resets_carry_timestamps(void **state)
+{
+	struct harness *h = with_timestamps(state);
+	uint32_t before;
+
+	establish(h);
+	before = h->ts_recent;
+	app_abort(h);
+	expect_reset(h, 1);
+	has_timestamps(h, before);
+	inject(h, ACK | PSH, 1, 1, WND, 100); /* it is gone already */
+	expect_reset(h, 1);
+	has_timestamps(h, before);
+
+	h = with_timestamps(state); /* text after close() */
+	establish(h);
+	before = h->ts_recent;
+	app_release(h);
+	expect(h, FIN | ACK, 1, 1, 0);
+	inject(h, ACK | PSH, 1, 1, WND, 100);
+	expect_reset(h, 1);
+	has_timestamps(h, before);
+
+	h = with_timestamps(state); /* an ACK that cannot be, in SYN-RECEIVED */
+	app_listen(h, 4);
+	inject(h, SYN, 0, 0, WND, 0);
+	expect(h, SYN | ACK, 0, 1, 0);
+	before = h->ts_recent;
+	inject(h, ACK, 1, 5, WND, 0);
+	expect_reset(h, 5);
+	has_timestamps(h, before);
+
+	h = with_timestamps(state); /* without them there are none */
+	h->ts = false;
+	establish(h);
+	app_abort(h);
+	expect_reset(h, 1);
+	assert_false(h->last.opt.ts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(exact_reset), TEST(reset_in_window), TEST(reset_outside_window),
+		TEST(exact_reset), TEST(resets_carry_timestamps), TEST(reset_in_window), TEST(reset_outside_window),
 		TEST(reset_at_closed_window), TEST(syn_gets_challenge_ack),
 		TEST(ack_out_of_range), TEST(limit_of_a_connection),
 		TEST(shared_limit_is_drawn), TEST(assassination),
