@@ -114,6 +114,13 @@ struct seq_range reasm_held(const struct reasm *q, uint32_t start, uint32_t end)
 	return r;
 }
 
+uint32_t reasm_kept(const struct reasm *q, uint32_t start)
+{
+	unsigned at = first_ending_from(q, start + 1);
+
+	return at < q->n && seq_lt(q->r[at].start, start) ? q->r[at].end : start;
+}
+
 uint32_t reasm_advance(struct reasm *q, uint32_t nxt)
 {
 	unsigned gone = 0;

@@ -28,6 +28,10 @@ int reasm_add(struct reasm *q, uint32_t start, uint32_t end, unsigned max,
 	      uint32_t *added_bytes, size_t *memory_bytes);
 /* The first part of [start, end) that is held already; empty if none is. */
 struct seq_range reasm_held(const struct reasm *q, uint32_t start, uint32_t end);
+/* Where the bytes of text from start on begin to count: it gives way to a range that
+ * begins before it and reaches into it, up to that range's end. As in Linux, where what
+ * begins first is read first, whenever it came. */
+uint32_t reasm_kept(const struct reasm *q, uint32_t start);
 /* nxt has been reached: removes all that is now below or joins it; returns
  * nxt advanced over the range that began there, if any. The memory stays until
  * reasm_clear(). */

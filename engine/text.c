@@ -183,7 +183,7 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 			   uint32_t len_bytes)
 {
 	struct engine *e = t->e;
-	uint32_t off = t->rcv.data.len_bytes + (start - t->rcv.nxt), added;
+	uint32_t off = t->rcv.data.len_bytes + (start - t->rcv.nxt), added, kept;
 
 	/* It must come again if it is not kept: no reason to grow when memory is
 	 * short. */
@@ -192,11 +192,12 @@ static enum drop hold_text(struct tcb *t, uint32_t start, const uint8_t *data,
 	if (ring_reserve(&t->rcv.data, &e->pool, off + len_bytes))
 		return no_room(t);
 	note_held(t, start, start + len_bytes);
+	kept = reasm_kept(&t->rcv.ooo, start) - start;
 	if (reasm_add(&t->rcv.ooo, start, start + len_bytes,
 		      e->cfg.ooo_ranges_max, &added, &e->stats.memory_bytes))
 		return no_room(t);
 	if (added)
-		ring_put_at(&t->rcv.data, off, data, len_bytes);
+		ring_put_at(&t->rcv.data, off + kept, data + kept, len_bytes - kept);
 	quickack_on_disorder(t);
 	t->ack_now = true; /* a duplicate ACK, RFC 5681 4.2 */
 	tcb_want_output(t);

@@ -40,3 +40,9 @@ scripts() {
 	[ $played -ge 45 ]
 }
 register "scripts over a TUN device" scripts 75
+
+# In the byte, what Linux gives. MYTCP set but empty shows that.
+overlap() {
+	client python3 "$LIVE/overlap.py"
+}
+register "text that overlaps, with other bytes" overlap
