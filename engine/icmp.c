@@ -11,6 +11,26 @@ static bool in_flight(const struct tcb *t, uint32_t seq)
 	return seq_geq(seq, t->snd.una) && seq_lt(seq, t->snd.nxt);
 }
 
+/* A listener's child has nobody who could be told, and its SYN,ACK is repeated a few
+ * times only: it goes where no other answer can be expected, by Linux's tables. A port
+ * that is unreachable for now (a firewall says that, too) is no such thing in IPv4. */
+static bool ends_child(const struct tcb *t, int err)
+{
+	if (addr_is_v4(&t->node.flow.remote.addr))
+		return err == ENETUNREACH || err == EHOSTUNREACH || err == EPROTO;
+	return err == EACCES || err == ECONNREFUSED || err == EPROTO;
+}
+
+/* What ends attempts to connect, as everybody does: RFC 5461 3. */
+static bool ends_opening(const struct tcb *t, int err)
+{
+	if (t->state == TCPS_SYN_SENT)
+		return true;
+	if (t->state != TCPS_SYN_RECEIVED || (t->fast_child && t->accepted))
+		return false;
+	return !t->listener || t->fast_child || ends_child(t, err);
+}
+
 void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 		 uint64_t now_us)
 {
@@ -20,9 +40,9 @@ void engine_icmp(struct engine *e, const struct engine_icmp *msg,
 		return;
 	if (msg->err == EMSGSIZE)
 		pmtu_told(t, msg, now_us);
-	else if (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED))
-		tcb_fail(t, msg->err, now_us); /* as everybody does: RFC 5461 3 */
-	else
+	else if (ends_opening(t, msg->err))
+		tcb_fail(t, msg->err, now_us);
+	else if (!t->listener)
 		t->soft_error = msg->err; /* MUST-56 */
 	tcb_reap(e);
 }

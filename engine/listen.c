@@ -25,7 +25,8 @@ static enum drop admit(const struct tcb *listener, const struct segment *s)
 		return DROP_LISTEN;
 	if (s->flags & SEG_ACK) /* second: the caller may refuse it */
 		return DROP_LISTEN_ACK;
-	if (!(s->flags & SEG_SYN)) /* third, fourth */
+	/* third, fourth; with FIN it is nobody's who wants a connection, as in Linux */
+	if ((s->flags & (SEG_SYN | SEG_FIN)) != SEG_SYN)
 		return DROP_LISTEN;
 	if (listen_accept_full(listener))
 		return DROP_ACCEPT_QUEUE;

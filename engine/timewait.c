@@ -17,7 +17,7 @@
 bool time_wait_gives_way(const struct tcb *t, const struct segment *s)
 {
 	if (t->state != TCPS_TIME_WAIT ||
-	    (s->flags & (SEG_SYN | SEG_ACK | SEG_RST)) != SEG_SYN)
+	    (s->flags & (SEG_SYN | SEG_ACK | SEG_RST | SEG_FIN)) != SEG_SYN)
 		return false;
 	if (t->ts_ok && s->opt.ts && s->opt.ts_val != t->rcv.ts_recent)
 		return seq_gt(s->opt.ts_val, t->rcv.ts_recent); /* RFC 6191 2 */

@@ -24,6 +24,57 @@ static void hard_error_in_syn_sent(void **state)
 	}
 }
 
+/* A listener's child has no user. It ends by what ends Linux's, in both families, and
+ * by nothing else: whoever forges such a message must not undo the handshake. */
+static void errors_in_syn_received(void **state)
+{
+	static const struct { int err; bool ends_v4, ends_v6; } errs[] = {
+		{ECONNREFUSED, false, true}, {ENOPROTOOPT, false, false},
+		{EHOSTUNREACH, true, false}, {ENETUNREACH, true, false},
+		{EACCES, false, true}, {EPROTO, true, true},
+		{EHOSTDOWN, false, false}, {EOPNOTSUPP, false, false},
+	};
+
+	for (unsigned i = 0; i < 2 * sizeof(errs) / sizeof(errs[0]); i++) {
+		struct harness *h = harness_again(state, NULL);
+		bool v6 = i & 1, ends = v6 ? errs[i / 2].ends_v6 : errs[i / 2].ends_v4;
+
+		if (v6) {
+			h->local.addr = (struct ip_addr){{0x20, 1, [15] = 1}};
+			h->remote.addr = (struct ip_addr){{0x20, 1, [15] = 2}};
+		}
+		app_listen(h, 4);
+		inject(h, SYN, 0, 0, WND, 0);
+		expect(h, SYN | ACK, 0, 1, 0);
+		inject_icmp(h, 1, errs[i / 2].err, 0); /* not in flight: RFC 5927 4.1 */
+		assert_int_equal(engine_stats(h->e)->half_open, 1);
+		inject_icmp(h, 0, errs[i / 2].err, 0);
+		assert_int_equal(engine_stats(h->e)->half_open, !ends);
+		expect_none(h);
+		if (ends)
+			continue;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+		h->t = tcp_accept(h->listener, h);
+		assert_non_null(h->t);
+		assert_int_equal(status(h).soft_error, 0);
+	}
+}
+
+/* An open that crossed the peer's has a user. */
+static void errors_when_syns_crossed(void **state)
+{
+	struct harness *h = *state;
+
+	app_open(h);
+	expect(h, SYN, 0, 0, 0);
+	inject(h, SYN, 0, 0, WND, 0);
+	expect(h, SYN | ACK, 0, 1, 0);
+	expect_state(h, TCPS_SYN_RECEIVED);
+	inject_icmp(h, 0, ECONNREFUSED, 0);
+	expect_state(h, TCPS_CLOSED);
+	assert_int_equal(tcp_error(h->t), ECONNREFUSED);
+}
+
 /* Unreachable hosts and networks end an open at once, as in Linux. */
 static void unreachable_in_syn_sent(void **state)
 {
@@ -198,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hard_error_in_syn_sent), TEST(unreachable_in_syn_sent),
+		TEST(errors_in_syn_received), TEST(errors_when_syns_crossed),
 		TEST(soft_errors_when_established), TEST(soft_error_is_remembered),
 		TEST(soft_error_is_forgotten),
 		TEST(soft_errors_are_told_on_request),

@@ -268,6 +268,8 @@ static void what_a_listener_drops(void **state)
 	assert_int_equal(inject(h, RST | SYN, 0, 1, 0, 0), DROP_LISTEN);
 	assert_int_equal(inject(h, 0, 0, 0, 0, 0), DROP_LISTEN);
 	assert_int_equal(inject(h, FIN, 0, 0, 0, 10), DROP_LISTEN);
+	assert_int_equal(inject(h, SYN | FIN, 0, 0, WND, 0), DROP_LISTEN);
+	assert_int_equal(inject(h, SYN | FIN | PSH, 0, 0, WND, 10), DROP_LISTEN);
 	assert_int_equal(inject(h, ACK, 0, 1, 0, 0), DROP_LISTEN_ACK);
 	assert_int_equal(inject(h, SYN | ACK, 0, 1, 0, 0), DROP_LISTEN_ACK);
 	expect_none(h);
