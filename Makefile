@@ -40,6 +40,7 @@ help:
 	@echo 'make                  build/libmytcp.so, tools/mytcp and tools/mytcp-link'
 	@echo 'make demo             a download on our TCP, with its ladder'
 	@echo 'make check            build and run every test [SANITIZE=address,undefined]'
+	@echo 'make linked           socket calls through the hooks [SANITIZE=thread or address,undefined]'
 	@echo 'make unit             only the unit tests'
 	@echo 'make live [T=name]    only the tests with real programs; on hosts with'
 	@echo '                      CONGESTION=bbr SYSCTLS="NAME=VALUE;NAME=VALUE"'
@@ -47,8 +48,8 @@ help:
 	@echo 'make sim SEEDS=n      more of the simulator; SEED=n replays one run'
 	@echo 'make sim-report       algorithms on simulated paths: table, plots [UPDATE=1]'
 	@echo 'make rfc              the requirements of RFC 9293, each with its tests'
-	@echo 'make fuzz             fuzz the engine [FUZZ_SECONDS=n, 0: for ever]'
-	@echo 'make coverage         line coverage of engine/, at least 95 %'
+	@echo 'make fuzz             fuzz engine, link and shim [FUZZ_SECONDS=n, 0: for ever]'
+	@echo 'make coverage         of engine/: lines by the tests, at least 95 %; branches by the fuzzers alone, 80 %'
 	@echo 'make bench            ours against the kernel, table and build/bench.json'
 	@echo 'make bench-flood      a server under attack, ours against the kernel [FLOODS="syn:20000 ack:60000"]'
 	@echo 'make compare          goodput ours/kernel over emulated links [CELLS=regex SEEDS=5 JOBS=2]'
@@ -143,6 +144,17 @@ $(BUILD)/tests/live/inetd: LDFLAGS += $(if $(SANITIZE),,-static)
 $(SOCKAPI): $(SOCKAPI_OBJS)
 	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $^ -luring $(LDFLAGS)
 
+# The same with our TCP linked in, for the sanitizers: an unmodified program cannot be
+# preloaded with them. Its memory is the libc's, which they watch; and they ask for
+# limits before they are ready for anybody's code.
+LINKED := $(BUILD)/tests/sockapi/linked
+UNTRACKED := dlsym epoll_create epoll_create1 epoll_ctl epoll_wait eventfd fstat open pipe pipe2 poll socketpair
+$(BUILD)/libmytcp.o: $(ENGINE) $(LINK) $(filter-out $(addprefix $(BUILD)/shim/,wrap.o hooks_limit.o),$(SHIM)) $(BUILD)/libev-pic.a
+	$(LD) -r -o $@ $^
+	objcopy --localize-hidden $(if $(filter thread,$(SANITIZE)),$(foreach f,$(UNTRACKED),--redefine-sym $(f)=untracked_$(f))) $@
+$(LINKED): $(SOCKAPI_OBJS) $(BUILD)/libmytcp.o $(if $(filter thread,$(SANITIZE)),$(BUILD)/tests/sanitize/untracked.o)
+	$(CC) $(CFLAGS) $(SAN) -pthread -o $@ $^ -luring -lm -ldl $(LDFLAGS)
+
 SEEDS ?= 10000
 SEED ?=
 FUZZ_SECONDS ?= 60
@@ -194,15 +206,30 @@ fuzz-build:
 fuzz: fuzz-build
 	$(RUN) fuzz
 
-# The sanitizers run the unit, simulator and fuzz tests: an unmodified program
-# cannot be preloaded with them.
-check: deps
-	+$(MAKE) all tests fuzz-build
-	$(RUN) unit sim fuzz $(if $(SANITIZE),,rfc lab exports live)
+# The calls of a program through the hooks, under a sanitizer; the thread sanitizer is
+# for this alone.
+.PHONY: linked
+linked: $(LINKED) $(SOCKAPI)
+	$(if $(SANITIZE),,$(error SANITIZE=thread or SANITIZE=address,undefined))
+	$(RUN) linked
 
-.PHONY: coverage
+# An unmodified program cannot be preloaded with the sanitizers: no live tests.
+check: deps
+	+$(MAKE) all tests fuzz-build $(if $(SANITIZE),$(LINKED))
+	$(RUN) unit sim fuzz $(if $(SANITIZE),linked,rfc lab exports live)
+
+# Of the tests, and of the fuzzers alone, with a floor for engine/ in each.
+FUZZ_BRANCHES_MIN := 80
+.PHONY: coverage fuzz-coverage
 coverage: deps
+	tools/deps cover
 	+$(MAKE) BUILD=build-coverage CFLAGS='-O0 -g --coverage' build-coverage/coverage
+	+$(MAKE) fuzz-coverage
+
+fuzz-coverage:
+	+$(MAKE) CC=clang BUILD=build-fuzz-coverage SANITIZE=fuzzer-no-link CFLAGS='-O1 -g -Wno-gnu-variable-sized-type-not-at-end -fprofile-instr-generate -fcoverage-mapping' fuzz-targets
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/coverage build-fuzz-coverage $(FUZZ_BRANCHES_MIN)
+
 build-coverage/coverage: $(TESTS) $(SIM)
 	find $(BUILD) -name '*.gcda' -delete
 	$(RUN) unit sim

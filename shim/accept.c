@@ -95,8 +95,12 @@ static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 	bool mine = sock_is_mine(listener);
 	struct sock *s = mine ? sock_by_id(n->sock_id) : NULL;
 
-	if (s)
+	/* What the driver has written there precedes the state; that its connect() precedes
+	 * our accept() orders them for the kernel alone. */
+	if (s) {
+		(void)atomic_load(&s->state);
 		return s;
+	}
 	s = sock_new(listener->family);
 	if (!s)
 		return NULL;

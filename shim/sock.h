@@ -113,7 +113,7 @@ struct sock {
 	struct sock_opts opts;
 	struct sock_kept kept;
 	struct sockaddr_un name; /* app end's AF_UNIX name, if it has one */
-	socklen_t name_len;
+	_Atomic socklen_t name_len; /* follows name, which it makes valid */
 	struct tcp_status final; /* driver: of the connection that has ended */
 	void *driver;         /* driver: struct conn or struct listener */
 	bool held;            /* driver: see held.h */

@@ -295,6 +295,7 @@ CASE(stdio_rw)
 	R(ferror(f));
 	R(fprintf(f, "into nothing\n"));
 	R(fclose(f));
+	free(line);
 }
 
 #define OWN_WRITES "What stdio and dprintf() write into a reset connection fails with EPIPE at once"

@@ -1,6 +1,7 @@
 /* cases_poll.c - poll, select and epoll: of ours, of the kernel's, of both. */
 #include "sockapi.h"
 
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
@@ -258,14 +259,15 @@ CASE(epoll_exclusive)
 static void wait_once(void *arg)
 {
 	struct epoll_event ev;
-	int *ep = arg;
+	atomic_int *ep = arg;
 
 	*ep = epoll_wait(*ep, &ev, 1, 300);
 }
 
 CASE(epoll_exclusive_listener)
 {
-	int fd = listener(SOCK_NONBLOCK), ep[2], i;
+	int fd = listener(SOCK_NONBLOCK), i;
+	atomic_int ep[2];
 
 	for (i = 0; i < 2; i++) {
 		ep[i] = epoll_create1(0);

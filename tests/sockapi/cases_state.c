@@ -410,6 +410,7 @@ CASE(part_is_written)
 	LOG("some %d, not all %d", sent > 0, sent < n);
 	R(send(fd, much, n, 0));
 	R(send(fd, much, n, 0));
+	free(much);
 }
 
 CASE(sigpipe_rules)
