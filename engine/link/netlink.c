@@ -57,14 +57,15 @@ static int netlink_recv(struct netlink *nl, union netlink_answer *a)
 	}
 }
 
-/* What an NLMSG_ERROR or NLMSG_DONE says: 0 or a negative errno. */
+/* What an NLMSG_ERROR or NLMSG_DONE says: 0 or a negative errno. Nothing else, or what
+ * each() may return would be taken for it. */
 static int netlink_verdict(const struct nlmsghdr *h)
 {
 	int err = 0;
 
 	if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
 		memcpy(&err, NLMSG_DATA(h), sizeof(err));
-	return err;
+	return err < 0 ? err : 0;
 }
 
 int netlink_ask(struct netlink *nl, struct nlmsghdr *req, union netlink_answer *a)
