@@ -30,6 +30,7 @@ struct config {
 	struct link_config link;
 	bool handover;          /* at exit, to a process in the background */
 	uint32_t linger_ms;     /* at exit without that, without progress */
+	bool allow_kernel;      /* programs that cannot be on our TCP may run */
 	uint32_t ttl, hop_limit; /* of packets, where the program has not said */
 	bool v6only;            /* IPV6_V6ONLY of new sockets */
 	uint32_t mtu_discover;  /* IP_MTU_DISCOVER of new sockets */

@@ -1,15 +1,120 @@
-/* hooks_exec.c - the program's calls that make another program of the process,
- * which the driver's thread does not live to see. Owns nothing.
+/* hooks_exec.c - the program's calls that execute another program: in the process,
+ * which the driver's thread does not live to see, or in a child. Owns nothing.
+ *
+ * Where LD_PRELOAD would have no effect, the other program would use the kernel's TCP,
+ * and nobody would know: it is not executed, or not in silence. EPERM is what a shell
+ * makes exit status 126 of, and for which execvp() does not search on.
  */
 #include "hooks.h"
 
 #include <alloca.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <paths.h>
+#include <spawn.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "init.h"
 #include "preload.h"
+#include "program.h"
+
+/* ---- may it run? ---------------------------------------------------------------------- */
+
+enum verdict {
+	RUN,
+	RUN_BARE, /* without LD_PRELOAD, of which it would die */
+};
+
+/* One line, also in a child of vfork(). */
+static void say(const struct program *p, const char *what)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "mytcp: %s %s; %s\n",
+			 *p->path ? p->path : "the program" /* of fexecve() */,
+			 program_reason(p), what);
+
+	if (n >= (int)sizeof(line)) {
+		n = sizeof(line);
+		line[n - 1] = '\n';
+	}
+	if (real()->write(STDERR_FILENO, line, n) < 0)
+		return; /* nowhere to say it */
+}
+
+static bool allows_kernel(char *const envp[])
+{
+	const char *value = preload_setting(envp, "MYTCP_ALLOW_KERNEL=");
+
+	return value && (!strcmp(value, "on") || !strcmp(value, "1"));
+}
+
+/* A verdict on what misfits, or -EPERM. has_sockets: of ours, inherited, which it can
+ * use whatever it is: they are real fds. */
+static int judge(const struct program *p, char *const envp[], bool has_sockets)
+{
+	char what[256];
+
+	if (allows_kernel(envp)) {
+		say(p, "it uses the kernel's TCP");
+	} else if (has_sockets) {
+		say(p, "only the sockets that it inherits are not the kernel's TCP");
+	} else {
+		snprintf(what, sizeof(what), "%s, or --allow-kernel (MYTCP_ALLOW_KERNEL=on)",
+			 program_remedy(p));
+		say(p, what);
+		return -EPERM;
+	}
+	return program_chokes(p) ? RUN_BARE : RUN;
+}
+
+/* Would the library be in it? Whoever has taken LD_PRELOAD out means it. */
+static bool concerns_us(char *const envp[])
+{
+	return !real_only && (preload_asks(envp) || preload_lacks(envp));
+}
+
+/* The file actions of a child can make any fd one that it inherits. */
+static bool inherits(const posix_spawn_file_actions_t *actions)
+{
+	return actions ? fdtab_next(0, NULL) >= 0 : preload_hands_on_sockets();
+}
+
+static int may_spawn(int dir, const char *path, int flags, bool as_execvp,
+		     char *const envp[], const posix_spawn_file_actions_t *actions)
+{
+	int saved = errno, verdict = RUN;
+	struct program p;
+
+	if (concerns_us(envp)) {
+		program_look(&p, dir, path, flags, as_execvp);
+		if (program_misfits(&p))
+			verdict = judge(&p, envp, inherits(actions));
+	}
+	errno = saved;
+	return verdict;
+}
+
+static int may_run(int dir, const char *path, int flags, char *const envp[])
+{
+	return may_spawn(dir, path, flags, false, envp, NULL);
+}
+
+static int may_run_found(const char *file, char *const envp[],
+			 const posix_spawn_file_actions_t *actions)
+{
+	char path[PATH_MAX];
+
+	if (!program_search(file, path, sizeof(path)))
+		return RUN; /* libc says what is wrong */
+	return may_spawn(AT_FDCWD, path, 0, true, envp, actions);
+}
+
+/* ---- the calls ------------------------------------------------------------------------ */
 
 /* A program that is not there is no reason to give up the stack; whoever looks for
  * one by trying gets here often. */
@@ -22,63 +127,117 @@ static void before(int dir, const char *path, int flags)
 	errno = saved;
 }
 
-/* Where PATH leads, libc finds out. */
-static void before_search(const char *file)
-{
-	if (file && !*file)
-		return; /* ENOENT */
-	init_before_exec();
-}
-
 /* envp as the new program gets it; on the caller's stack if it is another. */
-#define WITH_US(envp) \
-	(preload_lacks(envp) ? with_us(alloca(preload_room(envp) * sizeof(char *)), envp) \
-			     : (envp))
+#define ENV(envp, verdict) \
+	((verdict) == RUN_BARE || preload_lacks(envp) \
+		 ? change_env(alloca(preload_room(envp) * sizeof(char *)), envp, verdict) \
+		 : (envp))
 
-static char *const *with_us(char **room, char *const envp[])
+static char *const *change_env(char **room, char *const envp[], int verdict)
 {
-	preload_fill(room, envp);
+	if (verdict == RUN_BARE)
+		preload_strip(room, envp);
+	else
+		preload_fill(room, envp);
 	return room;
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
+	int verdict = may_run(AT_FDCWD, path, 0, envp);
+
+	if (verdict < 0)
+		return hook_fail(verdict);
 	before(AT_FDCWD, path, 0);
-	return real()->execve(path, argv, WITH_US(envp));
+	return real()->execve(path, argv, ENV(envp, verdict));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-	before(AT_FDCWD, path, 0);
-	return real()->execve(path, argv, WITH_US(environ));
-}
-
-EXPORT int execvp(const char *file, char *const argv[])
-{
-	before_search(file);
-	return real()->execvpe(file, argv, WITH_US(environ));
+	return execve(path, argv, environ);
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	before_search(file);
-	return real()->execvpe(file, argv, WITH_US(envp));
+	int verdict = may_run_found(file, envp, NULL);
+
+	if (verdict < 0)
+		return hook_fail(verdict);
+	if (*file) /* where PATH leads, libc finds out */
+		init_before_exec();
+	return real()->execvpe(file, argv, ENV(envp, verdict));
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+	return execvpe(file, argv, environ);
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
+	int verdict = may_run(fd, "", AT_EMPTY_PATH, envp);
+
+	if (verdict < 0)
+		return hook_fail(verdict);
 	init_before_exec();
-	return real()->fexecve(fd, argv, WITH_US(envp));
+	return real()->fexecve(fd, argv, ENV(envp, verdict));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[],
 		    int flags)
 {
+	int verdict = may_run(dir, path, flags, envp);
+
+	if (verdict < 0)
+		return hook_fail(verdict);
 	if (flags & AT_EMPTY_PATH)
 		init_before_exec();
 	else
 		before(dir, path, flags & AT_SYMLINK_NOFOLLOW);
-	return real()->execveat(dir, path, argv, WITH_US(envp), flags);
+	return real()->execveat(dir, path, argv, ENV(envp, verdict), flags);
+}
+
+/* ---- the calls whose child libc makes: the stack stays here ---------------------------- */
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	int verdict = may_spawn(AT_FDCWD, path, 0, false, envp, actions);
+
+	if (verdict < 0)
+		return -verdict;
+	return real()->posix_spawn(pid, path, actions, attr, argv, ENV(envp, verdict));
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	int verdict = may_run_found(file, envp, actions);
+
+	if (verdict < 0)
+		return -verdict;
+	return real()->posix_spawnp(pid, file, actions, attr, argv, ENV(envp, verdict));
+}
+
+/* As if the shell could not be executed. */
+EXPORT int system(const char *command)
+{
+	int verdict = may_run(AT_FDCWD, _PATH_BSHELL, 0, environ);
+
+	if (verdict < 0)
+		return command ? W_EXITCODE(127, 0) : 0;
+	return real()->system(command);
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+	int verdict = may_run(AT_FDCWD, _PATH_BSHELL, 0, environ);
+
+	if (verdict < 0) {
+		hook_fail(verdict);
+		return NULL;
+	}
+	return real()->popen(command, mode);
 }
 
 /* ---- arguments one by one: by the stack, as there may be no malloc() after vfork() -- */

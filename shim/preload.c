@@ -52,7 +52,7 @@ void preload_remember(void)
 			keep("", *at);
 }
 
-static bool hands_on_sockets(void)
+bool preload_hands_on_sockets(void)
 {
 	int fd;
 
@@ -65,19 +65,47 @@ static bool hands_on_sockets(void)
 	return false;
 }
 
-static bool has(char *const envp[], const char *setting)
+/* The value in envp of what is set here; NULL: it is not there. */
+static const char *find(char *const envp[], const char *setting)
 {
 	size_t name_len = strcspn(setting, "=") + 1;
 
 	for (; envp && *envp; envp++)
 		if (strncmp(*envp, setting, name_len) == 0)
-			return true;
-	return false;
+			return *envp + name_len;
+	return NULL;
+}
+
+static bool has(char *const envp[], const char *setting)
+{
+	return find(envp, setting) != NULL;
+}
+
+bool preload_asks(char *const envp[])
+{
+	const char *list = find(envp, PRELOAD), *file, *us;
+
+	if (!kept_n || !list)
+		return false;
+	file = kept_at[0] + strlen(PRELOAD);
+	us = strrchr(file, '/');
+	return strstr(list, us ? us + 1 : file) != NULL;
 }
 
 bool preload_lacks(char *const envp[])
 {
-	return kept_n && !has(envp, PRELOAD) && hands_on_sockets();
+	return kept_n && !has(envp, PRELOAD) && preload_hands_on_sockets();
+}
+
+const char *preload_setting(char *const envp[], const char *name)
+{
+	const char *value = find(envp, name);
+	size_t i;
+
+	for (i = 0; i < kept_n && !value; i++)
+		if (starts_with(kept_at[i], name))
+			value = kept_at[i] + strlen(name);
+	return value;
 }
 
 size_t preload_room(char *const envp[])
@@ -99,5 +127,13 @@ void preload_fill(char **out, char *const envp[])
 	for (i = 0; i < kept_n; i++)
 		if (!has(envp, kept_at[i]))
 			*out++ = (char *)kept_at[i];
+	*out = NULL;
+}
+
+void preload_strip(char **out, char *const envp[])
+{
+	for (; envp && *envp; envp++)
+		if (!starts_with(*envp, PRELOAD))
+			*out++ = *envp;
 	*out = NULL;
 }

@@ -12,10 +12,21 @@
 
 /* When the library is loaded: keeps what brought it here. */
 void preload_remember(void);
-/* Is envp to be changed for a program that is executed now? */
+/* Is the library to come to a program that is executed now with envp, because that
+ * says so? */
+bool preload_asks(char *const envp[]);
+/* Or because it inherits sockets? Then envp is to be changed. */
 bool preload_lacks(char *const envp[]);
-/* How long an array is needed for what preload_fill() makes of it, NULL counted. */
+/* Does a program that is executed now inherit a socket of ours? */
+bool preload_hands_on_sockets(void);
+/* What envp, or else what the process was started with, says of a setting ("NAME="):
+ * the value, or NULL. */
+const char *preload_setting(char *const envp[], const char *name);
+/* How long an array is needed for what preload_fill() or preload_strip() makes of it,
+ * NULL counted. */
 size_t preload_room(char *const envp[]);
 void preload_fill(char **out, char *const envp[]);
+/* envp without LD_PRELOAD. */
+void preload_strip(char **out, char *const envp[]);
 
 #endif

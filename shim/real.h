@@ -9,6 +9,7 @@
 #define MYTCP_REAL_H
 
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -82,6 +83,16 @@ struct real_calls {
 	int (*fexecve)(int fd, char *const argv[], char *const envp[]);
 	int (*execveat)(int dir, const char *path, char *const argv[],
 			char *const envp[], int flags);
+	int (*posix_spawn)(pid_t *pid, const char *path,
+			   const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attr, char *const argv[],
+			   char *const envp[]);
+	int (*posix_spawnp)(pid_t *pid, const char *file,
+			    const posix_spawn_file_actions_t *actions,
+			    const posix_spawnattr_t *attr, char *const argv[],
+			    char *const envp[]);
+	int (*system)(const char *command);
+	FILE *(*popen)(const char *command, const char *mode);
 	int (*unshare)(int flags);
 	int (*setns)(int fd, int type);
 	__attribute__((noreturn)) void (*pthread_exit)(void *result);

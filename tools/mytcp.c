@@ -7,17 +7,14 @@
  * status as env(1) has it: 127 no such program, 126 it cannot be executed, 1
  * anything else.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <link.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +22,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "../shim/config.h"
+#include "../shim/program.h"
 
 enum { EXIT_PROBLEM = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NO_PROGRAM = 127 };
 
@@ -39,6 +36,8 @@ static const char options[] =
 	"  --set NAME=VALUE   change a setting (as MYTCP_NAME in the environment)\n"
 	"  --show-config      print every setting as it would be for PROGRAM here and now:\n"
 	"                     its value, where that comes from, and what it means\n"
+	"  --allow-kernel     let programs run that would use the kernel's TCP, such as\n"
+	"                     static ones, with a line on standard error (--set allow_kernel=)\n"
 	"  --help             print this\n"
 	"  --version          print the version\n";
 
@@ -196,6 +195,8 @@ static int parse_options(int argc, char *argv[])
 			i++;
 		} else if (!strncmp(o, "--set=", 6)) {
 			set_knob(o + 6);
+		} else if (!strcmp(o, "--allow-kernel")) {
+			set_knob("allow_kernel=on");
 		} else if (!strcmp(o, "--show-config")) {
 			show_config();
 			exit(0);
@@ -207,7 +208,7 @@ static int parse_options(int argc, char *argv[])
 			exit(0);
 		} else {
 			fail(EXIT_PROBLEM, "unknown option %s; possible: --trace[=FILE], --cc NAME, "
-			     "--set NAME=VALUE, --show-config, --help, --version", o);
+			     "--set NAME=VALUE, --allow-kernel, --show-config, --help, --version", o);
 		}
 	}
 	if (i >= argc)
@@ -246,16 +247,50 @@ static void find_library(char path[PATH_MAX])
 	     "run make or make install", dir, dir);
 }
 
-/* First, and keeping what the user preloads. */
+/* The runtime of a sanitizer, by its name: libasan.so.8, libclang_rt.asan-x86_64.so. */
+static bool is_sanitizer(const char *path, size_t len)
+{
+	static const char *const names[] = {"libasan.", "libhwasan.", "liblsan.", "libtsan.",
+					    "libubsan.", "libclang_rt."};
+	const char *slash = memrchr(path, '/', len);
+	size_t skip = slash ? (size_t)(slash + 1 - path) : 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (len - skip >= strlen(names[i]) &&
+		    !memcmp(path + skip, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+/* How much of the list the sanitizers at its beginning are, separators included: they
+ * insist on being first. */
+static size_t sanitizers_first(const char *list)
+{
+	size_t n = 0;
+
+	for (;;) {
+		size_t gap = strspn(list + n, " :"), len = strcspn(list + n + gap, " :");
+
+		if (!len || !is_sanitizer(list + n + gap, len))
+			return n;
+		n += gap + len;
+	}
+}
+
+/* First but for sanitizers, and keeping what the user preloads. */
 static void preload(const char *lib)
 {
 	const char *old = getenv("LD_PRELOAD");
+	size_t before;
 	char *value;
 
 	if (strpbrk(lib, " :"))
 		fail(EXIT_PROBLEM, "LD_PRELOAD cannot express a blank or colon in a path: "
 		     "move or install %s elsewhere", lib);
-	if (asprintf(&value, "%s%s%s", lib, old && *old ? ":" : "", old ? old : "") < 0)
+	old = old ? old : "";
+	before = sanitizers_first(old);
+	if (asprintf(&value, "%.*s%s%s%s%s", (int)before, old, before ? ":" : "", lib,
+		     old[before] ? ":" : "", old + before + strspn(old + before, " :")) < 0)
 		fail(EXIT_PROBLEM, "%s", strerror(ENOMEM));
 	put_env("LD_PRELOAD", value);
 	free(value);
@@ -336,128 +371,56 @@ static void find_program(const char *name, char path[PATH_MAX])
 	fail(EXIT_NO_PROGRAM, "%s: no such program in PATH", name);
 }
 
-/* The dynamic loader ignores LD_PRELOAD for programs that gain rights. */
-static void check_rights(const char *path, int fd)
+static bool allows_kernel(void)
 {
-	struct stat st;
+	static struct config c;
 
-	if (fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)))
-		fail(EXIT_PROBLEM, "%s is set%s: libraries cannot be preloaded into it; "
-		     "run a copy of it without that bit", path,
-		     st.st_mode & S_ISUID ? "uid" : "gid");
-	if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-		fail(EXIT_PROBLEM, "%s has file capabilities: libraries cannot be preloaded "
-		     "into it; run it as root, or a copy of it without them", path);
+	load_settings(&c);
+	return c.allow_kernel;
 }
 
-/* The name of the dynamic loader; false when the program has none. */
-static bool elf_interp(int fd, const ElfW(Ehdr) *eh, char *out, size_t size)
+/* Is the library to be preloaded? */
+static bool check_program(const char *program)
 {
-	ElfW(Phdr) ph;
-	ssize_t n;
+	struct program p;
 
-	for (unsigned i = 0; i < eh->e_phnum; i++) {
-		off_t at = (off_t)(eh->e_phoff + (size_t)i * eh->e_phentsize);
-
-		if (pread(fd, &ph, sizeof(ph), at) != sizeof(ph))
-			return false;
-		if (ph.p_type != PT_INTERP)
-			continue;
-		n = pread(fd, out, ph.p_filesz < size ? ph.p_filesz : size - 1,
-			  (off_t)ph.p_offset);
-		out[n > 0 ? n : 0] = '\0';
-		return n > 0;
+	program_look(&p, AT_FDCWD, program, 0, true);
+	switch (p.kind) {
+	case PROGRAM_TRUNCATED:
+		fail(EXIT_NOT_EXECUTABLE, "%s: truncated program", p.path);
+	case PROGRAM_NO_INTERPRETER:
+		fail(EXIT_NOT_EXECUTABLE, "%s: no interpreter after #!", program);
+	case PROGRAM_LOST_INTERPRETER:
+		fail(EXIT_NO_PROGRAM, "%s: its interpreter %s is not there", program, p.path);
+	case PROGRAM_TOO_DEEP:
+		fail(EXIT_NOT_EXECUTABLE, "%s: too many interpreters", program);
+	default:
+		break;
 	}
-	return false;
-}
-
-static uint16_t own_machine(void)
-{
-	ElfW(Ehdr) eh = {.e_machine = EM_NONE};
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, &eh, sizeof(eh), 0) != sizeof(eh))
-		fail(EXIT_PROBLEM, "cannot read /proc/self/exe");
-	close(fd);
-	return eh.e_machine;
-}
-
-static void check_elf(const char *path, int fd)
-{
-	char interp[256] = "";
-	ElfW(Ehdr) eh;
-
-	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh))
-		fail(EXIT_NOT_EXECUTABLE, "%s: truncated program", path);
-	if (eh.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
-	    eh.e_machine != own_machine())
-		fail(EXIT_PROBLEM, "%s is for another machine or word size than libmytcp; "
-		     "build libmytcp for it", path);
-	if (!elf_interp(fd, &eh, interp, sizeof(interp)))
-		fail(EXIT_PROBLEM, "%s is statically linked: no library can be preloaded into it; "
-		     "use a dynamically linked build", path);
-	if (strstr(interp, "ld-musl"))
-		fail(EXIT_PROBLEM, "%s is linked with musl: libmytcp works with glibc programs",
-		     path);
-	check_rights(path, fd);
-}
-
-/* The interpreter that a script's first line names, into path. */
-static void script_interpreter(const char *script, char *head, char path[PATH_MAX])
-{
-	char *name = head + 2 + strspn(head + 2, " \t");
-
-	name[strcspn(name, " \t\n")] = '\0';
-	if (!*name)
-		fail(EXIT_NOT_EXECUTABLE, "%s: no interpreter after #!", script);
-	if (access(name, F_OK) < 0)
-		fail(EXIT_NO_PROGRAM, "%s: its interpreter %s: %s", script, name,
-		     strerror(errno));
-	snprintf(path, PATH_MAX, "%s", name);
-}
-
-/* Follows scripts to the ELF program that will really run. What cannot be read
- * is not judged: the kernel runs programs that may only be executed. */
-static void check_program(const char *program)
-{
-	char path[PATH_MAX], script[PATH_MAX], head[257];
-
-	snprintf(path, sizeof(path), "%s", program);
-	for (int depth = 0; depth < 5; depth++) { /* the kernel's limit */
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		ssize_t n;
-
-		if (fd < 0)
-			return;
-		n = read(fd, head, sizeof(head) - 1);
-		head[n > 0 ? n : 0] = '\0';
-		if (n >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG)) {
-			check_elf(path, fd);
-			close(fd);
-			return;
-		}
-		close(fd);
-		memcpy(script, path, sizeof(script));
-		if (!strncmp(head, "#!", 2))
-			script_interpreter(script, head, path);
-		else
-			strcpy(path, "/bin/sh"); /* as execvp() does */
-	}
-	fail(EXIT_NOT_EXECUTABLE, "%s: too many interpreters", program);
+	if (!program_misfits(&p))
+		return true;
+	if (!allows_kernel())
+		fail(EXIT_PROBLEM, "%s %s; %s, or --allow-kernel", p.path, program_reason(&p),
+		     program_remedy(&p));
+	fprintf(stderr, "mytcp: %s %s; it uses the kernel's TCP\n", p.path,
+		program_reason(&p));
+	return !program_chokes(&p);
 }
 
 int main(int argc, char *argv[])
 {
 	int first = parse_options(argc, argv);
 	char lib[PATH_MAX], program[PATH_MAX];
+	bool fits;
 
 	check_settings();
 	find_library(lib);
 	find_program(argv[first], program);
-	check_program(program);
+	fits = check_program(program);
 	pass_on_capability();
 	check_raw_socket();
-	preload(lib);
+	if (fits)
+		preload(lib);
 	if (!strchr(program, '/')) /* found through an empty entry of PATH */
 		snprintf(program, sizeof(program), "./%s", argv[first]);
 	execvp(program, argv + first);
