@@ -55,7 +55,7 @@ const struct knob knobs[] = {
 	{"linger_ms", KNOB_NUMBER, IN(linger_ms), 0, HOUR_MS,
 	 .meaning = "at exit without that, how long unsent bytes may make no progress"},
 	{"allow_kernel", KNOB_SWITCH, IN(allow_kernel), 0, 0,
-	 .meaning = "programs that cannot be on our TCP run on the kernel's, with a word"},
+	 .meaning = "programs that cannot be on our TCP run on the kernel's"},
 	{"ttl", KNOB_NUMBER, IN(ttl), 1, 255,
 	 .meaning = "time to live of packets",
 	 .sysctl = "ip_default_ttl"},
