@@ -52,7 +52,7 @@ launcher_programs() {
 	printf '#!/bin/sh\nexit 8\n' >script3 && chmod +x script3
 	fails 8 ours a ./script3
 }
-register "programs it refuses and programs it runs" launcher_programs
+register "programs it refuses and programs it runs" launcher_programs 120
 
 launcher_exec() {
 	needs_ours
@@ -124,7 +124,7 @@ launcher_allows() {
 	ours a setpriv --no-new-privs sh -c ./suid 2>err
 	expect "" "$(cat err)"
 }
-register "--allow-kernel: programs that the library cannot be in" launcher_allows 60
+register "--allow-kernel: programs that the library cannot be in" launcher_allows 120
 
 # A shell under the library is asked for each of them; and for none, if it takes the
 # library out of the environment.
@@ -147,7 +147,7 @@ launcher_children() {
 	ours a sh -c './own && ldd /bin/true' 2>err
 	expect "" "$(cat err)"
 }
-register "children: programs that the library cannot be in" launcher_children 60
+register "children: programs that the library cannot be in" launcher_children 120
 
 ways='
 import ctypes, os, subprocess, sys
@@ -208,7 +208,7 @@ launcher_ways() {
 		expect 15 "$(grep -c "^mytcp: .* it uses the kernel's TCP\$" err)" "lines"
 	done
 }
-register "children: every call that executes a program" launcher_ways 60
+register "children: every call that executes a program" launcher_ways 120
 
 shell='
 import ctypes, os, subprocess, sys
@@ -227,7 +227,7 @@ launcher_shell() {
 	ours a --allow-kernel unshare -m python3 -c "$shell" "$PWD/static" >out 2>err
 	grep -qE '^0 1 [0-9]+ 0$' out
 }
-register "children: system() and popen()" launcher_shell 60
+register "children: system() and popen()" launcher_shell 120
 
 # A real one: on the kernel's TCP if that is allowed, else not at all.
 launcher_go() {
@@ -241,7 +241,7 @@ launcher_go() {
 	expect "200 OK" "$(ours a --allow-kernel ./get "http://$ADDR_B:8000/" 2>err)"
 	grep -q "^mytcp: ./get is written in Go: .*; it uses the kernel's TCP" err
 }
-register "a Go program" launcher_go 60
+register "a Go program" launcher_go 120
 
 # The rights of a user who is not root, and of processes between two users.
 launcher_rights() {
