@@ -248,6 +248,23 @@ for line in sys.stdin:
 }
 register "a daemon outlives its process in the background" daemon_lives_on
 
+# It shares the program's memory: it may not do more than that.
+watcher_user() {
+	needs_ours
+	start ours b python3 -c '
+import os, socket, time
+l = socket.create_server(("", 9000))
+with open("ready", "w") as f:
+    os.setgid(65534)
+    os.setuid(65534)
+    f.write("x")
+time.sleep(20)'
+	eventually test -s ready
+	expect "65534 65534 mytcp" "$(ps -o uid=,gid=,comm= --ppid "$STARTED" | xargs)"
+	stop "$STARTED"
+}
+register "the watcher is of the program's user" watcher_user
+
 # A large program leaves a small process.
 small() {
 	sink
