@@ -21,6 +21,7 @@
 #include "fdtab.h"
 #include "inaddr.h"
 #include "remote.h"
+#include "signals.h"
 #include "sockcall.h"
 #include "usermem.h"
 
@@ -201,6 +202,7 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 			 socklen_t len)
 {
 	struct endpoint remote;
+	sigset_t mask;
 	int err;
 
 	remote_refresh(s, fd);
@@ -212,12 +214,16 @@ static int connect_first(struct sock *s, int fd, const struct sockaddr *addr,
 		err = sock_own(s, fd);
 	if (err)
 		return err;
-	if (atomic_exchange(&s->connecting, true))
-		return -EALREADY;
-	sock_use_scope(s, &remote.addr);
-	err = begin(s, fd, &remote);
-	if (err)
-		sock_rebirth(s, fd);
+	signals_hold(&mask);
+	if (atomic_exchange(&s->connecting, true)) {
+		err = -EALREADY;
+	} else {
+		sock_use_scope(s, &remote.addr);
+		err = begin(s, fd, &remote);
+		if (err)
+			sock_rebirth(s, fd);
+	}
+	signals_let(&mask);
 	return err;
 }
 

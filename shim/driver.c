@@ -35,6 +35,7 @@
 #include "mem.h"
 #include "nofile.h"
 #include "real.h"
+#include "signals.h"
 #include "stack.h"
 
 #define STACK_BYTES (256 * 1024)
@@ -340,18 +341,15 @@ struct starter {
 	int cancel;
 };
 
-static void hold_signals(struct starter *by)
+static void hold_all(struct starter *by)
 {
-	sigset_t all;
-
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &by->cancel);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &by->mask);
+	signals_hold(&by->mask);
 }
 
-static void let_signals(const struct starter *by)
+static void let_all(const struct starter *by)
 {
-	pthread_sigmask(SIG_SETMASK, &by->mask, NULL);
+	signals_let(&by->mask);
 	pthread_setcancelstate(by->cancel, NULL);
 }
 
@@ -362,11 +360,11 @@ static bool begin_start(struct starter *by)
 	unsigned seen;
 
 	while (atomic_load(&driver.state) != RUNNING) {
-		hold_signals(by);
+		hold_all(by);
 		seen = NONE;
 		if (atomic_compare_exchange_strong(&driver.state, &seen, STARTING))
 			return true;
-		let_signals(by);
+		let_all(by);
 		if (seen == STARTING)
 			futex_wait(&driver.state, STARTING);
 	}
@@ -377,7 +375,7 @@ static void end_start(const struct starter *by, bool running)
 {
 	atomic_store(&driver.state, running ? RUNNING : NONE);
 	futex_wake_all(&driver.state);
-	let_signals(by);
+	let_all(by);
 }
 
 int driver_start(void)

@@ -25,6 +25,7 @@
 #include "inaddr.h"
 #include "pass.h"
 #include "remote.h"
+#include "signals.h"
 #include "usermem.h"
 
 bool sock_is_mine(const struct sock *s)
@@ -371,10 +372,14 @@ static int bind_mine(struct sock *s, int fd, const struct endpoint *local)
 
 static int tell_bound(struct sock *s, int fd, const struct endpoint *local)
 {
-	int err = sock_is_mine(s) ? bind_mine(s, fd, local) : remote_bind(s, fd, local);
+	sigset_t mask;
+	int err;
 
+	signals_hold(&mask);
+	err = sock_is_mine(s) ? bind_mine(s, fd, local) : remote_bind(s, fd, local);
 	if (!err)
 		sock_note_bound(s);
+	signals_let(&mask);
 	return err;
 }
 
@@ -405,8 +410,11 @@ static int tell_listening(struct sock *s, int fd, int backlog)
 /* Makes the app end a listener and tells the driver. */
 static int start_listening(struct sock *s, int fd, int backlog)
 {
-	int err = sock_name(s, fd);
+	sigset_t mask;
+	int err;
 
+	signals_hold(&mask);
+	err = sock_name(s, fd);
 	if (!err)
 		pass_no_fds(fd);
 	if (!err && real()->listen(fd, sock_native_backlog(backlog)) != 0)
@@ -416,9 +424,10 @@ static int start_listening(struct sock *s, int fd, int backlog)
 	if (!err) {
 		s->bound = true;
 		s->bound_to = s->local;
-		return 0;
+	} else {
+		sock_rebirth(s, fd);
 	}
-	sock_rebirth(s, fd);
+	signals_let(&mask);
 	return err;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -96,9 +97,17 @@ socklen_t driver_listener_name(struct sockaddr_un *sun)
 	return name_encode(&n, sun);
 }
 
+static void signal_comes(void)
+{
+	if (fake.signal)
+		raise(fake.signal);
+	fake.signal = 0;
+}
+
 int driver_bind(struct sock *s, const struct endpoint *local)
 {
 	fake.binds++;
+	signal_comes();
 	s->local = *local;
 	if (!s->local.port)
 		s->local.port = 40000;
@@ -109,6 +118,7 @@ int driver_listen(struct sock *s, int backlog)
 {
 	(void)backlog;
 	fake.listens++;
+	signal_comes();
 	if (fake.listen_err)
 		return fake.listen_err;
 	if (!s->local.port)
@@ -132,6 +142,7 @@ int driver_connect(struct sock *s, const struct endpoint *remote)
 	int n = 0;
 
 	fake.connects++;
+	signal_comes();
 	fake.remote = *remote;
 	fake.engine_end = accept(private_listener, NULL, NULL);
 	ioctl(fake.engine_end, FIONREAD, &n);

@@ -16,6 +16,7 @@ extern struct fake {
 				    but for one byte */
 	unsigned connects, let_in, listens, binds, closed, undone, kicks, opts, drops;
 	unsigned left[LEAVE_ALONE + 1], confined;
+	int signal;              /* raised in the middle of these, if any */
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */
 	struct tcp_status status;

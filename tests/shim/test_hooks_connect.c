@@ -57,6 +57,46 @@ static void connect_in_the_background_waits_for_nobody(void **state)
 	close(fake.engine_end);
 }
 
+static sigjmp_buf before;
+
+static void leave(int sig)
+{
+	(void)sig;
+	siglongjmp(before, 1);
+}
+
+/* Whoever leaves by siglongjmp() has made the call all the same. */
+static void calls_are_whole(void **state)
+{
+	int fd = nonblocking(), other = nonblocking();
+	struct sockaddr_in at = v4(8080);
+
+	(void)state;
+	signal(SIGUSR1, leave);
+	fake.signal = SIGUSR1;
+	if (sigsetjmp(before, 1) == 0)
+		try_connect(fd, 80);
+	assert_int_equal(fake.connects, 1);
+	assert_fails(try_connect(fd, 80), EALREADY);
+	fake_established(fdtab_peek(fd), fake.engine_end);
+	assert_int_equal(try_connect(fd, 80), 0);
+	fake.signal = SIGUSR1;
+	if (sigsetjmp(before, 1) == 0)
+		bind(other, (struct sockaddr *)&at, sizeof(at));
+	assert_fails(bind(other, (struct sockaddr *)&at, sizeof(at)), EINVAL);
+	assert_int_equal(fake.binds, 1);
+	fake.signal = SIGUSR1;
+	if (sigsetjmp(before, 1) == 0)
+		listen(other, 5);
+	assert_int_equal(listen(other, 6), 0);
+	assert_int_equal(fake.listens, 2);
+	assert_fails(accept(other, NULL, NULL), EAGAIN);
+	signal(SIGUSR1, SIG_DFL);
+	close(other);
+	close(fd);
+	close(fake.engine_end);
+}
+
 /* The send buffer that connect() made tiny is large again at the first write. */
 static void connect_restores_the_send_buffer(void **state)
 {
@@ -212,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(connect_in_the_background),
 		TEST(connect_in_the_background_waits_for_nobody),
+		TEST(calls_are_whole),
 		TEST(connect_restores_the_send_buffer),
 		TEST(connect_fails_later),
 		TEST(connect_fails_at_once),
