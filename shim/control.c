@@ -519,10 +519,30 @@ static int listen_at(int epoll, const struct sockaddr_un *name, socklen_t len)
 	return err;
 }
 
+#define DOOR_PATIENCE_MS 100
+
+/* Who has the name is one whom we trust? Anybody can take it: it is no secret. One who
+ * has no room for us in so long lets nobody in. */
+static bool is_a_door(const struct sockaddr_un *name, socklen_t len)
+{
+	const struct timeval patience = {.tv_usec = DOOR_PATIENCE_MS * 1000};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool is;
+
+	if (fd < 0)
+		return true;
+	is = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+	     connect(fd, (const struct sockaddr *)name, len) == 0 &&
+	     sock_peer_is_trusted(fd, -1);
+	close(fd);
+	return is;
+}
+
 int control_open_door(struct stack *st, uint16_t port, struct control_door **out)
 {
 	struct control_door *d;
 	struct sockaddr_un name;
+	socklen_t len = name_port(port, &name);
 	int err;
 
 	for (d = st->control.doors; d; d = d->next)
@@ -534,9 +554,9 @@ int control_open_door(struct stack *st, uint16_t port, struct control_door **out
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->fd = listen_at(st->control.epoll, &name, name_port(port, &name));
+	d->fd = listen_at(st->control.epoll, &name, len);
 	if (d->fd < 0) {
-		err = d->fd == -EADDRINUSE ? -EALREADY : d->fd;
+		err = d->fd == -EADDRINUSE && is_a_door(&name, len) ? -EALREADY : d->fd;
 		free(d);
 		return err;
 	}

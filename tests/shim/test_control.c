@@ -3,6 +3,7 @@
 #include "app.h"
 
 #include <dirent.h>
+#include <sys/prctl.h>
 
 #include "../../shim/remote.h"
 
@@ -307,6 +308,56 @@ static void strangers_are_not_heard(void **state)
 	app_close(&l);
 }
 
+/* Holds the name of this user's door, as another user; it listens or not. */
+static pid_t squat(uint16_t port, bool listens)
+{
+	struct sockaddr_un name;
+	socklen_t len = name_port(port, &name);
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	assert_return_code(pipe(ready), errno);
+	child = fork();
+	if (child == 0) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+		if (setuid(65534) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+		    bind(fd, (struct sockaddr *)&name, len) != 0 ||
+		    (listens && listen(fd, 0) != 0) || write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+/* SO_REUSEPORT, though the door is a stranger's, who may even leave no room in it. */
+static void a_strangers_door_is_no_door(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		uint16_t port = 23012 + i;
+		struct endpoint local = loopback(port);
+		pid_t squatter = squat(port, i == 1);
+		struct app a = app_socket(), b = app_socket();
+		int status;
+
+		a.s->opts.reuseport = b.s->opts.reuseport = true;
+		assert_int_equal(driver_bind(a.s, &local), 0);
+		assert_int_equal(driver_bind(b.s, &local), 0);
+		app_close(&a);
+		app_close(&b);
+		kill(squatter, SIGKILL);
+		assert_int_equal(waitpid(squatter, &status, 0), squatter);
+	}
+}
+
 /* Nobody can have us close what lingers. Linux 6.16. */
 static void strangers_send_no_fds(void **state)
 {
@@ -426,6 +477,7 @@ int main(void)
 		cmocka_unit_test(a_forged_pair_is_none_of_ours),
 		cmocka_unit_test(nonsense_is_refused_and_leaves_nothing),
 		cmocka_unit_test(strangers_are_not_heard),
+		cmocka_unit_test(a_strangers_door_is_no_door),
 		cmocka_unit_test(strangers_send_no_fds),
 		cmocka_unit_test(silent_clients_do_not_stop_others),
 		cmocka_unit_test(strangers_get_no_sockets),
