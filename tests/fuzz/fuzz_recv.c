@@ -19,6 +19,15 @@ bool ports_has(const struct link *l, int family, uint16_t port)
 	return port & 1;
 }
 
+void ports_took(struct link *l, int family, unsigned pkts, unsigned syns, bool more)
+{
+	(void)l;
+	(void)family;
+	(void)pkts;
+	(void)syns;
+	(void)more;
+}
+
 bool route_accepts(struct link *l, struct engine_pkt_in *pkt)
 {
 	(void)l;
