@@ -329,11 +329,17 @@ static int counters_to_send(const struct accecn *a, unsigned room_bytes, bool *o
 	return n;
 }
 
+/* Room for an option that is not to be sent is none. */
+static unsigned allowed_bytes(const struct tcb *t, unsigned room_bytes)
+{
+	return t->e->cfg.ecn_option ? room_bytes : 0;
+}
+
 unsigned accecn_option_bytes(const struct tcb *t, unsigned room_bytes)
 {
 	bool order;
 
-	return option_bytes(counters_to_send(t->ecn.acc, room_bytes, &order));
+	return option_bytes(counters_to_send(t->ecn.acc, allowed_bytes(t, room_bytes), &order));
 }
 
 void accecn_fill_option(struct tcb *t, struct seg_options *o, unsigned room_bytes,
@@ -341,7 +347,7 @@ void accecn_fill_option(struct tcb *t, struct seg_options *o, unsigned room_byte
 {
 	struct accecn *a = t->ecn.acc;
 	bool order;
-	int n = counters_to_send(a, room_bytes, &order);
+	int n = counters_to_send(a, allowed_bytes(t, room_bytes), &order);
 
 	if (!a)
 		return;

@@ -1,7 +1,7 @@
 /* delack.c - which ACKs may wait for company (RFC 9293 3.8.6.3, RFC 5681 4.2),
  * as in Linux.
  *
- * Owns rcv.quick and pingpong. A sender in slow start, or one that repairs a loss
+ * Owns rcv.quick, answers and pingpong. A sender in slow start, or one that repairs a loss
  * or begins again after a pause, gets an ACK per segment: it counts them. Two ends
  * that answer each other ("pingpong") save the ACKs that the answers carry.
  */
@@ -23,9 +23,15 @@ void quickack_on_text(struct tcb *t, uint64_t now_us)
 		quickack_start(t);
 }
 
-void quickack_on_disorder(struct tcb *t)
+static void pingpong_ends(struct tcb *t)
 {
 	t->pingpong = false;
+	t->answers = 0;
+}
+
+void quickack_on_disorder(struct tcb *t)
+{
+	pingpong_ends(t);
 	quickack_start(t);
 }
 
@@ -36,13 +42,16 @@ bool acks_quickly(const struct tcb *t)
 
 void pingpong_on_send(struct tcb *t, uint64_t now_us)
 {
-	if (t->last_data_in_us && now_us - t->last_data_in_us < t->e->cfg.delack_ms * 1000ull)
-		t->pingpong = true;
+	if (!t->last_data_in_us || now_us - t->last_data_in_us >= t->e->cfg.delack_ms * 1000ull)
+		return;
+	if (t->answers < UINT8_MAX)
+		t->answers++;
+	t->pingpong |= t->answers >= t->e->cfg.pingpong_thresh;
 }
 
 void delack_expire(struct tcb *t)
 {
-	t->pingpong = false; /* no answer came that could have carried it */
+	pingpong_ends(t); /* no answer came that could have carried it */
 	t->ack_now = true;
 	tcb_want_output(t);
 }
@@ -50,6 +59,7 @@ void delack_expire(struct tcb *t)
 void tcp_quickack(struct tcb *t, bool on, uint64_t now_us)
 {
 	(void)now_us;
+	pingpong_ends(t);
 	t->pingpong = !on;
 	if (!on || t->state == TCPS_CLOSED || t->state == TCPS_LISTEN)
 		return;

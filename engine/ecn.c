@@ -49,7 +49,7 @@ static uint16_t syn_flags(struct tcb *t)
 		t->ecn.asked = ECN_OFF;
 	if (t->ecn.asked == ECN_OFF)
 		return 0;
-	if (t->snd.timeouts >= tries) {
+	if (t->e->cfg.ecn_fallback && t->snd.timeouts >= tries) {
 		t->ecn.plain_syn = true;
 		return 0;
 	}

@@ -27,6 +27,12 @@ void engine_config_defaults(struct engine_config *cfg)
 		.orphan_retries = 8,
 		.orphans_max = 16384,
 		.initcwnd_segs = 10,
+		.reordering_segs = 3,
+		.min_rtt_window_s = 300,
+		.pacing_ss_percent = 200,
+		.pacing_ca_percent = 120,
+		.burst_min_segs = 2,
+		.burst_divisor = 3,
 		.sndbuf_bytes = 16u << 10,
 		.sndbuf_max_bytes = 4u << 20,
 		.rcvbuf_bytes = 128u << 10,
@@ -40,19 +46,28 @@ void engine_config_defaults(struct engine_config *cfg)
 		.keepalive_probes = 9,
 		.notsent_lowat_bytes = UINT32_MAX,
 		.base_mss_bytes = 1024,
+		.mtu_floor_mss_bytes = 48,
+		.mtu_rest_s = 600,
+		.mtu_precision_bytes = 8,
 		.quickacks = 16,
+		.pingpong_thresh = 1,
 		.challenge_acks_max = 1000,
 		.invalid_ratelimit_ms = 500,
 		.resets_max = 1000,
 		.mss_min_bytes = 48,
 		.tw_reuse = 2,
+		.tw_reuse_delay_ms = 1000,
+		.tw_max = 262144,
 		.ecn = 2,
+		.ecn_fallback = true,
+		.ecn_option = 2,
 		.fastopen = 1,
 		.syncookies = 1,
 		.timestamps = true,
 		.sack = true,
 		.dsack = true,
 		.rack = true,
+		.tlp = true,
 		.frto = true,
 		.slow_start_after_idle = true,
 		.moderate_rcvbuf = true,
@@ -110,6 +125,17 @@ static void destroy_one(struct flow_node *node, void *arg)
 	flowtab_remove(&t->e->flows, node);
 	timerq_cancel(&t->e->timers, &t->timer);
 	tcb_destroy(t);
+}
+
+void engine_configure(struct engine *e, const struct engine_config *cfg)
+{
+	struct engine_config old = e->cfg;
+
+	e->cfg = *cfg;
+	memcpy(e->cfg.seed, old.seed, sizeof(old.seed));
+	memcpy(e->cfg.cc_loaded, old.cc_loaded, sizeof(old.cc_loaded));
+	e->cfg.rcv_total_bytes = old.rcv_total_bytes;
+	e->cfg.trace = old.trace;
 }
 
 void engine_free(struct engine *e)

@@ -176,6 +176,12 @@ struct engine_config {
 	uint32_t orphan_retries;   /* the same for a released connection */
 	uint32_t orphans_max;      /* released ones; more are reset */
 	uint32_t initcwnd_segs;    /* RFC 6928 */
+	uint32_t reordering_segs;  /* duplicate ACKs that tell of a loss: DupThresh */
+	uint32_t min_rtt_window_s; /* for how long the shortest RTT is believed */
+	uint32_t pacing_ss_percent, pacing_ca_percent; /* of cwnd per RTT: in slow start,
+				      and later */
+	uint32_t burst_min_segs;   /* of what is paced, at once */
+	uint32_t burst_divisor;    /* a burst is at most this part of cwnd; 0: all */
 	/* Buffers that grow with the path: where they begin, and their limit.
 	 * A connection whose user sets a size keeps that size. */
 	uint32_t sndbuf_bytes, sndbuf_max_bytes;
@@ -190,15 +196,22 @@ struct engine_config {
 	uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_probes;
 	uint32_t notsent_lowat_bytes; /* writable below this; UINT32_MAX: off */
 	uint32_t base_mss_bytes;   /* where path MTU probing begins, RFC 4821 */
+	uint32_t mtu_floor_mss_bytes; /* no black hole makes segments smaller */
+	uint32_t mtu_rest_s;       /* between two searches for a larger size */
+	uint32_t mtu_precision_bytes; /* a search that is as near as this ends */
 	uint32_t challenge_acks_max; /* per second, all connections; about */
 	uint32_t invalid_ratelimit_ms; /* between two of one connection */
 	uint32_t resets_max;       /* RST for the unknown per second; about */
 	uint32_t mss_min_bytes;    /* of what a peer says, like tcp_min_snd_mss */
 	uint32_t tw_reuse;         /* tcp_open() takes over TIME-WAIT: 0 never,
 				      1 with timestamps, 2 only on loopback */
+	uint32_t tw_reuse_delay_ms; /* how old that must be */
+	uint32_t tw_max;           /* in TIME-WAIT; beyond, a connection just ends */
 	bool rfc1337;              /* no RST ends TIME-WAIT */
 	uint8_t ecn;               /* as tcp_ecn: 0 off, 1 ask and accept, 2 accept,
 				      3 to 5 the same with AccECN as documented */
+	bool ecn_fallback;         /* a SYN that is repeated asks for no ECN */
+	uint8_t ecn_option;        /* of AccECN: 0 never, else where it is needed */
 	uint8_t mtu_probing;       /* 0 never, 1 after a black hole, 2 always */
 	uint16_t fastopen;         /* bits as tcp_fastopen: 1 client, 2 server,
 				      4, 0x200 without cookies, 0x400 every
@@ -206,11 +219,17 @@ struct engine_config {
 	uint8_t syncookies;        /* 0 never, 1 when the SYN queue is full, 2 always */
 	bool timestamps, sack, dsack, window_scaling;
 	bool rack;                 /* else RFC 6675 alone */
+	bool tlp;                  /* probes of a silent tail, with rack */
+	bool thin_linear;          /* no backoff while next to nothing is in flight */
 	bool frto;                 /* RFC 5682 */
 	bool slow_start_after_idle;
 	bool moderate_rcvbuf;      /* let the receive buffer grow */
 	uint8_t quickacks;         /* ACKs that do not wait at the start, and after
 				      a loss or a pause of the peer's */
+	uint8_t pingpong_thresh;   /* so many answers, and ACKs wait for them */
+	bool reflect_tos;          /* a passive open takes the SYN's traffic class */
+	bool stdurg;               /* the peer's urgent pointer is the urgent byte's, as
+				      in RFC 793, and not the next one's */
 	bool uto;                  /* tell the peer our user timeout, and adopt its
 				      (RFC 5482) */
 	bool pacing;               /* also for algorithms that do without */
@@ -218,6 +237,12 @@ struct engine_config {
 	bool trace;                /* keep records for engine_trace() */
 };
 void engine_config_defaults(struct engine_config *cfg); /* seed stays zero */
+
+/* New settings for an engine that runs: as in Linux, what a connection is born with stays
+ * (algorithm, first size of its buffers, options of its SYN), and what is looked up when
+ * it is needed is the new one (retries, timeouts, limits). seed, cc_loaded,
+ * rcv_total_bytes and trace remain as they were. */
+void engine_configure(struct engine *e, const struct engine_config *cfg);
 
 /* The congestion control algorithms for cfg->cc and tcp_opts.cc, one by one from 0,
  * built-in ones first; NULL behind the last. */
@@ -365,6 +390,7 @@ struct tcp_opts {
 	/* The options of tcp(7). Numbers that are 0 mean engine_config's. */
 	bool cork;              /* TCP_CORK: full segments only, 200 ms at most */
 	bool pingpong;          /* ACKs may wait (TCP_QUICKACK 0) */
+	bool thin_linear;       /* TCP_THIN_LINEAR_TIMEOUTS */
 	bool keepalive;         /* SO_KEEPALIVE */
 	bool oob_inline;        /* SO_OOBINLINE */
 	bool fastopen;          /* TCP_FASTOPEN_CONNECT, MSG_FASTOPEN */

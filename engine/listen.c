@@ -96,6 +96,8 @@ enum drop arrives_listen(struct tcb *listener, const struct engine_pkt_in *pkt,
 		return DROP_SYN_QUEUE;
 	if (after && seq_leq(t->snd.iss, *after)) /* MAY-2 */
 		tcb_set_iss(t, *after + 1);
+	if (t->e->cfg.reflect_tos)
+		t->opts.ip.tos = t->opts.ip6.tos = pkt->tos & (uint8_t)~IP_ECN_MASK;
 	fastopen_accept(t, fast, s, now_us);
 	t->syn_due = true;
 	tcb_want_output(t);

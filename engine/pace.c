@@ -27,8 +27,9 @@ static uint64_t rate_by_cwnd(const struct tcb *t)
 	if (!t->e->cfg.pacing || !t->rtt.srtt_us)
 		return 0;
 	rate = t->cc.cwnd_bytes * 1000000ull / t->rtt.srtt_us;
-	return t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2 ? rate * 2
-							   : rate + rate / 5;
+	return rate / 100 * (t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2
+				     ? t->e->cfg.pacing_ss_percent
+				     : t->e->cfg.pacing_ca_percent);
 }
 
 /* Of congestion control; 0: none. */
@@ -57,14 +58,15 @@ static uint32_t quantum_bytes(const struct tcb *t, uint64_t rate)
 {
 	uint64_t bytes = min_u64(rate / (1000000 / QUANTUM_US), QUANTUM_MAX_BYTES);
 
-	return max_u32((uint32_t)bytes, 2u * t->snd.mss);
+	return max_u32((uint32_t)bytes, t->e->cfg.burst_min_segs * t->snd.mss);
 }
 
 /* A burst may be lost as a whole, and what follows it must tell: no more than a
- * third of cwnd. */
+ * third of cwnd, unless burst_divisor says otherwise. */
 uint32_t pace_burst_bytes(const struct tcb *t, uint32_t mss)
 {
-	uint64_t max = min_u64(t->gso_max_bytes, t->cc.cwnd_bytes / 3);
+	uint32_t parts = t->e->cfg.burst_divisor;
+	uint64_t max = min_u64(t->gso_max_bytes, t->cc.cwnd_bytes / (parts ? parts : 1));
 	uint64_t rate = pace_rate(t);
 
 	if (t->urg_out)

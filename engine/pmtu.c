@@ -21,10 +21,8 @@
 #define V6_MTU_MIN 1280
 #define IP_LENGTH_MAX 65535     /* in IPv6 its own header does not count */
 #define V6_HDR_BYTES 40
-#define RAISE_AFTER_US 600000000ull /* RFC 1191 6.3, RFC 8201 4, RFC 4821 7.3 */
 #define PAUSE_RTTS 8            /* after a probe that was lost; at least */
 #define PAUSE_MIN_US 10000
-#define SEARCH_ENDS_BYTES 8     /* what is not worth another probe */
 #define FOLLOWERS 4             /* segments behind a probe */
 #define BLACK_HOLE_TIMEOUTS 2   /* in a row */
 
@@ -142,6 +140,12 @@ static uint64_t pause_us(const struct tcb *t)
 	return us > PAUSE_MIN_US ? us : PAUSE_MIN_US;
 }
 
+/* The path may have become wider by then (RFC 1191 6.3, RFC 8201 4, RFC 4821 7.3). */
+static uint64_t rested_us(const struct tcb *t, uint64_t now_us)
+{
+	return now_us + t->e->cfg.mtu_rest_s * 1000000ull;
+}
+
 /* One size is decided: the next one, or a long rest. */
 static void search_on(struct tcb *t, uint64_t at_us, uint64_t now_us)
 {
@@ -151,8 +155,8 @@ static void search_on(struct tcb *t, uint64_t at_us, uint64_t now_us)
 	p->probe_at_us = at_us;
 	if (t->path_mtu >= limit(t))
 		p->probe_at_us = ENGINE_NEVER;
-	else if (p->high < t->path_mtu + SEARCH_ENDS_BYTES)
-		search_from(t, now_us + RAISE_AFTER_US);
+	else if (p->high < t->path_mtu + t->e->cfg.mtu_precision_bytes)
+		search_from(t, rested_us(t, now_us));
 }
 
 void pmtu_established(struct tcb *t, uint64_t now_us)
@@ -199,7 +203,7 @@ static void lower(struct tcb *t, uint32_t mtu, uint64_t now_us)
 		update_mss(t);
 		t->snd.acked_seg = (uint16_t)min_u32(t->snd.acked_seg, t->snd.mss);
 	}
-	search_from(t, now_us + RAISE_AFTER_US);
+	search_from(t, rested_us(t, now_us));
 	if (t->pmtu)
 		t->pmtu->claimed = 0;
 }
@@ -278,6 +282,7 @@ static bool black_hole(struct tcb *t, uint64_t now_us)
 		    (t->ts_ok ? TS_OPTION_BYTES : 0);
 	/* What is lost may itself be smaller than what almost every path has. */
 	mtu = now_mtu > base && pkt_bytes > base ? base : V4_MTU_MIN - 1;
+	mtu = max_u32(mtu, t->e->cfg.mtu_floor_mss_bytes + headers_bytes(t));
 	if (pkt_bytes <= max_u32(mtu, V4_MTU_MIN) || (!is_v4(t) && now_mtu <= V6_MTU_MIN))
 		return false; /* small enough for any path */
 	lower(t, mtu, now_us);

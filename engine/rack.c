@@ -24,8 +24,8 @@ void rack_init(struct tcb *t)
 
 static bool enough_sacked(const struct tcb *t)
 {
-	return t->snd.dupacks >= DUPTHRESH ||
-	       t->snd.sb.sacked_bytes > (DUPTHRESH - 1) * (uint32_t)t->snd.mss;
+	return t->snd.dupacks >= t->e->cfg.reordering_segs ||
+	       t->snd.sb.sacked_bytes > (t->e->cfg.reordering_segs - 1) * (uint32_t)t->snd.mss;
 }
 
 /* Step 4. */

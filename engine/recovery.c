@@ -98,7 +98,7 @@ static bool find_losses(struct tcb *t, const struct sb_acked *res, uint64_t now_
 {
 	if (rack_on(t))
 		return rack_on_ack(t, res, now_us);
-	return sb_mark_lost_by_sack(&t->snd.sb, t->snd.mss, DUPTHRESH);
+	return sb_mark_lost_by_sack(&t->snd.sb, t->snd.mss, t->e->cfg.reordering_segs);
 }
 
 /* RFC 6675 5 (2), RFC 5681 3.2: the count alone is enough for the first segment;
@@ -107,7 +107,7 @@ static bool find_losses(struct tcb *t, const struct sb_acked *res, uint64_t now_
  * recovery. */
 static bool enough_dupacks(const struct tcb *t)
 {
-	return !rack_on(t) && t->snd.dupacks >= DUPTHRESH && t->snd.sb.n &&
+	return !rack_on(t) && t->snd.dupacks >= t->e->cfg.reordering_segs && t->snd.sb.n &&
 	       (t->sack_ok || seq_gt(t->snd.una, t->snd.recover));
 }
 

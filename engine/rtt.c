@@ -5,10 +5,6 @@
  */
 #include "tcb.h"
 
-/* For how long the shortest RTT is believed, once to twice (RFC 8985 6.2, step
- * 1: the path may have become longer). */
-#define MIN_RTT_S 150
-
 void rtt_init(struct tcb *t)
 {
 	t->rtt.rto_us = t->e->cfg.rto_initial_ms * 1000; /* (2.1) */
@@ -19,16 +15,18 @@ static uint32_t clamp(uint64_t v, uint32_t lo, uint32_t hi)
 	return v < lo ? lo : v > hi ? hi : (uint32_t)v;
 }
 
-/* The minimum of this period and of the one before. */
+/* The minimum of this period and of the one before, each half of the time for which a
+ * minimum is believed (RFC 8985 6.2, step 1: the path may have become longer). */
 static void note_min(struct tcb *t, uint32_t r, uint64_t now_us)
 {
+	uint32_t period_s = t->e->cfg.min_rtt_window_s / 2;
 	uint32_t now_s = (uint32_t)(now_us / 1000000);
 
 	if (!t->rtt.min_fresh_us) {
 		t->rtt.min_us = t->rtt.min_fresh_us = r;
 		t->rtt.min_since_s = now_s;
 	}
-	if (now_s - t->rtt.min_since_s > MIN_RTT_S) {
+	if (now_s - t->rtt.min_since_s > period_s) {
 		t->rtt.min_us = t->rtt.min_fresh_us;
 		t->rtt.min_fresh_us = r;
 		t->rtt.min_since_s = now_s;

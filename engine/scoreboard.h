@@ -19,9 +19,6 @@
 #include "buf.h"
 #include "segment.h"
 
-/* Duplicate ACKs, or segments sacked above a hole, that prove a loss. */
-#define DUPTHRESH 3
-
 enum {
 	SENT_SACKED = 1 << 0,
 	SENT_LOST = 1 << 1,          /* deemed lost, to be sent again */

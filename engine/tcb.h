@@ -301,6 +301,7 @@ struct tcb {
 	bool fast_child : 1;    /* went past the SYN queue by Fast Open */
 	bool syn_data : 1;      /* data in the SYN was acknowledged */
 	uint8_t fast_fail : 2;  /* enum fastopen_fail */
+	uint8_t answers;        /* to the peer's text in time, in a row */
 
 	uint16_t events;        /* TCP_EV_* that its user does not know yet */
 

@@ -5,6 +5,10 @@
  */
 #include "tcb.h"
 
+/* As in Linux. */
+#define THIN_SEGS 4u
+#define THIN_TIMEOUTS_MAX 6
+
 void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 {
 	bool outstanding = t->snd.nxt != t->snd.una;
@@ -23,6 +27,16 @@ void rexmt_timer_update(struct tcb *t, bool restart, uint64_t now_us)
 	 * the same timer probes it. */
 	if (restart || t->timer_at[TIMER_REXMT] == ENGINE_NEVER)
 		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
+}
+
+/* Is there so little in flight that the next timeouts may come as soon as the first
+ * (tcp_thin_linear_timeouts)? Nobody's queue is long because of it. */
+static bool stays_linear(const struct tcb *t)
+{
+	return (t->e->cfg.thin_linear || t->opts.thin_linear) &&
+	       t->state == TCPS_ESTABLISHED && t->snd.timeouts <= THIN_TIMEOUTS_MAX &&
+	       t->cc.ssthresh_bytes != UINT32_MAX &&
+	       flight_bytes(t) < THIN_SEGS * t->snd.mss;
 }
 
 /* R1 and its "negative advice" (RFC 9293 3.8.3): who looks up routes shall do
@@ -120,6 +134,10 @@ static void rexmt_timeout(struct tcb *t, uint64_t now_us)
 	trace_note(t, "RTO", now_us);
 	recovery_on_timeout(t, now_us); /* (5.4), and RFC 5681 3.1 */
 	back_off(t, now_us);            /* (5.5), (5.6) */
+	if (stays_linear(t)) {
+		t->snd.backoff = 0;
+		tcb_timer_set(t, TIMER_REXMT, rexmt_due_us(t, now_us));
+	}
 	tlp_in_recovery(t, false, now_us);
 }
 
@@ -127,6 +145,10 @@ void enter_time_wait(struct tcb *t, uint64_t now_us)
 {
 	for (enum timer_id id = 0; id < TIMER_COUNT; id++)
 		tcb_timer_stop(t, id);
+	if (t->state != TCPS_TIME_WAIT && t->e->stats.time_wait >= t->e->cfg.tw_max) {
+		tcb_fail(t, 0, now_us);
+		return;
+	}
 	tcb_timer_set(t, TIMER_WAIT, now_us + 2000ull * t->e->cfg.msl_ms);
 	if (t->state == TCPS_TIME_WAIT)
 		return; /* restarted */

@@ -9,8 +9,6 @@
 
 #include <errno.h>
 
-/* Our clock of timestamps has surely moved on, and so has the peer's view of it. */
-#define REUSE_AFTER_US 1000000
 /* Farther than a window without scaling that may still be under way. */
 #define ISS_GAP (65535 + 2)
 
@@ -25,14 +23,15 @@ bool time_wait_gives_way(const struct tcb *t, const struct segment *s)
 }
 
 /* Our own SYN is to take the place of t. The peer may be in TIME-WAIT itself, or
- * have forgotten the old connection; it needs our timestamps to be later. */
+ * have forgotten the old connection; it needs our timestamps to be later, as they
+ * surely are after tw_reuse_delay_ms. */
 static bool may_reuse(const struct tcb *t, uint64_t now_us)
 {
 	const struct flow *f = &t->node.flow;
 	uint32_t when = t->e->cfg.tw_reuse;
 
 	if (t->state != TCPS_TIME_WAIT || !t->ts_ok || !t->e->cfg.timestamps ||
-	    now_us - t->rcv.ts_recent_us < REUSE_AFTER_US)
+	    now_us - t->rcv.ts_recent_us < t->e->cfg.tw_reuse_delay_ms * 1000ull)
 		return false;
 	return when == 1 || (when == 2 && (addr_is_loopback(&f->local.addr) ||
 					   addr_is_loopback(&f->remote.addr)));

@@ -57,7 +57,7 @@ static uint64_t probe_time_us(const struct tcb *t, bool alone, uint64_t now_us)
 
 static bool may_probe(const struct tcb *t)
 {
-	return rack_on(t) && t->recovery == RECOVERY_OPEN && flight_bytes(t) &&
+	return rack_on(t) && t->e->cfg.tlp && t->recovery == RECOVERY_OPEN && flight_bytes(t) &&
 	       t->snd.wnd && !t->snd.sb.sacked_bytes;
 }
 
@@ -74,7 +74,7 @@ static void schedule_again(struct tcb *t, uint64_t now_us)
 	uint64_t pto_us = 2ull * t->rtt.srtt_us + PTO_SLACK_US;
 	uint64_t at_us = now_us + (pto_us << t->tlp.silences);
 
-	if (rack_on(t) && t->rtt.srtt_us && flight_bytes(t) &&
+	if (rack_on(t) && t->e->cfg.tlp && t->rtt.srtt_us && flight_bytes(t) &&
 	    t->snd.wnd && !t->snd.timeouts && at_us < t->timer_at[TIMER_REXMT])
 		tcb_timer_set(t, TIMER_PROBE, at_us);
 	else

@@ -48,10 +48,11 @@ static uint32_t next_read(const struct tcb *t)
 
 void take_urgent(struct tcb *t, const struct segment *s)
 {
-	uint32_t up = s->seq + s->up;
+	bool standard = t->e->cfg.stdurg;
+	uint32_t up = s->seq + s->up + standard;
 
 	/* A pointer at its own segment, or to what was taken, points nowhere. */
-	if (!(s->flags & SEG_URG) || !s->up || t->released || seq_leq(up, next_read(t)))
+	if (!(s->flags & SEG_URG) || (!s->up && !standard) || t->released || seq_leq(up, next_read(t)))
 		return;
 	if (t->urg_in && seq_leq(up, t->rcv.up))
 		return;

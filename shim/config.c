@@ -313,17 +313,29 @@ static enum config_from take_sysctl(struct config *c, const struct knob *k, char
 	return FROM_SYSCTL;
 }
 
-void config_from_sysctl(struct config *c, const char *dir)
+bool config_refresh(struct config *c, int dir)
 {
-	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct config before = *c;
 	const struct knob *k;
 	char text[128];
 
+	for (k = knobs; k < knobs + knobs_n; k++) {
+		uint8_t *from = &c->from[k - knobs];
+
+		if (*from != FROM_ENV && *from != FROM_OPTION &&
+		    read_sysctl(dir, k, text, sizeof(text)))
+			*from = take_sysctl(c, k, text);
+	}
+	return memcmp(&before, c, sizeof(before)) != 0;
+}
+
+void config_from_sysctl(struct config *c, const char *dir)
+{
+	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
 	if (at < 0)
 		return;
-	for (k = knobs; k < knobs + knobs_n; k++)
-		if (read_sysctl(at, k, text, sizeof(text)))
-			c->from[k - knobs] = take_sysctl(c, k, text);
+	config_refresh(c, at);
 	close(at);
 }
 

@@ -23,7 +23,7 @@ enum config_from {
 	FROM_OPTION, /* --set */
 };
 
-#define CONFIG_KNOBS_MAX 80
+#define CONFIG_KNOBS_MAX 96
 
 struct config {
 	struct engine_config engine;
@@ -47,6 +47,9 @@ void config_defaults(struct config *c);
  * and cut to its range. One that is not there, as in a process without /proc,
  * or that is not understood, changes nothing. */
 void config_from_sysctl(struct config *c, const char *dir);
+/* The same again, where neither the environment nor an option has said anything; dir is
+ * an fd. Has anything changed? */
+bool config_refresh(struct config *c, int dir);
 /* Sets one knob by its name in lower case (as in --set). 0; -ENOENT: no such
  * knob; -EINVAL: not a possible value. Then why says so in one line and lists
  * what is possible. */

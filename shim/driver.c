@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -44,6 +45,7 @@
 #define FDS_MIN 24
 
 enum { NONE, STARTING, RUNNING };
+#define REFRESH_US 1000000u
 #define PENDING 1u /* not a result, which is 0 or a negative errno */
 
 static struct {
@@ -58,6 +60,9 @@ static struct {
 	atomic_bool has_parent;
 	struct command_queue queue;
 	struct config cfg;
+	struct config fresh[2]; /* what the sysctls have become since, in turn */
+	_Atomic(const struct config *) shown; /* one of these; NULL: cfg */
+	_Atomic uint64_t refreshed_us; /* when they were read */
 	struct stack *stack;
 	struct leave_call {
 		struct command c; /* first */
@@ -317,11 +322,21 @@ static int run_thread(void)
 	return err;
 }
 
+static uint64_t coarse_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * (uint64_t)1000000 + ts.tv_nsec / 1000;
+}
+
 static int start(void)
 {
 	struct config *cfg = &driver.cfg;
 	int err = configure(cfg);
 
+	atomic_store(&driver.shown, NULL);
+	atomic_store(&driver.refreshed_us, driver.prepared ? 0 : coarse_us());
 	if (!err) {
 		driver.stack = stack_new(cfg, &driver.key, &driver.queue);
 		if (driver.stack && atomic_load(&driver.confined))
@@ -435,7 +450,29 @@ void driver_defaults(void)
 
 const struct config *driver_config(void)
 {
-	return &driver.cfg;
+	const struct config *c = atomic_load(&driver.shown);
+
+	return c ? c : &driver.cfg;
+}
+
+static void run_refresh(struct stack *st, struct command *c)
+{
+	struct config *next = &driver.fresh[driver_config() == &driver.fresh[0]];
+
+	*next = *driver_config();
+	if (stack_refresh(st, next))
+		atomic_store(&driver.shown, next);
+	command_done(c, 0);
+}
+
+void driver_refresh(void)
+{
+	uint64_t last_us = atomic_load(&driver.refreshed_us), now_us = coarse_us();
+
+	if (now_us - last_us < REFRESH_US || atomic_load(&driver.confined) ||
+	    !atomic_compare_exchange_strong(&driver.refreshed_us, &last_us, now_us))
+		return;
+	driver_command(&(struct command){.run = run_refresh});
 }
 
 const struct stack_key *driver_parent(void)

@@ -38,10 +38,14 @@ void driver_forget(void);
  * wrong; that is said when it is to start). */
 bool driver_before_drop(void);
 
+/* A socket is made: it gets the sysctls' values of now, which are looked at again, once a
+ * second at most. */
+void driver_refresh(void);
+
 /* Built-in settings, for a process that has sockets of other stacks only. */
 void driver_defaults(void);
-/* What the driver of this process was started with, or its parent's; what is built in
- * while there was none. */
+/* The settings of this process's driver, or its parent's; what is built in while there was
+ * none. They stay as they are for a second at least, also when newer ones are shown. */
 const struct config *driver_config(void);
 
 /* How to know the stack of the process that this one was forked from, or of that

@@ -12,6 +12,12 @@ static uint64_t seconds_to_ms(uint64_t s)
 	return s < UINT32_MAX ? s * 1000 : UINT32_MAX;
 }
 
+/* Linux's probe_interval and the like: 0 is as good as never. */
+static uint64_t never_if_0(uint64_t s)
+{
+	return s ? s : UINT32_MAX;
+}
+
 static uint64_t us_to_ms(uint64_t us)
 {
 	return (us + 999) / 1000;
@@ -77,18 +83,48 @@ const struct knob knobs[] = {
 	 .meaning = "send by a clock also where congestion control does without"},
 	{"initcwnd", KNOB_NUMBER, IN_ENGINE(initcwnd_segs), 1, 1000,
 	 .meaning = "initial congestion window, in segments"},
+	{"reordering", KNOB_NUMBER, IN_ENGINE(reordering_segs), 1, 127,
+	 .meaning = "duplicate acknowledgments that tell of a loss",
+	 .sysctl = "tcp_reordering"},
+	{"min_rtt_wlen", KNOB_NUMBER, IN_ENGINE(min_rtt_window_s), 0, YEAR_S,
+	 .meaning = "seconds for which the shortest round-trip time is believed",
+	 .sysctl = "tcp_min_rtt_wlen"},
+	{"pacing_ss_ratio", KNOB_NUMBER, IN_ENGINE(pacing_ss_percent), 1, 1000,
+	 .meaning = "with pacing: percent of the window per round trip, in slow start",
+	 .sysctl = "tcp_pacing_ss_ratio"},
+	{"pacing_ca_ratio", KNOB_NUMBER, IN_ENGINE(pacing_ca_percent), 1, 1000,
+	 .meaning = "the same later",
+	 .sysctl = "tcp_pacing_ca_ratio"},
+	{"min_tso_segs", KNOB_NUMBER, IN_ENGINE(burst_min_segs), 1, 45,
+	 .meaning = "segments that a pace lets go at once, at least",
+	 .sysctl = "tcp_min_tso_segs"},
+	{"tso_win_divisor", KNOB_NUMBER, IN_ENGINE(burst_divisor), 0, 100,
+	 .meaning = "a burst is at most this part of the window; 0: all of it",
+	 .sysctl = "tcp_tso_win_divisor"},
 	{"slow_start_after_idle", KNOB_SWITCH, IN_ENGINE(slow_start_after_idle), 0, 0,
 	 .meaning = "begin anew with a small window after a pause",
 	 .sysctl = "tcp_slow_start_after_idle"},
 	{"rack", KNOB_SWITCH, IN_ENGINE(rack), 0, 0,
 	 .meaning = "find losses by time (RACK-TLP, RFC 8985); off: RFC 6675 alone",
 	 .sysctl = "tcp_recovery", .ours = rack},
+	{"early_retrans", KNOB_SWITCH, IN_ENGINE(tlp), 0, 0,
+	 .meaning = "with rack, probe when the last segments are not acknowledged",
+	 .sysctl = "tcp_early_retrans"},
+	{"thin_linear_timeouts", KNOB_SWITCH, IN_ENGINE(thin_linear), 0, 0,
+	 .meaning = "no longer waits for a second loss while little is in flight",
+	 .sysctl = "tcp_thin_linear_timeouts"},
 	{"frto", KNOB_SWITCH, IN_ENGINE(frto), 0, 0,
 	 .meaning = "see whether a retransmission timeout was spurious (RFC 5682)",
 	 .sysctl = "tcp_frto"},
 	{"ecn", KNOB_NUMBER, IN_ENGINE(ecn), 0, 5,
 	 .meaning = "ECN: 0 off, 1 ask, 2 accept; 3 to 5 accurate (see the manual)",
 	 .sysctl = "tcp_ecn"},
+	{"ecn_fallback", KNOB_SWITCH, IN_ENGINE(ecn_fallback), 0, 0,
+	 .meaning = "a SYN that is repeated asks for no ECN",
+	 .sysctl = "tcp_ecn_fallback"},
+	{"ecn_option", KNOB_NUMBER, IN_ENGINE(ecn_option), 0, 3,
+	 .meaning = "option of accurate ECN: 0 never, else where it is needed",
+	 .sysctl = "tcp_ecn_option"},
 	{"rto_initial_ms", KNOB_NUMBER, IN_ENGINE(rto_initial_ms), 1, 120000,
 	 .meaning = "retransmission timeout before a round-trip time is known"},
 	{"rto_min_ms", KNOB_NUMBER, IN_ENGINE(rto_min_ms), 1, 120000,
@@ -135,6 +171,13 @@ const struct knob knobs[] = {
 	 .meaning = "connect() takes over TIME-WAIT: 0 no, 1 yes, 2 on loopback",
 	 .sysctl = "tcp_tw_reuse"},
 
+	{"tw_reuse_delay", KNOB_NUMBER, IN_ENGINE(tw_reuse_delay_ms), 0, HOUR_MS,
+	 .meaning = "milliseconds that the other must have been there for it",
+	 .sysctl = "tcp_tw_reuse_delay"},
+	{"max_tw_buckets", KNOB_NUMBER, IN_ENGINE(tw_max), 0, INT32_MAX,
+	 .meaning = "connections in TIME-WAIT; beyond, one just ends",
+	 .sysctl = "tcp_max_tw_buckets"},
+
 	/* what is offered to the peer */
 	{"timestamps", KNOB_SWITCH, IN_ENGINE(timestamps), 0, 0,
 	 .meaning = "offer and accept timestamps (RFC 7323)",
@@ -158,6 +201,16 @@ const struct knob knobs[] = {
 	{"quickacks", KNOB_NUMBER, IN_ENGINE(quickacks), 0, 255,
 	 .meaning = "acknowledgments sent at once when a connection begins"},
 
+	{"pingpong_thresh", KNOB_NUMBER, IN_ENGINE(pingpong_thresh), 1, 255,
+	 .meaning = "answers after which acknowledgments wait for the next",
+	 .sysctl = "tcp_pingpong_thresh"},
+	{"reflect_tos", KNOB_SWITCH, IN_ENGINE(reflect_tos), 0, 0,
+	 .meaning = "a server's packets have the traffic class of the client's SYN",
+	 .sysctl = "tcp_reflect_tos"},
+	{"stdurg", KNOB_SWITCH, IN_ENGINE(stdurg), 0, 0,
+	 .meaning = "take urgent pointers as RFC 793 had them",
+	 .sysctl = "tcp_stdurg"},
+
 	/* segments */
 	{"mss_min", KNOB_NUMBER, IN_ENGINE(mss_min_bytes), 48, 32767,
 	 .meaning = "smallest MSS that a peer may ask for, TCP's options included",
@@ -168,6 +221,15 @@ const struct knob knobs[] = {
 	{"base_mss", KNOB_NUMBER, IN_ENGINE(base_mss_bytes), 88, 65495,
 	 .meaning = "segment size with which that begins",
 	 .sysctl = "tcp_base_mss"},
+	{"mtu_probe_floor", KNOB_NUMBER, IN_ENGINE(mtu_floor_mss_bytes), 48, 65495,
+	 .meaning = "segment size below which a black hole is none",
+	 .sysctl = "tcp_mtu_probe_floor"},
+	{"probe_interval", KNOB_NUMBER, IN_ENGINE(mtu_rest_s), 1, UINT32_MAX,
+	 .meaning = "seconds before a wider path is looked for again",
+	 .sysctl = "tcp_probe_interval", .ours = never_if_0},
+	{"probe_threshold", KNOB_NUMBER, IN_ENGINE(mtu_precision_bytes), 1, 65535,
+	 .meaning = "that search ends when it is as near as so many bytes",
+	 .sysctl = "tcp_probe_threshold"},
 
 	/* memory */
 	{"sndbuf", KNOB_SIZE, IN_ENGINE(sndbuf_bytes), 4096, GIB,

@@ -125,6 +125,7 @@ int sock_socket(int domain, int type)
 	err = driver_start();
 	if (err && !driver_parent())
 		return err;
+	driver_refresh();
 	fd = real()->socket(AF_UNIX, type, 0);
 	if (fd < 0)
 		return -errno;

@@ -329,6 +329,7 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, NULL, set_no_cookie),
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
+	INT_OF(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1, tcp.thin_linear),
 	INT_OF(IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, tcp.user_timeout_ms),
 	OWN(IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_notsent_lowat, set_notsent_lowat),
 	REFUSED(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),

@@ -584,6 +584,22 @@ void stack_quickack(struct stack *st, struct sock *s, bool on)
 		tcp_quickack(((struct conn *)h)->tcb, on, st->now_us);
 }
 
+bool stack_refresh(struct stack *st, struct config *cfg)
+{
+	int dir = st->proc_fd < 0 ? -1
+				  : openat(st->proc_fd, "sys/net", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool changed = dir >= 0 && config_refresh(cfg, dir);
+
+	if (dir >= 0)
+		close(dir);
+	if (!changed)
+		return false;
+	st->cfg.ttl = cfg->ttl;
+	st->cfg.hop_limit = cfg->hop_limit;
+	engine_configure(st->engine, &cfg->engine);
+	return true;
+}
+
 int stack_status(struct stack *st, struct sock *s, struct tcp_status *status)
 {
 	struct handle *h = s->driver;

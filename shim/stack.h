@@ -141,6 +141,8 @@ void stack_undo(struct stack *st, struct sock *s);
 void stack_closed(struct stack *st, struct sock *s);
 void stack_set_opts(struct stack *st, struct sock *s);
 void stack_quickack(struct stack *st, struct sock *s, bool on);
+/* cfg: the settings so far, which become those of now. Has anything changed? */
+bool stack_refresh(struct stack *st, struct config *cfg);
 int stack_status(struct stack *st, struct sock *s, struct tcp_status *status);
 
 #endif

@@ -70,3 +70,15 @@ sysctls_on_the_wire() {
 	fails 1 grep -q '\<8\>' got
 }
 register "sysctls change what we offer" sysctls_on_the_wire
+
+# A socket that is made later has the settings of then, as the kernel's has.
+later_sockets() {
+	needs_ours
+	unset MYTCP_CC # which would go before a sysctl
+	on b python3 "$LIVE/later.py" "$B" >kernel
+	ours a python3 "$LIVE/later.py" "$A" >ours
+	cat ours
+	same kernel ours
+	expect 2 "$(wc -l <ours)" lines
+}
+register "sysctls that change while a program runs" later_sockets

@@ -200,6 +200,10 @@ void driver_user_changed(void)
 {
 }
 
+void driver_refresh(void)
+{
+}
+
 void driver_before_confine(void)
 {
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -300,6 +301,27 @@ static void shown(const char *name, char line[256])
 		assert_string_equal(line_, name " " want); \
 	} while (0)
 
+/* What nobody has set follows; the rest stays. */
+static void refreshed(void **state)
+{
+	int dir = open(sysctl_dir, O_PATH | O_DIRECTORY);
+
+	(void)state;
+	sysctl("tcp_keepalive_time", "100\n");
+	sysctl("tcp_retries2", "7\n");
+	config_defaults(&c);
+	config_from_sysctl(&c, sysctl_dir);
+	assert_int_equal(config_set(&c, FROM_OPTION, "retries", "9", why, sizeof(why)), 0);
+	assert_false(config_refresh(&c, dir));
+	sysctl("tcp_keepalive_time", "200\n");
+	sysctl("tcp_retries2", "8\n");
+	assert_true(config_refresh(&c, dir));
+	assert_int_equal(c.engine.keepalive_idle_s, 200);
+	assert_int_equal(c.engine.retries, 9);
+	assert_false(config_refresh(&c, dir));
+	close(dir);
+}
+
 static void test_sysctl(void **state)
 {
 	(void)state;
@@ -495,6 +517,7 @@ int main(void)
 #define WITH_SYSCTLS(f) \
 	cmocka_unit_test_setup_teardown(f, make_sysctl_dir, remove_sysctl_dir)
 		WITH_SYSCTLS(test_sysctl),
+		WITH_SYSCTLS(refreshed),
 		WITH_SYSCTLS(test_odd_sysctl),
 		WITH_SYSCTLS(test_no_sysctl),
 		WITH_SYSCTLS(test_congestion_control),
