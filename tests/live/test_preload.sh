@@ -16,10 +16,10 @@ os.execve(sys.executable, ["python3", "-c", successor, sys.argv[1], str(s.fileno
 '
 
 made_up_environment() {
-	client env MYTCP_MSL_MS=5000 MYTCP_SACK=off python3 -c "$upgrade" inherits 9000 >out
+	client env -u MYTCP_CC MYTCP_MSL_MS=5000 MYTCP_SACK=off python3 -c "$upgrade" inherits 9000 >out
 	expect "LD_PRELOAD MYTCP_MSL_MS MYTCP_SACK ONLY" "$(head -n 1 out)"
 	expect "0.0.0.0 9000" "$(tail -n 1 out)"
-	client python3 -c "$upgrade" alone 9001 >out
+	client env -u MYTCP_CC python3 -c "$upgrade" alone 9001 >out
 	expect "ONLY" "$(cat out)"
 }
 register "an environment without LD_PRELOAD" made_up_environment
