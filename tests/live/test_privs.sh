@@ -34,12 +34,12 @@ register "servers that drop privileges" servers 120
 
 # Whose users are at the moment does not decide who is let in.
 jail() {
-	local who i
+	local who
 	data file 100K
 	for who in p c b; do
 		start server "$BUILD/tests/live/jail" $who "$SRV" 9000 5
 		wait_port 9000
-		for i in 1 2 3 4 5; do
+		for _ in 1 2 3 4 5; do
 			client nc.openbsd -N -w 10 "$SRV" 9000 <file >got
 			same file got
 		done
