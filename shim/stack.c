@@ -231,7 +231,7 @@ static void on_pairs(void *arg)
 		if (evs[i].data.ptr)
 			conn_pair_event(evs[i].data.ptr, evs[i].events);
 		else
-			visitors_accept(&st->visitors);
+			visitors_turn(&st->visitors);
 	}
 }
 

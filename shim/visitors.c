@@ -130,13 +130,24 @@ static struct visitor *let_in(struct visitors *v, int fd)
 	return one;
 }
 
+static int accept_up_to(struct visitors *v, int max)
+{
+	int fd = 0;
+
+	while (max-- > 0 && (fd = accept_one(v)) >= 0)
+		let_in(v, fd);
+	return fd >= 0 || fd == -EAGAIN ? 0 : fd;
+}
+
+/* Whoever waits now is within the queue's length, however fast others come. */
 int visitors_accept(struct visitors *v)
 {
-	int fd;
+	return accept_up_to(v, SOMAXCONN + 1);
+}
 
-	while ((fd = accept_one(v)) >= 0)
-		let_in(v, fd);
-	return fd == -EAGAIN ? 0 : fd;
+void visitors_turn(struct visitors *v)
+{
+	accept_up_to(v, VISITORS_TURN_MAX);
 }
 
 /* A listener that the kernel names, for as long as it has something to accept. */
@@ -192,10 +203,10 @@ int visitors_bring(struct visitors *v, int app_end)
 void visitors_refuse(struct visitors *v)
 {
 	struct visitor *one;
-	int fd;
+	int fd, left = SOMAXCONN + 1;
 
 	drop_spare(v);
-	while ((fd = accept_one(v)) >= 0) {
+	while (left-- && (fd = accept_one(v)) >= 0) {
 		one = let_in(v, fd);
 		if (!one)
 			continue;

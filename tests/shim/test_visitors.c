@@ -38,16 +38,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int set_backlog(int n)
+{
+	FILE *f = fopen("/proc/sys/net/core/somaxconn", "w");
+
+	return f && fprintf(f, "%d", n) > 0 && fclose(f) == 0 ? 0 : -1;
+}
+
 /* A small backlog. */
 static int own_network(void **state)
 {
-	FILE *f;
-
 	(void)state;
-	if (unshare(CLONE_NEWNET) != 0)
-		return -1;
-	f = fopen("/proc/sys/net/core/somaxconn", "w");
-	return f && fprintf(f, "%d", BACKLOG) > 0 && fclose(f) == 0 ? 0 : -1;
+	return unshare(CLONE_NEWNET) != 0 ? -1 : set_backlog(BACKLOG);
 }
 
 static int named(uint64_t id, int flags, struct sockaddr_un *sun, socklen_t *len)
@@ -118,11 +120,41 @@ static void who_is_not_brought_is_left_alone(void **state)
 	close(fd);
 }
 
+/* A turn is bounded; whoever is claimed is found behind all the others. */
+static void a_crowd_is_let_in_by_turns(void **state)
+{
+	struct sockaddr_un name;
+	socklen_t len;
+	int waiting[MANY], n, last, end;
+
+	(void)state;
+	assert_int_equal(set_backlog(MANY - 2), 0);
+	setup(NULL);
+	last = named(9, SOCK_NONBLOCK, &name, &len);
+	for (n = 0; n < MANY - 3; n++) {
+		waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		assert_return_code(connect(waiting[n], (struct sockaddr *)&at, at_len), errno);
+	}
+	assert_return_code(connect(last, (struct sockaddr *)&at, at_len), errno);
+	visitors_turn(&visitors);
+	assert_int_equal(visitors.n, VISITORS_TURN_MAX);
+	end = visitors_claim(&visitors, &name, len);
+	assert_return_code(end, -end);
+	assert_int_equal(visitors.n, MANY - 3);
+	close(end);
+	close(last);
+	while (n--)
+		close(waiting[n]);
+	teardown(NULL);
+	assert_int_equal(set_backlog(BACKLOG), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_is_brought_does_not_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_is_not_brought_is_left_alone, setup, teardown),
+		cmocka_unit_test(a_crowd_is_let_in_by_turns),
 	};
 
 	return cmocka_run_group_tests(tests, own_network, NULL);
