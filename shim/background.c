@@ -133,22 +133,24 @@ bool map_line_parse(char *line, struct map_line *m)
 
 unsigned long elf_end(const void *headers, size_t len, unsigned long start)
 {
-	const ElfW(Ehdr) *e = headers;
-	const ElfW(Phdr) *p;
 	unsigned long low = ULONG_MAX, high = 0;
+	ElfW(Ehdr) e; /* copies: a file may have them anywhere */
+	ElfW(Phdr) p;
 
-	if (len < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    e->e_phentsize != sizeof(*p) || e->e_phoff > len ||
-	    e->e_phnum > (len - e->e_phoff) / sizeof(*p))
+	if (len < sizeof(e))
 		return 0;
-	p = (const ElfW(Phdr) *)((const char *)headers + e->e_phoff);
-	for (unsigned i = 0; i < e->e_phnum; i++) {
-		if (p[i].p_type != PT_LOAD)
+	memcpy(&e, headers, sizeof(e));
+	if (memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 || e.e_phentsize != sizeof(p) ||
+	    e.e_phoff > len || e.e_phnum > (len - e.e_phoff) / sizeof(p))
+		return 0;
+	for (unsigned i = 0; i < e.e_phnum; i++) {
+		memcpy(&p, (const char *)headers + e.e_phoff + i * sizeof(p), sizeof(p));
+		if (p.p_type != PT_LOAD)
 			continue;
-		if (p[i].p_vaddr < low)
-			low = p[i].p_vaddr;
-		if (p[i].p_vaddr + p[i].p_memsz > high)
-			high = p[i].p_vaddr + p[i].p_memsz;
+		if (p.p_vaddr < low)
+			low = p.p_vaddr;
+		if (p.p_vaddr + p.p_memsz > high)
+			high = p.p_vaddr + p.p_memsz;
 	}
 	return high > low ? start + (high - (low & ~4095ul)) : 0;
 }

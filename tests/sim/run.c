@@ -132,6 +132,16 @@ static struct user *user_of(struct sim *s, int side, const struct tcb *t)
 	return NULL;
 }
 
+/* What a cookie promised is there for the opener only, if the segment with the cookie in
+ * it is lost and the one behind it arrives: RST (RFC 4987 3.6), as from Linux. */
+static bool cookie_forgotten(const struct sim *s, unsigned conn, int side)
+{
+	const struct user *u = &s->conn[conn].user[side], *peer = &s->conn[conn].user[!side];
+
+	return s->cfg[!side].syncookies && !peer->t && !peer->released && u->t &&
+	       tcp_error(u->t) == ECONNRESET && engine_stats(s->e[!side])->cookies_bad;
+}
+
 static void run_users(struct sim *s)
 {
 	struct engine_event ev;
@@ -150,7 +160,10 @@ static void run_users(struct sim *s)
 		}
 		for (unsigned i = 0; i < s->conns; i++) {
 			user_run(&s->conn[i].user[side], s->now_us);
-			if (s->conn[i].user[side].error)
+			if (!s->conn[i].user[side].error)
+				continue;
+			s->forgotten = cookie_forgotten(s, i, side);
+			if (!s->forgotten)
 				s->error = s->conn[i].user[side].error;
 		}
 	}
@@ -351,6 +364,8 @@ void sim_run(struct sim *s)
 	for (uint32_t step = 0; !s->error; step++) {
 		run_users(s);
 		flush(s);
+		if (s->forgotten)
+			return;
 		if (s->error || finished(s))
 			break;
 		at_us = next_us(s);

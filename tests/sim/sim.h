@@ -44,6 +44,7 @@ struct sim {
 	void (*on_step)(void *arg, struct sim *s);
 	void *on_step_arg;
 	const char *error;
+	bool forgotten; /* the run has ended with a connection of a cookie's */
 };
 
 /* scenario.c: all from the seed, or the tape while it lasts, which may be NULL. */
