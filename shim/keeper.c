@@ -1,6 +1,7 @@
 /* keeper.c - owns how TIME-WAITs go from stack to stack.
  *
- * One offer, one answer, on a connection of its own. A giver that hears no answer
+ * One offer, one answer, on a connection of its own, once the keeper has seen whose it is
+ * and said so: nobody else can send it fds. A giver that hears no answer
  * goes on in the background itself; should the keeper have taken the offer all the
  * same, two stacks give the same answers to the same segments, which TCP bears.
  */
@@ -14,6 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "pass.h"
 #include "stack.h"
 
 /* A stack with more to keep is worth a process. */
@@ -80,6 +82,13 @@ static bool make_offer(struct stack *st, struct offer *o, int fds[KEEP_MAX])
 	return true;
 }
 
+static bool is_welcome(int fd)
+{
+	char word;
+
+	return same_user(fd) && recv(fd, &word, 1, 0) == 1;
+}
+
 static bool send_offer(int fd, struct offer *o, const int *fds)
 {
 	union fds ctl = {0};
@@ -111,7 +120,7 @@ bool keeper_takes_over(struct stack *st)
 		return false;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
-	    connect(fd, (struct sockaddr *)&sun, len) != 0 || !same_user(fd) ||
+	    connect(fd, (struct sockaddr *)&sun, len) != 0 || !is_welcome(fd) ||
 	    !send_offer(fd, &o, fds) || recv(fd, &taken, 1, 0) != 1)
 		taken = 0;
 	close(fd);
@@ -180,7 +189,10 @@ static void serve(struct stack *st, int fd)
 	struct offer o;
 	size_t n, i;
 
-	if (!same_user(fd) || !readable_soon(fd))
+	if (!same_user(fd))
+		return;
+	pass_fds(fd);
+	if (send(fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 || !readable_soon(fd))
 		return;
 	n = receive_offer(fd, &o, fds);
 	if (o.size && keep(st, &o, fds))
@@ -212,6 +224,7 @@ static void keeper_try(struct stack *st)
 	if (fd < 0)
 		return;
 	st->keeper_fd = fd;
+	pass_no_fds(fd);
 	if (bind(fd, (struct sockaddr *)&sun, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
 	    loop_watch(st->loop, fd, on_offer, st) == 0)
 		return;

@@ -105,3 +105,36 @@ fin_again() {
 	stop "$server"
 }
 register "a FIN that comes again" fin_again
+
+# Of another user the keeper takes no fds, from Linux 6.16 on, and does not wait for him.
+stranger='
+import array, os, socket, sys
+names = [line.rstrip(b"\n").split(b" ", 7)[-1] for line in open("/proc/net/unix", "rb")
+         if b"@mytcpk" in line]
+assert len(names) == 1, names
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(names[0].replace(b"@", b"\0"))
+try:
+    s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
+    print("sent")
+except OSError as e:
+    print(os.strerror(e.errno))
+try:
+    print("heard", s.recv(1))
+except ConnectionResetError:
+    print("heard nothing")
+'
+
+no_fds_of_strangers() {
+	needs_ours
+	start server socat "TCP$V-LISTEN:9000,fork,reuseaddr" PIPE
+	wait_port 9000
+	client env MYTCP_MSL_MS=4000 python3 -c "$clients" "$SRV" 1
+	eventually is_one
+	on a setpriv --reuid 65534 --clear-groups python3 -c "$stranger" >said
+	cat said
+	grep -q -x -e "heard b''" -e "heard nothing" said
+	printf '6.16\n%s\n' "$(uname -r)" | sort -V -C || return 0
+	grep -q -x -e "Operation not permitted" -e "Broken pipe" said
+}
+register "a keeper takes nothing from strangers" no_fds_of_strangers
