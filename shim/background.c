@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "fdtab.h"
 #include "mem.h"
 #include "real.h"
@@ -348,4 +349,5 @@ void background_become(struct stack *st, pid_t program)
 		set_title(st, program);
 	release_memory(st);
 	drop_privileges();
+	confine_background();
 }

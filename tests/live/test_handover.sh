@@ -121,6 +121,7 @@ looks() {
 	expect 0000000000002400 "$(awk '/^CapEff/ { print $2 }' "/proc/$pid/status")" capabilities
 	expect 0000000000002400 "$(awk '/^CapPrm/ { print $2 }' "/proc/$pid/status")" capabilities
 	expect 1 "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$pid/status")" "no new privileges"
+	expect 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" "a filter of system calls"
 	eventually no_background a
 	expect "" "$(on a ss -Hltn)" guards
 }

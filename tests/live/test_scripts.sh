@@ -25,7 +25,7 @@ lane() {
 }
 
 scripts() {
-	local i pids=() played=0 failed=0
+	local i lane pids=() played=0 failed=0
 	needs_ours
 	for ((i = 0; i < AT_ONCE; i++)); do
 		(lane $i >lane$i) &
@@ -33,7 +33,8 @@ scripts() {
 	done
 	for i in "${!pids[@]}"; do
 		wait "${pids[i]}" || failed=1 # but the others come to their end
-		played=$((played + $(cat lane"$i")))
+		lane=$(cat lane"$i") # nothing, where it failed
+		played=$((played + ${lane:-0}))
 	done
 	echo "$played played"
 	[ $failed = 0 ]
