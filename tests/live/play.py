@@ -145,6 +145,7 @@ class Player:
         self.syn = {"mss": 1460}
         self.settings, self.opts = {}, {}
         self.sock = self.listener = None
+        self.others = []
         self.written = self.taken = 0
         self.pending = None
         self.now, self.waited = None, 0
@@ -268,6 +269,7 @@ class Player:
             self.listener.listen(int(words[0]) if words else 8)
         elif verb == "accept":
             self.listener.settimeout(1)
+            self.others.append(self.sock)  # the one before stays open
             self.sock = self.listener.accept()[0]
             self.written = self.taken = 0
         elif verb == "write":
