@@ -313,10 +313,17 @@ static enum config_from take_sysctl(struct config *c, const struct knob *k, char
 	return FROM_SYSCTL;
 }
 
+static bool same_value(const struct config *a, const struct config *b, const struct knob *k)
+{
+	return k->kind == KNOB_CC ? !strcmp(a->engine.cc, b->engine.cc)
+				  : k->kind == KNOB_TRACE || get_number(a, k) == get_number(b, k);
+}
+
 bool config_refresh(struct config *c, int dir)
 {
 	struct config before = *c;
 	const struct knob *k;
+	bool changed = false;
 	char text[128];
 
 	for (k = knobs; k < knobs + knobs_n; k++) {
@@ -325,8 +332,9 @@ bool config_refresh(struct config *c, int dir)
 		if (*from != FROM_ENV && *from != FROM_OPTION &&
 		    read_sysctl(dir, k, text, sizeof(text)))
 			*from = take_sysctl(c, k, text);
+		changed |= !same_value(&before, c, k);
 	}
-	return memcmp(&before, c, sizeof(before)) != 0;
+	return changed;
 }
 
 void config_from_sysctl(struct config *c, const char *dir)
