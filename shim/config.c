@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "ccfile.h"
-#include "ccfile.h"
 #include "knobs.h"
 
 /* Switches are numbers too. */
