@@ -27,9 +27,9 @@ static uint64_t rate_by_cwnd(const struct tcb *t)
 	if (!t->e->cfg.pacing || !t->rtt.srtt_us)
 		return 0;
 	rate = t->cc.cwnd_bytes * 1000000ull / t->rtt.srtt_us;
-	return rate / 100 * (t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2
-				     ? t->e->cfg.pacing_ss_percent
-				     : t->e->cfg.pacing_ca_percent);
+	return rate * (t->cc.cwnd_bytes < t->cc.ssthresh_bytes / 2
+			       ? t->e->cfg.pacing_ss_percent
+			       : t->e->cfg.pacing_ca_percent) / 100;
 }
 
 /* Of congestion control; 0: none. */
