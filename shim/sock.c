@@ -276,7 +276,15 @@ int sock_rebirth(struct sock *s, int fd)
 		return rebirth_foreign(s, fd, fresh);
 	replace_app_end(s, fresh);
 	sock_reset(s);
-	return s->bound ? sock_name(s, fd) : 0;
+	return s->bound && fdtab_is_current(fd, s) ? sock_name(s, fd) : 0;
+}
+
+/* What a call has made of s. Another thread may have closed the last fd meanwhile, before
+ * there was anything that ends with it. */
+static void look_after_close(struct sock *s)
+{
+	if (!atomic_load(&s->fds) && sock_is_mine(s))
+		driver_closed(s);
 }
 
 int sock_undo(struct sock *s, int fd)
@@ -287,6 +295,7 @@ int sock_undo(struct sock *s, int fd)
 	if (sock_is_mine(s))
 		driver_undo(s);
 	err = sock_rebirth(s, fd);
+	look_after_close(s);
 	/* Linux's tcp_disconnect() */
 	if (!err && (state == SOCK_CONNECTED || state == SOCK_CONNECTING))
 		atomic_store(&s->err, ECONNRESET);
@@ -380,6 +389,7 @@ static int tell_bound(struct sock *s, int fd, const struct endpoint *local)
 	err = sock_is_mine(s) ? bind_mine(s, fd, local) : remote_bind(s, fd, local);
 	if (!err)
 		sock_note_bound(s);
+	look_after_close(s);
 	signals_let(&mask);
 	return err;
 }
@@ -428,6 +438,7 @@ static int start_listening(struct sock *s, int fd, int backlog)
 	} else {
 		sock_rebirth(s, fd);
 	}
+	look_after_close(s);
 	signals_let(&mask);
 	return err;
 }

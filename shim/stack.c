@@ -548,6 +548,8 @@ void stack_undo(struct stack *st, struct sock *s)
 		conn_reset(s->driver);
 	else if (h && h->kind == HANDLE_LISTENER)
 		listener_stop(s->driver);
+	else if (h && !s->bound) /* bind() failed after all */
+		stack_closed(st, s);
 	if (!s->bound || s->driver || stack_bind(st, s, &s->bound_to) == 0)
 		return;
 	s->bound = false;

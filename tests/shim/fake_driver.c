@@ -97,17 +97,22 @@ socklen_t driver_listener_name(struct sockaddr_un *sun)
 	return name_encode(&n, sun);
 }
 
-static void signal_comes(void)
+static void meanwhile(void)
 {
+	int fd = fake.closes;
+
 	if (fake.signal)
 		raise(fake.signal);
 	fake.signal = 0;
+	fake.closes = 0;
+	if (fd)
+		close(fd);
 }
 
 int driver_bind(struct sock *s, const struct endpoint *local)
 {
 	fake.binds++;
-	signal_comes();
+	meanwhile();
 	s->local = *local;
 	if (!s->local.port)
 		s->local.port = 40000;
@@ -118,7 +123,7 @@ int driver_listen(struct sock *s, int backlog)
 {
 	(void)backlog;
 	fake.listens++;
-	signal_comes();
+	meanwhile();
 	if (fake.listen_err)
 		return fake.listen_err;
 	if (!s->local.port)
@@ -142,7 +147,7 @@ int driver_connect(struct sock *s, const struct endpoint *remote)
 	int n = 0;
 
 	fake.connects++;
-	signal_comes();
+	meanwhile();
 	fake.remote = *remote;
 	fake.engine_end = accept(private_listener, NULL, NULL);
 	ioctl(fake.engine_end, FIONREAD, &n);
@@ -175,6 +180,7 @@ void driver_undo(struct sock *s)
 {
 	(void)s;
 	fake.undone++;
+	meanwhile();
 }
 
 void driver_set_opts(struct sock *s)

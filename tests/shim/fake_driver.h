@@ -17,6 +17,7 @@ extern struct fake {
 	unsigned connects, let_in, listens, binds, closed, undone, kicks, opts, drops;
 	unsigned left[LEAVE_ALONE + 1], confined;
 	int signal;              /* raised in the middle of these, if any */
+	int closes;              /* closed in the middle, as by another thread; 0: none */
 	unsigned filler;         /* bytes that were in the pair */
 	struct endpoint remote;  /* of the last driver_connect() */
 	struct tcp_status status;

@@ -383,6 +383,24 @@ static void a_child_has_no_driver(void **state)
 	assert_string_equal(said, "");
 }
 
+/* bind() that fails when the driver has done its part leaves nothing of it. */
+static void undone_before_it_was_bound(void **state)
+{
+	struct sock *s = sock_new(AF_INET), *next = sock_new(AF_INET);
+	struct endpoint local = {.addr = addr_from_v4((uint8_t[4]){0})};
+
+	(void)state;
+	assert_int_equal(driver_start(), 0);
+	assert_int_equal(driver_bind(s, &local), 0);
+	local.port = s->local.port;
+	assert_int_equal(driver_bind(next, &local), -EADDRINUSE);
+	driver_undo(s);
+	assert_int_equal(driver_bind(next, &local), 0);
+	driver_closed(next);
+	sock_put(next);
+	sock_put(s);
+}
+
 static void *bind_and_close(void *bad)
 {
 	struct endpoint any = {.addr = addr_from_v4((uint8_t[4]){0})};
@@ -590,6 +608,7 @@ int main(void)
 		cmocka_unit_test(a_trace_that_nobody_reads),
 		cmocka_unit_test(signals_while_it_starts),
 		cmocka_unit_test(a_child_has_no_driver),
+		cmocka_unit_test(undone_before_it_was_bound),
 		cmocka_unit_test(commands_from_many_threads),
 		cmocka_unit_test(commands_from_signal_handlers),
 		cmocka_unit_test(drain_waits_for_the_last_byte),

@@ -85,6 +85,31 @@ static void fresh_socket(void **state)
 	assert_int_equal(fake.closed, 0);
 }
 
+/* Whichever comes first, the driver hears of a socket that it knows. */
+static void closed_by_another_thread_in_the_middle(void **state)
+{
+	struct sockaddr_in sin = v4(1234);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	fake.closes = fd;
+	assert_fails(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), EBADF);
+	assert_int_equal(fake.closed, 1);
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	fake.closes = fd;
+	listen(fd, 1);
+	assert_int_equal(fake.closed, 2);
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	fake.closes = fd;
+	shutdown(fd, SHUT_RDWR);
+	assert_int_equal(fake.closed, 4); /* by close(), and when the call was done */
+	assert_fails(fcntl(fd, F_GETFD), EBADF);
+}
+
 static void bind_checks(void **state)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -471,6 +496,7 @@ int main(void)
 		TEST(takes_tcp_and_leaves_the_rest),
 		TEST(keeps_errno_on_success),
 		TEST(fresh_socket),
+		TEST(closed_by_another_thread_in_the_middle),
 		TEST(bind_checks),
 		TEST(accepts),
 		TEST(accept_turns_strangers_away),
