@@ -119,6 +119,9 @@ class Lab:
         self.dir.chmod(0o755)
         for name in self.ns.values():
             ip("netns", "add", name)
+            # an address that is there later is a change of the network to a browser
+            subprocess.run(("ip", "netns", "exec", name, "sysctl", "-qw",
+                            "net.ipv6.conf.default.accept_dad=0"), check=True)
         ip("-n", self.ns["a"], "link", "add", "veth", "type", "veth", "peer", "name", "veth",
            "netns", self.ns["b"])
         for host, name in self.ns.items():

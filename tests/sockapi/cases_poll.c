@@ -256,28 +256,35 @@ CASE(epoll_exclusive)
 }
 
 /* Two wait, one comes: with EPOLLEXCLUSIVE one wakes up. */
+struct waiter {
+	int ep;
+	atomic_int woken;
+};
+
 static void wait_once(void *arg)
 {
+	struct waiter *w = arg;
 	struct epoll_event ev;
-	atomic_int *ep = arg;
 
-	*ep = epoll_wait(*ep, &ev, 1, 300);
+	w->woken = epoll_wait(w->ep, &ev, 1, 5000) > 0;
 }
 
 CASE(epoll_exclusive_listener)
 {
+	static struct waiter w[2];
 	int fd = listener(SOCK_NONBLOCK), i;
-	atomic_int ep[2];
 
 	for (i = 0; i < 2; i++) {
-		ep[i] = epoll_create1(0);
-		R(add(ep[i], fd, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, i));
-		later(0, wait_once, &ep[i]);
+		w[i].ep = epoll_create1(0);
+		R(add(w[i].ep, fd, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, i));
+		later(0, wait_once, &w[i]);
 	}
 	settle();
 	peer_connect(NULL, port_of(fd));
-	usleep(400000);
-	LOG("%d woken", ep[0] + ep[1]);
+	for (i = 0; i < 100 && !(w[0].woken + w[1].woken); i++)
+		usleep(50000);
+	usleep(300000); /* for the other, who should sleep on */
+	LOG("%d woken", w[0].woken + w[1].woken);
 	R(accept(fd, NULL, NULL) >= 0);
 	R(accept(fd, NULL, NULL));
 }

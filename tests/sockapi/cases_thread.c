@@ -2,6 +2,7 @@
 #include "sockapi.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -190,6 +191,8 @@ enum blocking {
 	WRITE, SEND, SENDTO, SENDMSG, WRITEV, CONNECT, CONNECT_SILENT,
 };
 
+static atomic_int blocked_tid;
+
 static void *blocks(void *arg)
 {
 	struct addr nowhere = silent();
@@ -199,6 +202,7 @@ static void *blocks(void *arg)
 
 	FD_ZERO(&set);
 	FD_SET(the_fd, &set);
+	blocked_tid = gettid();
 	switch ((enum blocking)(long)arg) {
 	case READ: return (void *)read(the_fd, buf, 1);
 	case RECV: return (void *)recv(the_fd, buf, 1, 0);
@@ -221,12 +225,30 @@ static void *blocks(void *arg)
 	return NULL;
 }
 
+static bool sleeps(int tid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
 static void cancelled(const char *what, enum blocking which)
 {
 	pthread_t t;
 	void *result;
+	int i;
 
+	blocked_tid = 0;
 	pthread_create(&t, NULL, blocks, (void *)(long)which);
+	for (i = 0; i < 500 && !(blocked_tid && sleeps(blocked_tid)); i++)
+		usleep(10000);
 	usleep(30000);
 	pthread_cancel(t);
 	pthread_join(t, &result);
