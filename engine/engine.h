@@ -158,6 +158,15 @@ struct tcb;
 
 #define CC_LOADED_MAX 4
 
+/* Keys of Fast Open's cookies, as Linux has them: new cookies are made with the first,
+ * those of either are taken. n 0: none is given. */
+#define FASTOPEN_KEYS_MAX 2
+#define FASTOPEN_KEY_BYTES 16
+struct fastopen_keys {
+	uint8_t n;
+	uint8_t key[FASTOPEN_KEYS_MAX][FASTOPEN_KEY_BYTES];
+};
+
 struct engine_config {
 	uint8_t seed[32]; /* all randomness: ISS key, hash key, timestamps */
 
@@ -216,6 +225,7 @@ struct engine_config {
 	uint16_t fastopen;         /* bits as tcp_fastopen: 1 client, 2 server,
 				      4, 0x200 without cookies, 0x400 every
 				      listener */
+	struct fastopen_keys fastopen_keys; /* none: of the seed, new every hour */
 	uint8_t syncookies;        /* 0 never, 1 when the SYN queue is full, 2 always */
 	bool timestamps, sack, dsack, window_scaling;
 	bool rack;                 /* else RFC 6675 alone */
@@ -403,6 +413,8 @@ struct tcp_opts {
 	uint32_t notsent_lowat_bytes;
 	uint32_t window_clamp_bytes;
 	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
+	struct fastopen_keys fastopen_keys; /* TCP_FASTOPEN_KEY of a listener; none:
+				    engine_config's */
 	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
 	const struct cc_ops *cc; /* TCP_CONGESTION, from cc_find(); NULL:
 				    engine_config's */

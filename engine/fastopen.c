@@ -6,8 +6,9 @@
  * failures too: where SYNs with data got lost twice in a row, they are left alone
  * for a while (4.1.3.1).
  *
- * Server: a cookie is a tag of both addresses and the hour; the last hour's is good
- * too, so nothing is kept. The child of a SYN with data skips the SYN queue: it is
+ * Server: a cookie is a tag of both addresses, made as Linux makes it, so that servers
+ * which are given the same key take each other's. A key that nobody has given is the
+ * hour's, and the last hour's is the backup: nothing is kept. The child of a SYN with data skips the SYN queue: it is
  * in the accept queue at once and may be written to, but counts as pending at its
  * listener until the handshake is complete. One that was reset before that
  * keeps its place for a while: else spoofed SYNs, each with a spoofed RST, would
@@ -15,6 +16,7 @@
  */
 #include "tcb.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { /* of tcp_fastopen */
@@ -25,7 +27,6 @@ enum { /* of tcp_fastopen */
 	FASTOPEN_EVERY_LISTENER = 0x400,
 };
 
-#define COOKIE_BYTES 8
 #define EPOCH_US 3600000000ull
 #define RESET_COUNTS_US 60000000ull
 
@@ -142,17 +143,6 @@ void tcp_syn_go(struct tcb *t)
 
 /* ---- the option ------------------------------------------------------------------- */
 
-static void make_cookie(const struct engine *e, const struct flow *flow, uint64_t epoch,
-			uint8_t cookie[COOKIE_BYTES])
-{
-	struct flow pair = *flow;
-	uint64_t tag;
-
-	pair.local.port = pair.remote.port = 0;
-	tag = random_tag(e->fast_key, &pair, (uint32_t)epoch, 0);
-	memcpy(cookie, &tag, COOKIE_BYTES);
-}
-
 static void ask(struct tcb *t, struct seg_options *o)
 {
 	struct fastopen_entry *at = entry_of(t->e, &t->node.flow.remote.addr, false);
@@ -166,7 +156,7 @@ static void ask(struct tcb *t, struct seg_options *o)
 	memcpy(o->cookie, at->cookie, sizeof(o->cookie));
 }
 
-void fastopen_syn_option(struct tcb *t, struct seg_options *o, uint64_t now_us)
+void fastopen_syn_option(struct tcb *t, struct seg_options *o)
 {
 	struct fast *f = t->fast;
 
@@ -177,8 +167,8 @@ void fastopen_syn_option(struct tcb *t, struct seg_options *o, uint64_t now_us)
 	if (!f->grants)
 		return;
 	o->fastopen = true;
-	o->cookie_len_bytes = COOKIE_BYTES;
-	make_cookie(t->e, &t->node.flow, now_us / EPOCH_US, o->cookie);
+	o->cookie_len_bytes = FASTOPEN_COOKIE_BYTES;
+	memcpy(o->cookie, f->cookie, sizeof(f->cookie));
 }
 
 uint32_t fastopen_syn_data(const struct tcb *t, uint8_t hdr_len_bytes)
@@ -223,20 +213,70 @@ void fastopen_take_answer(struct tcb *t, const struct segment *s, uint64_t now_u
 
 /* ---- the server ---------------------------------------------------------------------- */
 
-static bool cookie_valid(const struct engine *e, const struct flow *flow,
-			 const struct segment *s, uint64_t now_us, bool *current)
+/* An epoch's, of the seed. */
+static void make_key(const struct engine *e, uint64_t epoch, uint8_t key[FASTOPEN_KEY_BYTES])
 {
-	uint64_t epoch = now_us / EPOCH_US;
-	uint8_t good[COOKIE_BYTES];
+	for (uint8_t half = 0; half < 2; half++) {
+		uint8_t msg[sizeof(epoch) + 1];
+		uint64_t word;
 
-	if (s->opt.cookie_len_bytes != COOKIE_BYTES)
-		return false;
-	make_cookie(e, flow, epoch, good);
-	*current = memcmp(good, s->opt.cookie, COOKIE_BYTES) == 0;
-	if (*current || !epoch)
-		return *current;
-	make_cookie(e, flow, epoch - 1, good);
-	return memcmp(good, s->opt.cookie, COOKIE_BYTES) == 0;
+		memcpy(msg, &epoch, sizeof(epoch));
+		msg[sizeof(epoch)] = half;
+		word = siphash(e->fast_key, msg, sizeof(msg));
+		memcpy(key + half * sizeof(word), &word, sizeof(word));
+	}
+}
+
+static struct fastopen_keys keys_of(const struct tcb *listener, uint64_t now_us)
+{
+	const struct engine *e = listener->e;
+	uint64_t epoch = now_us / EPOCH_US;
+	struct fastopen_keys k = {.n = epoch ? 2 : 1};
+
+	if (listener->opts.fastopen_keys.n)
+		return listener->opts.fastopen_keys;
+	if (e->cfg.fastopen_keys.n)
+		return e->cfg.fastopen_keys;
+	make_key(e, epoch, k.key[0]);
+	if (epoch)
+		make_key(e, epoch - 1, k.key[1]);
+	return k;
+}
+
+/* Linux, __tcp_fastopen_cookie_gen_cipher(): SipHash of the client's and the server's
+ * address, as they are on the wire. */
+static void make_cookie(const uint8_t key[FASTOPEN_KEY_BYTES], const struct flow *flow,
+			uint8_t cookie[FASTOPEN_COOKIE_BYTES])
+{
+	struct ip_addr pair[2] = {flow->remote.addr, flow->local.addr};
+	uint8_t v4[8];
+	uint64_t tag;
+
+	addr_set_scope(&pair[0], 0);
+	addr_set_scope(&pair[1], 0);
+	memcpy(v4, pair[0].b + 12, 4);
+	memcpy(v4 + 4, pair[1].b + 12, 4);
+	tag = addr_is_v4(&pair[0]) ? siphash(key, v4, sizeof(v4))
+				   : siphash(key, pair, sizeof(pair));
+	tag = htole64(tag);
+	memcpy(cookie, &tag, sizeof(tag));
+}
+
+/* Whose key has made the segment's cookie; keys->n: none's. */
+static unsigned maker_of(const struct fastopen_keys *keys, const struct flow *flow,
+			 const struct segment *s)
+{
+	uint8_t good[FASTOPEN_COOKIE_BYTES];
+	unsigned i;
+
+	if (s->opt.cookie_len_bytes != sizeof(good))
+		return keys->n;
+	for (i = 0; i < keys->n; i++) {
+		make_cookie(keys->key[i], flow, good);
+		if (memcmp(good, s->opt.cookie, sizeof(good)) == 0)
+			break;
+	}
+	return i;
 }
 
 /* Requests that the listener may have pending; 0: it does not do Fast Open. */
@@ -264,7 +304,8 @@ enum fastopen fastopen_judge(struct tcb *listener, const struct flow *flow,
 			     const struct segment *s, uint64_t now_us)
 {
 	uint32_t limit = limit_of(listener);
-	bool current = true;
+	struct fastopen_keys keys;
+	unsigned maker;
 
 	if (!limit || !attach(listener) || pending(listener, now_us) >= limit)
 		return FASTOPEN_NO;
@@ -272,9 +313,11 @@ enum fastopen fastopen_judge(struct tcb *listener, const struct flow *flow,
 		return FASTOPEN_TAKE;
 	if (!s->opt.fastopen)
 		return FASTOPEN_NO;
-	if (!cookie_valid(listener->e, flow, s, now_us, &current))
+	keys = keys_of(listener, now_us);
+	maker = maker_of(&keys, flow, s);
+	if (maker == keys.n)
 		return FASTOPEN_GRANT;
-	return current ? FASTOPEN_TAKE : FASTOPEN_TAKE_AND_GRANT;
+	return maker == 0 ? FASTOPEN_TAKE : FASTOPEN_TAKE_AND_GRANT;
 }
 
 void fastopen_accept(struct tcb *t, enum fastopen how, const struct segment *s,
@@ -285,6 +328,11 @@ void fastopen_accept(struct tcb *t, enum fastopen how, const struct segment *s,
 	if (how == FASTOPEN_NO || !attach(t))
 		return;
 	t->fast->grants = how != FASTOPEN_TAKE;
+	if (t->fast->grants) {
+		struct fastopen_keys keys = keys_of(l, now_us);
+
+		make_cookie(keys.key[0], &t->node.flow, t->fast->cookie);
+	}
 	if (how == FASTOPEN_GRANT)
 		return;
 	t->fast->listener = l;

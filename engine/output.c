@@ -121,7 +121,7 @@ struct segment syn_segment(struct tcb *t, uint64_t now_us)
 	s.opt.ts = answer ? t->ts_ok : cfg->timestamps;
 	s.opt.ts_val = ts_now(t, now_us);
 	s.opt.ts_ecr = answer ? t->rcv.ts_recent : 0;
-	fastopen_syn_option(t, &s.opt, now_us);
+	fastopen_syn_option(t, &s.opt);
 	add_ecn_to_syn(t, &s, answer);
 	return s;
 }

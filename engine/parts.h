@@ -100,7 +100,7 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 /* An active OPEN: decides what the SYN brings, and whether it waits for data. */
 void fastopen_open(struct tcb *t, uint64_t now_us);
 /* The option of our SYN or SYN,ACK, if it has one. */
-void fastopen_syn_option(struct tcb *t, struct seg_options *o, uint64_t now_us);
+void fastopen_syn_option(struct tcb *t, struct seg_options *o);
 /* Bytes of data that our SYN takes along behind such a header. */
 uint32_t fastopen_syn_data(const struct tcb *t, uint8_t hdr_len_bytes);
 /* The SYN,ACK s: cookie, MSS, success and failure are remembered. */

@@ -324,6 +324,8 @@ struct tcb {
 };
 
 /* Fast Open's part of a tcb (fastopen.c). */
+#define FASTOPEN_COOKIE_BYTES 8 /* of ours; others' may be longer */
+
 struct fast {
 	struct tcb *listener;   /* at which the child is pending, or NULL */
 	uint32_t pending, resets; /* listener: children; those that were reset */
@@ -331,6 +333,7 @@ struct fast {
 	bool asks, data_ok;     /* client: the SYN has the option; and data */
 	bool waits;             /* client: for that data */
 	bool grants;            /* server: the SYN,ACK has a cookie */
+	uint8_t cookie[FASTOPEN_COOKIE_BYTES]; /* this one */
 };
 
 /* A segment that belongs to no tcb: RST, and the SYN,ACK with a cookie. */

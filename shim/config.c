@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +18,8 @@
 
 #include "ccfile.h"
 #include "knobs.h"
+
+#define VALUE_TEXT_MAX 80 /* two keys */
 
 /* Switches are numbers too. */
 static uint64_t get_number(const struct config *c, const struct knob *k)
@@ -119,6 +122,12 @@ static int refuse_value(const struct config *c, const struct knob *k,
 		if (used < why_size)
 			snprintf(why + used, why_size - used, ", or a file: ./NAME.so");
 		break;
+	case KNOB_KEYS:
+		snprintf(why, why_size,
+			 "%s cannot be that; possible: random, or four groups of up to 8 hex "
+			 "digits with - between them, a comma and four more for a backup",
+			 k->name);
+		break;
 	case KNOB_TRACE:
 		snprintf(why, why_size,
 			 "%s cannot be so long; possible: on, off, - (standard error), a file name",
@@ -149,6 +158,43 @@ static bool parse_number(const struct knob *k, const char *value, uint64_t *out)
 	if (*end || n < k->min || n > k->max)
 		return false;
 	*out = n;
+	return true;
+}
+
+/* As Linux writes a key: numbers of 32 bits, which it keeps in little endian. What comes
+ * behind it, or NULL. */
+static const char *parse_key(const char *text, uint8_t key[FASTOPEN_KEY_BYTES])
+{
+	for (int i = 0; i < FASTOPEN_KEY_BYTES; i += 4) {
+		size_t digits = strspn(text, "0123456789abcdefABCDEF");
+		uint32_t word = htole32((uint32_t)strtoul(text, NULL, 16));
+
+		if (digits < 1 || digits > 8)
+			return NULL;
+		memcpy(key + i, &word, sizeof(word));
+		text += digits;
+		if (i + 4 < FASTOPEN_KEY_BYTES && *text++ != '-')
+			return NULL;
+	}
+	return text;
+}
+
+static bool parse_keys(const char *text, struct fastopen_keys *out)
+{
+	struct fastopen_keys keys = {0};
+
+	if (strcmp(text, "random") == 0) {
+		*out = keys;
+		return true;
+	}
+	for (;; text++) {
+		text = parse_key(text, keys.key[keys.n++]);
+		if (!text || *text != ',' || keys.n == FASTOPEN_KEYS_MAX)
+			break;
+	}
+	if (!text || *text)
+		return false;
+	*out = keys;
 	return true;
 }
 
@@ -239,6 +285,9 @@ int config_set(struct config *c, enum config_from from, const char *name,
 	case KNOB_TRACE:
 		ok = set_trace(c, value);
 		break;
+	case KNOB_KEYS:
+		ok = parse_keys(value, &c->engine.fastopen_keys);
+		break;
 	}
 	if (!ok)
 		return refuse_value(c, k, value, why, why_size);
@@ -294,12 +343,29 @@ static enum config_from take_cc(struct config *c, char *text)
 	return set_cc(c, text) ? FROM_SYSCTL : FROM_FALLBACK;
 }
 
+/* Zeroes are what Linux shows before a server has needed a key. */
+static enum config_from take_keys(struct config *c, char *text)
+{
+	static const struct fastopen_keys none = {.n = 1};
+	struct fastopen_keys keys;
+
+	text[strcspn(text, "\n")] = '\0';
+	if (!parse_keys(text, &keys))
+		return FROM_BUILTIN;
+	if (memcmp(&keys, &none, sizeof(keys)) == 0)
+		keys.n = 0;
+	c->engine.fastopen_keys = keys;
+	return keys.n ? FROM_SYSCTL : FROM_BUILTIN;
+}
+
 static enum config_from take_sysctl(struct config *c, const struct knob *k, char *text)
 {
 	uint64_t n;
 
 	if (k->kind == KNOB_CC)
 		return take_cc(c, text);
+	if (k->kind == KNOB_KEYS)
+		return take_keys(c, text);
 	if (!nth_number(text, k->word, &n))
 		return FROM_BUILTIN;
 	if (k->ours)
@@ -314,8 +380,14 @@ static enum config_from take_sysctl(struct config *c, const struct knob *k, char
 
 static bool same_value(const struct config *a, const struct config *b, const struct knob *k)
 {
-	return k->kind == KNOB_CC ? !strcmp(a->engine.cc, b->engine.cc)
-				  : k->kind == KNOB_TRACE || get_number(a, k) == get_number(b, k);
+	switch (k->kind) {
+	case KNOB_CC:
+		return !strcmp(a->engine.cc, b->engine.cc);
+	case KNOB_TRACE:
+		return true;
+	default:
+		return !memcmp((const char *)a + k->offset, (const char *)b + k->offset, k->width);
+	}
 }
 
 bool config_refresh(struct config *c, int dir)
@@ -394,9 +466,23 @@ int config_load(struct config *c, char *const envp[], char *why, size_t why_size
 
 /* ---- for people to read ------------------------------------------------------- */
 
+static const char *keys_text(const struct fastopen_keys *keys, char buf[VALUE_TEXT_MAX])
+{
+	size_t used = 0;
+	uint32_t w[4];
+
+	for (uint8_t i = 0; i < keys->n; i++) {
+		memcpy(w, keys->key[i], sizeof(w));
+		used += (size_t)snprintf(buf + used, VALUE_TEXT_MAX - used,
+					 "%s%08x-%08x-%08x-%08x", i ? "," : "", le32toh(w[0]),
+					 le32toh(w[1]), le32toh(w[2]), le32toh(w[3]));
+	}
+	return used ? buf : "random";
+}
+
 /* As config_set() would take it. */
 static const char *value_text(const struct config *c, const struct knob *k,
-			      char buf[24])
+			      char buf[VALUE_TEXT_MAX])
 {
 	switch (k->kind) {
 	case KNOB_SWITCH:
@@ -405,8 +491,10 @@ static const char *value_text(const struct config *c, const struct knob *k,
 		return c->engine.cc;
 	case KNOB_TRACE:
 		return *c->trace ? c->trace : "off";
+	case KNOB_KEYS:
+		return keys_text(&c->engine.fastopen_keys, buf);
 	default:
-		snprintf(buf, 24, "%" PRIu64, get_number(c, k));
+		snprintf(buf, VALUE_TEXT_MAX, "%" PRIu64, get_number(c, k));
 		return buf;
 	}
 }
@@ -448,7 +536,7 @@ void config_print(FILE *out)
 {
 	static struct config defaults;
 	const struct knob *k;
-	char value[24];
+	char value[VALUE_TEXT_MAX];
 	int width = 0;
 
 	config_defaults(&defaults);
@@ -464,7 +552,7 @@ void config_show(FILE *out, const struct config *c)
 	static const char *const head[] = {"SETTING", "VALUE", "FROM"};
 	int width[3] = {7, 5, 4};
 	const struct knob *k;
-	char value[24], from[96];
+	char value[VALUE_TEXT_MAX], from[96];
 
 	for (k = knobs; k < knobs + knobs_n; k++) {
 		width[0] = wider(width[0], k->name);

@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-enum kind { KNOB_NUMBER, KNOB_SIZE, KNOB_SWITCH, KNOB_CC, KNOB_TRACE };
+enum kind { KNOB_NUMBER, KNOB_SIZE, KNOB_SWITCH, KNOB_CC, KNOB_TRACE, KNOB_KEYS };
 
 struct knob {
 	const char *name;      /* as --set takes it; in capitals after MYTCP_ */

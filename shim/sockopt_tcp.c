@@ -208,6 +208,27 @@ static int set_fastopen(struct sock *s, int fd, const void *val, socklen_t len)
 	return sockopt_changed(s);
 }
 
+static int get_fastopen_key(struct sock *s, int fd, void *val, socklen_t *len)
+{
+	const struct fastopen_keys *k = &s->opts.tcp.fastopen_keys;
+
+	return optval_put(fd, k->key, k->n * sizeof(k->key[0]), val, len);
+}
+
+static int set_fastopen_key(struct sock *s, int fd, const void *val, socklen_t len)
+{
+	struct fastopen_keys k = {.n = (uint8_t)(len / sizeof(k.key[0]))};
+	int err;
+
+	if (len != sizeof(k.key[0]) && len != sizeof(k.key))
+		return -EINVAL;
+	err = optval_get(fd, val, len, k.key, len);
+	if (err)
+		return err;
+	s->opts.tcp.fastopen_keys = k;
+	return sockopt_changed(s);
+}
+
 static int set_no_cookie(struct sock *s, int fd, const void *val, socklen_t len)
 {
 	int v, err = optval_get_int(fd, val, len, &v);
@@ -327,6 +348,7 @@ static const struct option rows[] = {
 	OWN(IPPROTO_TCP, TCP_LINGER2, get_linger2, set_linger2),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN, get_fastopen, set_fastopen),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect),
+	OWN(IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fastopen_key, set_fastopen_key),
 	OWN(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, NULL, set_no_cookie),
 	OWN(IPPROTO_TCP, TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp),
 	INT_OF(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0, 1, tcp.thin_linear),
@@ -335,7 +357,6 @@ static const struct option rows[] = {
 	REFUSED(IPPROTO_TCP, TCP_MD5SIG, ENOPROTOOPT),
 	REFUSED(IPPROTO_TCP, TCP_MD5SIG_EXT, ENOPROTOOPT),
 	REFUSED(IPPROTO_TCP, TCP_REPAIR, EPERM),
-	REFUSED(IPPROTO_TCP, TCP_FASTOPEN_KEY, EOPNOTSUPP),
 };
 
 const struct option_table sockopt_tcp = {rows, sizeof(rows) / sizeof(rows[0])};

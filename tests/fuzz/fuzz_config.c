@@ -33,7 +33,8 @@ static void check_knob(const struct config *c, const struct knob *k)
 
 	check(strlen(c->engine.cc) < sizeof(c->engine.cc) && cc_find(&c->engine, c->engine.cc));
 	check(strnlen(c->trace, sizeof(c->trace)) < sizeof(c->trace));
-	if (k->kind == KNOB_CC || k->kind == KNOB_TRACE)
+	check(c->engine.fastopen_keys.n <= FASTOPEN_KEYS_MAX);
+	if (k->kind == KNOB_CC || k->kind == KNOB_TRACE || k->kind == KNOB_KEYS)
 		return;
 	n = get_number(c, k);
 	check(k->kind == KNOB_SWITCH ? n <= 1 : n >= k->min && n <= k->max);
@@ -42,14 +43,14 @@ static void check_knob(const struct config *c, const struct knob *k)
 static void set_again(const struct config *c, const struct knob *k)
 {
 	struct config again;
-	char value[24], why[2048];
+	char value[VALUE_TEXT_MAX], why[2048];
 	const char *text = value_text(c, k, value);
 
 	config_defaults(&again);
 	if (k->kind == KNOB_TRACE || c->engine.cc_loaded[0])
 		return;
 	check(config_set(&again, FROM_OPTION, k->name, text, why, sizeof(why)) == 0);
-	check(!strcmp(value_text(&again, k, (char[24]){0}), text));
+	check(!strcmp(value_text(&again, k, (char[VALUE_TEXT_MAX]){0}), text));
 }
 
 static void use_env(struct config *c, struct input *in)

@@ -1,6 +1,6 @@
-# fastopen.py server PORT | client HOST PORT msg|connect
-# The server answers each request with as many bytes, reversed. The client makes
-# three connections, one after the other.
+# fastopen.py server PORT | client HOST PORT msg|connect [CONNECTIONS]
+# The server, for both families, answers each request with as many bytes, reversed. The
+# client makes three connections or so many, one after the other.
 import socket, sys
 
 TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, MSG_FASTOPEN = 23, 30, 0x20000000
@@ -17,10 +17,10 @@ def read(s, n):
 
 
 def serve(port):
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET6)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, 16)
-    listener.bind(("", port))
+    listener.bind(("::", port))
     listener.listen(16)
     while True:
         s, _ = listener.accept()
@@ -29,7 +29,7 @@ def serve(port):
 
 
 def ask(address, how, request):
-    s = socket.socket()
+    s = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     if how == "msg":
         sent = s.sendto(request, MSG_FASTOPEN, address)
         assert sent == len(request), sent
@@ -44,5 +44,5 @@ def ask(address, how, request):
 
 if sys.argv[1] == "server":
     serve(int(sys.argv[2]))
-for i in range(3):
+for i in range(int(sys.argv[5]) if len(sys.argv) > 5 else 3):
     ask((sys.argv[2], int(sys.argv[3])), sys.argv[4], bytes((i + j) % 256 for j in range(400)))

@@ -20,3 +20,28 @@ sides "MSG_FASTOPEN" by_msg
 
 by_connect() { open_fast connect; }
 sides "TCP_FASTOPEN_CONNECT" by_connect
+
+# A cookie is good at every server that has the same key, on whose TCP it is: what the one
+# gives a client, at either address, the other takes.
+shared_key() {
+	local host to ports port
+	for host in a b; do on $host sysctl -qw net.ipv4.tcp_fastopen=3; done
+	on b sysctl -qw net.ipv4.tcp_fastopen_key=00112233-44556677-8899aabb-ccddeeff
+	start on b python3 "$LIVE/fastopen.py" server 9000
+	start ours b python3 "$LIVE/fastopen.py" server 9001
+	wait_port 9000 b
+	wait_port 9001 b
+	capture a cap
+	for to in "$ADDR_B" "$ADDR6_B"; do
+		for ports in "9000 9001" "9001 9000"; do
+			on a ip tcp_metrics flush
+			for port in $ports; do
+				on a python3 "$LIVE/fastopen.py" client "$to" "$port" msg 1
+			done
+		done
+	done
+	capture_end
+	expect "0 400 0 400 0 400 0 400" "$(fields cap 'tcp.flags.syn == 1 && tcp.flags.ack == 0' tcp.len | xargs)" "data in the SYNs"
+	expect "1 401 1 401 1 401 1 401" "$(fields cap 'tcp.flags.syn == 1 && tcp.flags.ack == 1' tcp.ack | xargs)" "the SYN,ACKs"
+}
+CASES+=("Fast Open: servers of one key|30|shared_key|kernel|ours|veth")

@@ -279,14 +279,14 @@ static void sysctl(const char *name, const char *text)
 /* The line of a knob, as "NAME VALUE FROM". */
 static void shown(const char *name, char line[256])
 {
-	char *text = NULL, *at, is[3][64];
+	char *text = NULL, *at, is[3][80];
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	config_show(out, &c);
 	assert_int_equal(fclose(out), 0);
 	for (at = text; at; at = strchr(at, '\n') + 1) {
-		assert_int_equal(sscanf(at, "%63s %63s %63s", is[0], is[1], is[2]), 3);
+		assert_int_equal(sscanf(at, "%79s %79s %79s", is[0], is[1], is[2]), 3);
 		if (strcmp(is[0], name) == 0)
 			break;
 	}
@@ -369,6 +369,61 @@ static void test_sysctl(void **state)
 	assert_int_equal(c.engine.rcvbuf_max_bytes, 200000);
 	assert_true(c.engine.window_scaling);     /* has no file */
 	assert_int_equal(c.engine.syn_retries, 6); /* nor this */
+}
+
+#define KEY "00112233-44556677-8899aabb-ccddeeff"
+
+/* The bytes are those of Linux's TCP_FASTOPEN_KEY. */
+static void test_fastopen_key(void **state)
+{
+	static const uint8_t key[] = {0x33, 0x22, 0x11, 0x00, 0x77, 0x66, 0x55, 0x44,
+				      0xbb, 0xaa, 0x99, 0x88, 0xff, 0xee, 0xdd, 0xcc};
+	static const char *const wrong[] = {
+		"", "1", "1-2-3", "1-2-3-", "1-2-3-4-", "1-2-3-4,", "1-2-3-4 ", "1-2-3-4,5",
+		"1-2-3-4,1-2-3-4,", "1-2-3-4,1-2-3-4,1-2-3-4", "x-2-3-4", " 1-2-3-4",
+		"0x1-2-3-4", "-1-2-3-4", "123456789-2-3-4", "Random", KEY "\n",
+	};
+	struct fastopen_keys *k = &c.engine.fastopen_keys;
+
+	(void)state;
+	assert_shown("fastopen_key", "random built-in");
+	assert_int_equal(set("fastopen_key", KEY), 0);
+	assert_int_equal(k->n, 1);
+	assert_memory_equal(k->key[0], key, sizeof(key));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(set("fastopen_key", wrong[i]), -EINVAL);
+		assert_memory_equal(k->key[0], key, sizeof(key));
+	}
+	assert_non_null(strstr(why, "fastopen_key cannot be that; possible: random,"));
+	assert_int_equal(set("fastopen_key", "1-A-3-ffffffff," KEY), 0);
+	assert_int_equal(k->n, 2);
+	assert_memory_equal(k->key[1], key, sizeof(key));
+	assert_shown("fastopen_key", "00000001-0000000a-00000003-ffffffff," KEY " --set");
+	assert_int_equal(set("fastopen_key", "random"), 0);
+	assert_int_equal(k->n, 0);
+}
+
+/* Zeroes are no key; and one that comes later is seen. */
+static void test_fastopen_key_of_the_kernel(void **state)
+{
+	int dir = open(sysctl_dir, O_PATH | O_DIRECTORY);
+
+	(void)state;
+	sysctl("tcp_fastopen_key", "00000000-00000000-00000000-00000000\n");
+	config_from_sysctl(&c, sysctl_dir);
+	assert_int_equal(c.engine.fastopen_keys.n, 0);
+	assert_shown("fastopen_key", "random built-in");
+	sysctl("tcp_fastopen_key", KEY ",00000000-00000000-00000000-00000000\n");
+	assert_true(config_refresh(&c, dir));
+	assert_int_equal(c.engine.fastopen_keys.n, 2);
+	assert_false(config_refresh(&c, dir));
+	sysctl("tcp_fastopen_key", KEY "\n");
+	assert_true(config_refresh(&c, dir));
+	assert_shown("fastopen_key", KEY " net.ipv4.tcp_fastopen_key");
+	sysctl("tcp_fastopen_key", ""); /* nothing to read */
+	assert_false(config_refresh(&c, dir));
+	assert_int_equal(c.engine.fastopen_keys.n, 1);
+	close(dir);
 }
 
 static void test_congestion_control(void **state)
@@ -522,6 +577,8 @@ int main(void)
 		WITH_SYSCTLS(test_no_sysctl),
 		WITH_SYSCTLS(test_congestion_control),
 		WITH_SYSCTLS(test_show),
+		cmocka_unit_test_setup(test_fastopen_key, setup),
+		WITH_SYSCTLS(test_fastopen_key_of_the_kernel),
 		cmocka_unit_test_setup(test_show_is_aligned, setup),
 		cmocka_unit_test_setup(test_load, setup),
 		cmocka_unit_test_setup(test_no_environment, setup),

@@ -139,6 +139,7 @@ static void values_as_configured(void **state)
 static void fast_open(void **state)
 {
 	struct sockaddr_in to = v4(80);
+	static const uint8_t keys[32] = {1, [16] = 2, [31] = 3};
 	struct sock *s;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -151,6 +152,9 @@ static void fast_open(void **state)
 		     EOPNOTSUPP);
 	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, 7), 0);
 	assert_int_equal(fdtab_peek(fd)->opts.tcp.fastopen_queue, 7);
+	assert_return_code(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, 32), errno);
+	assert_int_equal(fdtab_peek(fd)->opts.tcp.fastopen_keys.n, 2);
+	assert_memory_equal(fdtab_peek(fd)->opts.tcp.fastopen_keys.key, keys, 32);
 	close(fd);
 	fake.cfg.engine.fastopen = 1;
 	fd = connected(&s);

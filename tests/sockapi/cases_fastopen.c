@@ -74,6 +74,37 @@ CASE(fast_open_connect)
 	R(to(fd, peer_listen()));
 }
 
+/* Lengths that are a key, or two; whose they are; and what is shown of them. */
+CASE(fast_open_key)
+{
+	static const socklen_t lens[] = {0, 4, 15, 16, 17, 31, 32, 33};
+	unsigned char key[33], got[40];
+	socklen_t len;
+	unsigned i, j;
+	int fd = tcp(0);
+
+	for (i = 0; i < sizeof(key); i++)
+		key[i] = i;
+	for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		R(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, lens[i]));
+		for (j = 0; j < sizeof(lens) / sizeof(lens[0]); j++) {
+			len = lens[j];
+			memset(got, 0xee, sizeof(got));
+			R(getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, got, &len));
+			R((long)len);
+			R(memcmp(got, key, len));
+			R(got[len]);
+		}
+	}
+	R(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, NULL, 16));
+	R(to(fd, peer_listen()));
+	peer_accept();
+	R(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, key, 16));
+	len = sizeof(got);
+	R(getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, got, &len));
+	R((long)len);
+}
+
 CASE(fast_open_refused)
 {
 	int fd = tcp(0);

@@ -6,7 +6,7 @@
 
 #define REFUSED_OPTIONS \
 	"refused: IP_OPTIONS, IPsec policies of a socket, TCP_MD5SIG, TCP_REPAIR, " \
-	"TCP_FASTOPEN_KEY, SO_ATTACH_FILTER and its like, SO_ZEROCOPY"
+	"SO_ATTACH_FILTER and its like, SO_ZEROCOPY"
 #define NOT_HERE "Addresses that are not this host's (IP_TRANSPARENT)"
 
 static const struct {
@@ -59,7 +59,7 @@ static bool is_refused(int level, int name)
 {
 	static const int those[][2] = {
 		{SOL_SOCKET, SO_ZEROCOPY}, {IPPROTO_TCP, TCP_REPAIR},
-		{IPPROTO_TCP, TCP_FASTOPEN_KEY}, {SOL_IP, IP_OPTIONS},
+		{SOL_IP, IP_OPTIONS},
 	};
 	unsigned i;
 
