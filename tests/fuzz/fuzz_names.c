@@ -1,5 +1,6 @@
 /* fuzz_names.c - the names of AF_UNIX sockets that others may choose: what is taken
  * for one of ours says the same when it is written again, and what is written is taken.
+ * A signature holds for its pass and for every bit of its name, and for nothing else.
  */
 #include "../../shim/names.h"
 
@@ -24,6 +25,26 @@ static void decode_any(struct input *in)
 	check(!memcmp(same.stack, n.stack, sizeof(n.stack)));
 }
 
+static void check_signature(struct input *in, const struct name *n,
+			    const struct sockaddr_un *sun, socklen_t len)
+{
+	bool has_one = n->kind == NAME_DRIVER || n->kind == NAME_CONTROL || n->kind == NAME_APP ||
+		       n->kind == NAME_ENGINE;
+	size_t bits = (len - offsetof(struct sockaddr_un, sun_path)) * 8;
+	struct name same;
+
+	check(name_decode(sun, len, &same) && !same.pass);
+	check(name_is_signed(&same, n->pass) == has_one);
+	check(!name_is_signed(&same, n->pass ^ 1ull << take8(in) % 64));
+	for (unsigned i = 0; i < 8; i++) {
+		size_t bit = take16(in) % bits;
+		struct sockaddr_un other = *sun;
+
+		other.sun_path[bit / 8] ^= (char)(1 << bit % 8);
+		check(!name_decode(&other, len, &same) || !name_is_signed(&same, n->pass));
+	}
+}
+
 static void encode_any(struct input *in)
 {
 	static const enum name_kind kinds[] = {NAME_DRIVER, NAME_CONTROL, NAME_KEEPER, NAME_SPARE,
@@ -42,10 +63,13 @@ static void encode_any(struct input *in)
 	}
 	n.flow.local.port = take16(in);
 	n.flow.remote.port = take16(in);
+	n.pid = take32(in);
+	n.pass = (uint64_t)take32(in) << 32 | take32(in);
 	len = name_encode(&n, &sun);
 	check(len <= sizeof(sun) && name_decode(&sun, len, &same) && same.kind == n.kind);
 	if (n.kind == NAME_ENGINE)
 		check(!memcmp(&same.flow, &n.flow, sizeof(n.flow)) && same.family == n.family);
+	check_signature(in, &n, &sun, len);
 	for (socklen_t cut = 0; cut < len; cut++) /* in the middle of anything */
 		name_decode(&sun, cut, &same);
 }
