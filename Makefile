@@ -265,7 +265,7 @@ compare:
 	BUILD=$(BUILD) tests/live/compare.py --cells '$(CELLS)' --jobs $(JOBS) --seeds $(if $(filter file,$(origin SEEDS)),5,$(SEEDS))
 
 C_SRC = $(wildcard engine/*.c engine/link/*.c shim/*.c tools/*.c tools/link/*.c)
-SCRIPTS := tools/demo tools/deps tests/run tests/live/run $(wildcard tests/live/*.sh) .ci/run
+SCRIPTS := tools/demo tools/deps tests/run tests/fuzz/coverage tests/fuzz/plan.sh tests/live/run $(wildcard tests/live/*.sh) .ci/run
 lint:
 	tools/deps build lint
 	shellcheck -x -P tests/live -S warning $(SCRIPTS)
