@@ -50,8 +50,19 @@ static bool fake_check(struct stack *st);
 #define STEPS_MAX 40
 
 enum shown { /* the fds that come with requests */
-	BOUND4, BOUND6, LISTENS, ACCEPTED, FRESH, FRESH_TOO, FORGED, TWIN, NAMELESS, DGRAM, INET, DEV_NULL,
-	SHOWN_MAX
+	     BOUND4,
+	     BOUND6,
+	     LISTENS,
+	     ACCEPTED,
+	     FRESH,
+	     FRESH_TOO,
+	     FORGED,
+	     TWIN,
+	     NAMELESS,
+	     DGRAM,
+	     INET,
+	     DEV_NULL,
+	     SHOWN_MAX
 };
 
 static struct stack st;
@@ -63,7 +74,7 @@ static int brought[STEPS_MAX]; /* other ends of app ends that connect */
 static unsigned brought_n;
 static bool undone; /* some app end is none any more */
 static struct wire {
-	int fd; /* -1: none */
+	int fd;			   /* -1: none */
 	bool showed, right, asked; /* a pass; the right one; for anything */
 	enum { NONSENSE, FOR_NOBODY, FOR_SOMEBODY, FOR_ONE_OF_OURS } what;
 	uint32_t op;
@@ -196,8 +207,11 @@ static int app_end(int family)
 static int accepted_at(int listener, const struct sock *listening, uint32_t pid, uint64_t pass)
 {
 	struct sock *s = new_sock(AF_INET);
-	struct name n = {.kind = NAME_ENGINE, .sock_id = atomic_load(&s->id), .family = AF_INET,
-			 .pid = pid, .pass = pass};
+	struct name n = {.kind = NAME_ENGINE,
+			 .sock_id = atomic_load(&s->id),
+			 .family = AF_INET,
+			 .pid = pid,
+			 .pass = pass};
 	struct sockaddr_un sun;
 	socklen_t len;
 	int engine_end = unix_socket(SOCK_STREAM), fd;
@@ -229,8 +243,9 @@ static void open_sockets(uint8_t how)
 	atomic_store(&listening->state, SOCK_LISTENING);
 	check(listen(fd_of[LISTENS], 4) == 0);
 	fd_of[ACCEPTED] = accepted_at(fd_of[LISTENS], listening, (uint32_t)getpid(), PASS);
-	fd_of[FORGED] = how & 1 ? accepted_at(fd_of[LISTENS], listening, (uint32_t)getpid(), PASS ^ 1)
-				: accepted_at(fd_of[LISTENS], listening, 1, PASS);
+	fd_of[FORGED] =
+		how & 1 ? accepted_at(fd_of[LISTENS], listening, (uint32_t)getpid(), PASS ^ 1)
+			: accepted_at(fd_of[LISTENS], listening, 1, PASS);
 	fd_of[TWIN] = app_end(AF_INET); /* has the name, and is another socket */
 	atomic_fetch_add(&held[held_n - 1]->ino, 1);
 	fd_of[FRESH] = unix_socket(SOCK_STREAM);
@@ -301,8 +316,10 @@ static void fill_in(struct input *in, struct control_request *r)
 	static const int levels[] = {SOL_SOCKET, IPPROTO_TCP, SOL_IP, SOL_IPV6};
 	uint8_t how = take8(in);
 
-	*r = (struct control_request){.size = sizeof(*r), .op = how % (CONTROL_IOCTL + 2),
-				      .arg = (int8_t)take8(in), .arg2 = take8(in)};
+	*r = (struct control_request){.size = sizeof(*r),
+				      .op = how % (CONTROL_IOCTL + 2),
+				      .arg = (int8_t)take8(in),
+				      .arg2 = take8(in)};
 	r->data_len = how & 0x80 ? take16(in) : take8(in);
 	r->endpoint.port = (uint16_t)(take8(in) << (how >> 4));
 	if (how & 64)
@@ -328,11 +345,15 @@ static int what_is(const struct control_request *r, bool whole, enum shown which
 	if (!whole || r->size != sizeof(*r) || r->data_len > CONTROL_DATA_MAX)
 		return NONSENSE;
 	if (r->op != CONTROL_NEW)
-		return which <= ACCEPTED ? FOR_ONE_OF_OURS : which <= FRESH_TOO ? FOR_SOMEBODY : FOR_NOBODY;
-	return (which == FRESH || which == FRESH_TOO) && (r->arg == AF_INET || r->arg == AF_INET6) &&
+		return which <= ACCEPTED    ? FOR_ONE_OF_OURS
+		       : which <= FRESH_TOO ? FOR_SOMEBODY
+					    : FOR_NOBODY;
+	return (which == FRESH || which == FRESH_TOO) &&
+			       (r->arg == AF_INET || r->arg == AF_INET6) &&
 			       (trusting || (r->data_len == sizeof(st.token) &&
 					     !memcmp(r->data, st.token, sizeof(st.token))))
-		       ? FOR_SOMEBODY : FOR_NOBODY;
+		       ? FOR_SOMEBODY
+		       : FOR_NOBODY;
 }
 
 static void ask(struct input *in, struct wire *w)
@@ -344,18 +365,23 @@ static void ask(struct input *in, struct wire *w)
 	struct control_request r;
 	struct iovec iov = {&r, sizeof(r)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	uint8_t which = take8(in), more = take8(in), n = more % 16 < 13 ? 1 : more % 16 - 12 + more / 64;
+	uint8_t which = take8(in), more = take8(in),
+		n = more % 16 < 13 ? 1 : more % 16 - 12 + more / 64;
 	bool asked = w->asked;
 	int fds[FDS_SENT_MAX];
 
 	fill_in(in, &r);
-	n = r.op == CONTROL_UNDO && n == 1 ? 2 : more == 255 ? 0 : n < FDS_SENT_MAX ? n : FDS_SENT_MAX;
+	n = r.op == CONTROL_UNDO && n == 1 ? 2
+	    : more == 255		   ? 0
+	    : n < FDS_SENT_MAX		   ? n
+					   : FDS_SENT_MAX;
 	for (uint8_t i = 0; i < n; i++)
 		fds[i] = fd_of[(which + i * (more >> 4)) % SHOWN_MAX];
 	if (n) {
 		msg.msg_control = &ctl;
 		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		*CMSG_FIRSTHDR(&msg) =
+			(struct cmsghdr){CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, n * sizeof(int));
 	}
 	if (more == 254)
@@ -390,8 +416,8 @@ static void check_reply(struct wire *w, const struct control_reply *r, ssize_t n
 	check(w->what != FOR_NOBODY || r->result == -ESRCH);
 	check(w->what != FOR_ONE_OF_OURS || undone || r->result != -ESRCH);
 	check(r->result != 0 || !memcmp(r->stack, st.id, sizeof(st.id)));
-	check(w->op != CONTROL_BIND || trusting || w->port == 0 ||
-	      w->port >= IPPORT_RESERVED || r->result == -EACCES || r->result == -ESRCH);
+	check(w->op != CONTROL_BIND || trusting || w->port == 0 || w->port >= IPPORT_RESERVED ||
+	      r->result == -EACCES || r->result == -ESRCH);
 }
 
 static void listen_to(struct wire *w)

@@ -28,8 +28,8 @@ static void decode_any(struct input *in)
 static void check_signature(struct input *in, const struct name *n,
 			    const struct sockaddr_un *sun, socklen_t len)
 {
-	bool has_one = n->kind == NAME_DRIVER || n->kind == NAME_CONTROL || n->kind == NAME_APP ||
-		       n->kind == NAME_ENGINE;
+	bool has_one = n->kind == NAME_DRIVER || n->kind == NAME_CONTROL ||
+		       n->kind == NAME_APP || n->kind == NAME_ENGINE;
 	size_t bits = (len - offsetof(struct sockaddr_un, sun_path)) * 8;
 	struct name same;
 
@@ -47,8 +47,9 @@ static void check_signature(struct input *in, const struct name *n,
 
 static void encode_any(struct input *in)
 {
-	static const enum name_kind kinds[] = {NAME_DRIVER, NAME_CONTROL, NAME_KEEPER, NAME_SPARE,
-					       NAME_PORT, NAME_APP, NAME_ENGINE};
+	static const enum name_kind kinds[] = {NAME_DRIVER, NAME_CONTROL, NAME_KEEPER,
+					       NAME_SPARE,  NAME_PORT,	  NAME_APP,
+					       NAME_ENGINE};
 	struct name n = {.kind = kinds[take8(in) % 7]}, same;
 	struct sockaddr_un sun;
 	socklen_t len;

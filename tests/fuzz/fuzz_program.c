@@ -38,7 +38,8 @@ static size_t put(struct image *m, const void *data, size_t n, size_t gap)
 	return at;
 }
 
-static ElfW(Phdr) segment(struct image *m, uint32_t type, const void *data, size_t n, size_t gap)
+static ElfW(Phdr)
+	segment(struct image *m, uint32_t type, const void *data, size_t n, size_t gap)
 {
 	return (ElfW(Phdr)){.p_type = type, .p_offset = put(m, data, n, gap), .p_filesz = n};
 }
@@ -50,12 +51,15 @@ static ElfW(Phdr) loader(struct image *m, uint8_t which, size_t gap)
 		const char *name;
 		enum program_kind kind;
 	} those[] = {
-		{"/lib64/ld-linux-x86-64.so.2", PROGRAM_FITS}, {"/lib/ld-musl-x86_64.so.1", PROGRAM_OTHER_LIBC},
-		{"/lib/ld-uClibc.so.0", PROGRAM_OTHER_LIBC}, {"/system/bin/linker64", PROGRAM_OTHER_LIBC},
+		{"/lib64/ld-linux-x86-64.so.2", PROGRAM_FITS},
+		{"/lib/ld-musl-x86_64.so.1", PROGRAM_OTHER_LIBC},
+		{"/lib/ld-uClibc.so.0", PROGRAM_OTHER_LIBC},
+		{"/system/bin/linker64", PROGRAM_OTHER_LIBC},
 	};
 
 	m->kind = those[which % 4].kind;
-	return segment(m, PT_INTERP, those[which % 4].name, strlen(those[which % 4].name) + 1, gap);
+	return segment(m, PT_INTERP, those[which % 4].name, strlen(those[which % 4].name) + 1,
+		       gap);
 }
 
 static ElfW(Phdr) note(struct image *m, bool go, size_t gap)
@@ -70,16 +74,20 @@ static ElfW(Phdr) note(struct image *m, bool go, size_t gap)
 
 static ElfW(Phdr) dynamic(struct image *m, bool named, size_t gap)
 {
-	ElfW(Dyn) d[3] = {{.d_tag = DT_HASH}, {.d_tag = named ? DT_SONAME : DT_STRTAB}, {.d_tag = DT_NULL}};
+	ElfW(Dyn) d[3] = {{.d_tag = DT_HASH},
+			  {.d_tag = named ? DT_SONAME : DT_STRTAB},
+			  {.d_tag = DT_NULL}};
 
 	return segment(m, PT_DYNAMIC, d, sizeof(d), gap);
 }
 
 /* The section that has the sections' names, of which Go's are some. */
-static void add_sections(struct image *m, ElfW(Ehdr) *eh, uint8_t which, size_t gap)
+static void add_sections(struct image *m, ElfW(Ehdr) * eh, uint8_t which, size_t gap)
 {
-	static const char *const names[] = {SECTIONS, SECTIONS "\0.gopclntab", SECTIONS "\0.go.buildinfo"};
-	static const size_t lens[] = {sizeof(SECTIONS), sizeof(SECTIONS) + 11, sizeof(SECTIONS) + 14};
+	static const char *const names[] = {SECTIONS, SECTIONS "\0.gopclntab",
+					    SECTIONS "\0.go.buildinfo"};
+	static const size_t lens[] = {sizeof(SECTIONS), sizeof(SECTIONS) + 11,
+				      sizeof(SECTIONS) + 14};
 	ElfW(Shdr) sh[2] = {{0}};
 
 	sh[1].sh_size = lens[which % 3];
@@ -153,7 +161,8 @@ static void look_at(int fd, struct program *p, bool as_execvp)
 	check(after == next); /* none is left open */
 	close(after);
 	check(p->kind <= PROGRAM_GO && p->path);
-	check(memchr(p->interpreter, '\0', sizeof(p->interpreter)) || p->path != p->interpreter);
+	check(memchr(p->interpreter, '\0', sizeof(p->interpreter)) ||
+	      p->path != p->interpreter);
 	check(!program_misfits(p) || (program_reason(p) && program_remedy(p)));
 }
 
