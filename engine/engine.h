@@ -413,8 +413,6 @@ struct tcp_opts {
 	uint32_t notsent_lowat_bytes;
 	uint32_t window_clamp_bytes;
 	int fastopen_queue;     /* TCP_FASTOPEN of a listener: its length */
-	struct fastopen_keys fastopen_keys; /* TCP_FASTOPEN_KEY of a listener; none:
-				    engine_config's */
 	uint64_t pacing_max_bytes_s; /* SO_MAX_PACING_RATE */
 	const struct cc_ops *cc; /* TCP_CONGESTION, from cc_find(); NULL:
 				    engine_config's */
@@ -450,6 +448,8 @@ void tcp_set_backlog(struct tcb *listener, int backlog);
 /* n connections that tcp_accept() has given wait for their users all the same: they
  * are counted with those that wait here. */
 void tcp_wait_elsewhere(struct tcb *listener, uint32_t n);
+/* TCP_FASTOPEN_KEY of a listener: keys of its own; none: engine_config's. -ENOMEM. */
+int tcp_set_fastopen_keys(struct tcb *listener, const struct fastopen_keys *keys);
 /* The oldest established connection that waits, now the caller's, or NULL.
  * Its event mask is as if nothing had been reported yet: READABLE,
  * PEER_CLOSED and ERROR that already happened come as events. */

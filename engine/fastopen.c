@@ -17,6 +17,7 @@
 #include "tcb.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 
 enum { /* of tcp_fastopen */
@@ -213,6 +214,16 @@ void fastopen_take_answer(struct tcb *t, const struct segment *s, uint64_t now_u
 
 /* ---- the server ---------------------------------------------------------------------- */
 
+int tcp_set_fastopen_keys(struct tcb *listener, const struct fastopen_keys *keys)
+{
+	if (!keys->n && !listener->fast)
+		return 0;
+	if (!attach(listener))
+		return -ENOMEM;
+	listener->fast->keys = *keys;
+	return 0;
+}
+
 /* An epoch's, of the seed. */
 static void make_key(const struct engine *e, uint64_t epoch, uint8_t key[FASTOPEN_KEY_BYTES])
 {
@@ -233,8 +244,8 @@ static struct fastopen_keys keys_of(const struct tcb *listener, uint64_t now_us)
 	uint64_t epoch = now_us / EPOCH_US;
 	struct fastopen_keys k = {.n = epoch ? 2 : 1};
 
-	if (listener->opts.fastopen_keys.n)
-		return listener->opts.fastopen_keys;
+	if (listener->fast && listener->fast->keys.n)
+		return listener->fast->keys;
 	if (e->cfg.fastopen_keys.n)
 		return e->cfg.fastopen_keys;
 	make_key(e, epoch, k.key[0]);

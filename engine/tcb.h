@@ -330,6 +330,7 @@ struct fast {
 	struct tcb *listener;   /* at which the child is pending, or NULL */
 	uint32_t pending, resets; /* listener: children; those that were reset */
 	uint64_t resets_until_us;
+	struct fastopen_keys keys; /* listener: its own */
 	bool asks, data_ok;     /* client: the SYN has the option; and data */
 	bool waits;             /* client: for that data */
 	bool grants;            /* server: the SYN,ACK has a cookie */

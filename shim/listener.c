@@ -52,11 +52,13 @@ static int new_group(struct listener *l)
 		if (err)
 			port_unlisten(p);
 	}
-	if (err)
+	if (err) {
 		free(g);
-	else
-		p->group = g;
-	return err;
+		return err;
+	}
+	p->group = g;
+	tcp_set_fastopen_keys(g->tcb, &l->opts.fastopen_keys); /* else the stack's will do */
+	return 0;
 }
 
 /* So many connections wait where the engine does not see them. */
@@ -360,4 +362,5 @@ void listener_set_opts(struct listener *l, const struct sock_opts *opts)
 	l->opts = *opts;
 	stack_tcp_opts(l->st, opts, &tcp);
 	tcp_set_opts(l->group->tcb, &tcp, l->st->now_us);
+	tcp_set_fastopen_keys(l->group->tcb, &opts->fastopen_keys);
 }

@@ -49,6 +49,7 @@ enum sock_state {
  * default (see stack_tcp_opts()). */
 struct sock_opts {
 	struct tcp_opts tcp;
+	struct fastopen_keys fastopen_keys; /* TCP_FASTOPEN_KEY */
 	bool reuseaddr, reuseport, v6only;
 	bool bind_no_port;    /* IP_BIND_ADDRESS_NO_PORT */
 	bool freebind;        /* IP_FREEBIND, IPV6_FREEBIND */

@@ -121,7 +121,7 @@ void sock_opts_inherit(struct sock *s, const struct sock *listener)
 	s->opts = listener->opts;
 	s->opts.tcp.defer_accept_s = 0;
 	s->opts.tcp.fastopen_queue = 0;
-	s->opts.tcp.fastopen_keys.n = 0;
+	s->opts.fastopen_keys.n = 0;
 	s->kept = listener->kept;
 	forget(&s->kept, SOL_SOCKET, SO_PRIORITY);
 	sock_use_scope(s, &s->local.addr);

@@ -210,7 +210,7 @@ static int set_fastopen(struct sock *s, int fd, const void *val, socklen_t len)
 
 static int get_fastopen_key(struct sock *s, int fd, void *val, socklen_t *len)
 {
-	const struct fastopen_keys *k = &s->opts.tcp.fastopen_keys;
+	const struct fastopen_keys *k = &s->opts.fastopen_keys;
 
 	return optval_put(fd, k->key, k->n * sizeof(k->key[0]), val, len);
 }
@@ -225,7 +225,7 @@ static int set_fastopen_key(struct sock *s, int fd, const void *val, socklen_t l
 	err = optval_get(fd, val, len, k.key, len);
 	if (err)
 		return err;
-	s->opts.tcp.fastopen_keys = k;
+	s->opts.fastopen_keys = k;
 	return sockopt_changed(s);
 }
 

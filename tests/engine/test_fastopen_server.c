@@ -210,11 +210,11 @@ static struct harness *serving_with(void **state, const struct fastopen_keys *ke
 		cfg.fastopen_keys = *keys;
 	h = harness_again(state, &cfg);
 	h->opts.fastopen_queue = 8;
-	if (own)
-		h->opts.fastopen_keys = *keys;
 	h->local.addr = at(v6, 1);
 	h->remote.addr = at(v6, 2);
 	app_listen(h, 8);
+	if (own)
+		assert_int_equal(tcp_set_fastopen_keys(h->listener, keys), 0);
 	return h;
 }
 

@@ -324,6 +324,7 @@ static void set_up(struct machine *m, struct input *in)
 	cfg.mtu_probing = take8(in) % 3;
 	fast = take8(in);
 	cfg.fastopen = fast % 8 | (fast & 8 ? 0x200 : 0) | (fast & 16 ? 0x400 : 0);
+	cfg.fastopen_keys.n = (flags >> 6) % 3;
 	cfg.syncookies = (fast >> 5) % 3;
 	cfg.uto = flags & 2;
 	cfg.memory_max_bytes = flags & 4 ? 100000 : 0;

@@ -23,12 +23,11 @@ sides "TCP_FASTOPEN_CONNECT" by_connect
 
 # A cookie is good at every server that has the same key, on whose TCP it is: what the one
 # gives a client, at either address, the other takes.
-shared_key() {
+shared_key() { # [KEY of the listeners]
 	local host to ports port
 	for host in a b; do on $host sysctl -qw net.ipv4.tcp_fastopen=3; done
-	on b sysctl -qw net.ipv4.tcp_fastopen_key=00112233-44556677-8899aabb-ccddeeff
-	start on b python3 "$LIVE/fastopen.py" server 9000
-	start ours b python3 "$LIVE/fastopen.py" server 9001
+	start on b python3 "$LIVE/fastopen.py" server 9000 "$@"
+	start ours b python3 "$LIVE/fastopen.py" server 9001 "$@"
 	wait_port 9000 b
 	wait_port 9001 b
 	capture a cap
@@ -44,4 +43,12 @@ shared_key() {
 	expect "0 400 0 400 0 400 0 400" "$(fields cap 'tcp.flags.syn == 1 && tcp.flags.ack == 0' tcp.len | xargs)" "data in the SYNs"
 	expect "1 401 1 401 1 401 1 401" "$(fields cap 'tcp.flags.syn == 1 && tcp.flags.ack == 1' tcp.ack | xargs)" "the SYN,ACKs"
 }
-CASES+=("Fast Open: servers of one key|30|shared_key|kernel|ours|veth")
+
+key_of_the_host() {
+	on b sysctl -qw net.ipv4.tcp_fastopen_key=00112233-44556677-8899aabb-ccddeeff
+	shared_key
+}
+key_of_the_listener() { shared_key 000102030405060708090a0b0c0d0e0f; }
+for place in host listener; do
+	CASES+=("Fast Open: servers of one key, the $place's|30|key_of_the_$place|kernel|ours|veth")
+done

@@ -153,8 +153,8 @@ static void fast_open(void **state)
 	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, 7), 0);
 	assert_int_equal(fdtab_peek(fd)->opts.tcp.fastopen_queue, 7);
 	assert_return_code(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, 32), errno);
-	assert_int_equal(fdtab_peek(fd)->opts.tcp.fastopen_keys.n, 2);
-	assert_memory_equal(fdtab_peek(fd)->opts.tcp.fastopen_keys.key, keys, 32);
+	assert_int_equal(fdtab_peek(fd)->opts.fastopen_keys.n, 2);
+	assert_memory_equal(fdtab_peek(fd)->opts.fastopen_keys.key, keys, 32);
 	close(fd);
 	fake.cfg.engine.fastopen = 1;
 	fd = connected(&s);
