@@ -39,7 +39,7 @@ static const uint16_t calls[] = {
 #endif
 	SYS_ppoll,
 	/* sockets, of connections and of guards */
-	SYS_socket, SYS_bind, SYS_listen, SYS_connect, SYS_accept4, SYS_shutdown,
+	SYS_socket, SYS_socketpair, SYS_bind, SYS_listen, SYS_connect, SYS_accept4, SYS_shutdown,
 	SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_fcntl, SYS_fstat,
 	SYS_newfstatat, SYS_dup3, SYS_epoll_create1, SYS_eventfd2, SYS_timerfd_create,
 	/* memory */

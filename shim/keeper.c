@@ -76,6 +76,8 @@ static bool make_offer(struct stack *st, struct offer *o, int fds[KEEP_MAX])
 		return false;
 	for (i = 0; i < n; i++) {
 		fds[i] = guard_fd(ports[i]->guard);
+		if (fds[i] < 0)
+			return false;
 		o->guard_ifindex[i] = ports[i]->ifindex;
 	}
 	o->timewaits = engine_timewaits(st->engine, o->tw, KEEP_MAX);

@@ -148,11 +148,32 @@ void ports_collect(struct ports *ps)
 	collect(ps, COLLECT_MAX, COLLECT_MAX);
 }
 
+static unsigned stow(const struct port_list *list, unsigned max)
+{
+	unsigned n = 0;
+
+	for (struct port *p = list->last; p && n < max; p = p->prev)
+		n += p->quiet && !p->owners && guard_stow(p->guard) == 0;
+	return n;
+}
+
+/* Guards that nobody but connections needs; the newest have fds of their own. */
+static bool stow_some(struct ports *ps)
+{
+	unsigned n = stow(&ps->busy, GUARD_STOW_MAX);
+
+	n += stow(&ps->idle, GUARD_STOW_MAX - n);
+	if (n)
+		guard_shelf_ready(ps->link);
+	return n;
+}
+
 bool ports_make_room(struct ports *ps, int err)
 {
 	if (err != -EMFILE && err != -ENFILE)
 		return false;
-	return collect(ps, ps->idle_n, ROOM_MAX) || (err == -EMFILE && nofile_raise());
+	return collect(ps, ps->idle_n, ROOM_MAX) ||
+	       (err == -EMFILE && (nofile_raise() || stow_some(ps)));
 }
 
 /* Asks the kernel, and again while there is a chance that it says yes now. */
@@ -329,7 +350,10 @@ int ports_ephemeral(struct ports *ps, const struct ip_addr *src,
 		port_put(ps, p);
 		return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 	}
+	p->quiet = true;
 	pool_add(ps, p); /* without memory for it, the port is not shared */
+	if (ps->pool_n >= POOL_MIN)
+		guard_shelf_ready(ps->link); /* if it cannot, fds end sooner */
 	*out = p;
 	return 0;
 }

@@ -82,7 +82,7 @@ int ports_adopt(struct ports *ps, int fd, uint32_t ifindex, uint16_t *number);
 void ports_collect(struct ports *ps);
 /* For every call of the driver's that makes an fd: is it worthwhile to repeat
  * it after this negative errno? For -EMFILE and -ENFILE it gives back some idle
- * ports, or else raises the limit. False at last, however often it is asked. */
+ * ports, or else raises the limit, or has guards do without fds. False at last, however often it is asked. */
 bool ports_make_room(struct ports *ps, int err);
 void ports_free(struct ports *ps); /* all of them, whoever uses them */
 

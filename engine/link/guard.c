@@ -14,6 +14,9 @@
  * in use by its backlog, which sock_diag shows to other processes.
  *
  * A guard at "::" without GUARD_V6ONLY is the kernel's for both families.
+ *
+ * Its socket needs no number in the table of fds while nothing is changed about it: where
+ * these are scarce it lies on a shelf (shelf.c). Invariant: fd >= 0, or "on" says which.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,11 +27,18 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "shelf.h"
+
+struct guard_shelf {
+	struct guard_shelf *next;
+	struct shelf *shelf;
+};
 
 struct guard {
 	struct link *link;
 	struct guard *next, **pprev;
 	int fd;
+	struct guard_shelf *on;
 	unsigned flags;
 	bool hears[FAMILIES]; /* whose packets come to it */
 	bool listening, lingers;
@@ -252,12 +262,91 @@ static int start_listening(struct guard *g, int backlog)
 	return err;
 }
 
+/* ---- shelves -------------------------------------------------------------------------- */
+
+/* The table has no room when one is needed: so there is one before that. */
+int guard_shelf_ready(struct link *l)
+{
+	struct guard_shelf *s;
+	int err;
+
+	if (l->shelves && shelf_room(l->shelves->shelf) >= GUARD_STOW_MAX)
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	err = shelf_open(&s->shelf);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->next = l->shelves;
+	l->shelves = s;
+	return 0;
+}
+
+int guard_stow(struct guard *g)
+{
+	struct guard_shelf *s = g->link->shelves;
+	int err = g->fd < 0 ? -EALREADY : !s ? -ENOSPC : shelf_put(s->shelf, g->fd, g->cookie);
+
+	if (err)
+		return err;
+	g->fd = -1;
+	g->on = s;
+	return 0;
+}
+
+static void free_shelf(struct link *l, struct guard_shelf *s)
+{
+	struct guard_shelf **at = &l->shelves;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	shelf_close(s->shelf);
+	free(s);
+}
+
+void guard_free_shelves(struct link *l)
+{
+	while (l->shelves)
+		free_shelf(l, l->shelves);
+}
+
+/* The first one is kept for what comes next. */
+static void leave_shelf(struct guard *g)
+{
+	struct guard_shelf *s = g->on;
+
+	g->on = NULL;
+	if (!shelf_used(s->shelf) && s != g->link->shelves)
+		free_shelf(g->link, s);
+}
+
+/* Whatever is to be done with the socket needs its number. */
+static int hold(struct guard *g)
+{
+	int fd = g->on ? shelf_take(g->on->shelf, g->cookie) : g->fd;
+
+	if (!g->on || fd < 0)
+		return fd < 0 ? fd : 0;
+	g->fd = fd;
+	leave_shelf(g);
+	return 0;
+}
+
+/* ---- what it does ---------------------------------------------------------------------- */
+
 int guard_listen(struct guard *g)
 {
 	int err;
 
 	if (g->listening && !g->lingers)
 		return 0;
+	err = hold(g);
+	if (err)
+		return err;
 	/* The kernel, for which it listens all the time, would not mind. */
 	if (g->listening && !(g->flags & GUARD_REUSEPORT) &&
 	    diag_listeners(g->link, &g->local, !g->hears[V4]) == LINK_OTHERS_LISTEN)
@@ -270,14 +359,18 @@ int guard_listen(struct guard *g)
 
 int guard_share(struct guard *g)
 {
-	int err = set_flag(g->fd, SO_REUSEPORT, 1);
+	int err = hold(g);
 
+	if (!err)
+		err = set_flag(g->fd, SO_REUSEPORT, 1);
 	return err ? err : start_listening(g, GUARD_BACKLOG_LINGER);
 }
 
-int guard_fd(const struct guard *g)
+int guard_fd(struct guard *g)
 {
-	return g->fd;
+	int err = hold(g);
+
+	return err ? err : g->fd;
 }
 
 int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out)
@@ -314,6 +407,8 @@ const struct endpoint *guard_local(const struct guard *g)
 
 void guard_linger(struct guard *g)
 {
+	if (hold(g))
+		return;
 	set_flag(g->fd, SO_REUSEPORT, 1);
 	g->lingers = true;
 	if (g->listening)
@@ -329,6 +424,10 @@ void guard_close(struct guard *g)
 			ports_del(g->link, i, g->local.port);
 	if (g->fd >= 0)
 		close(g->fd);
+	if (g->on) {
+		shelf_drop(g->on->shelf, g->cookie);
+		leave_shelf(g);
+	}
 	*g->pprev = g->next;
 	if (g->next)
 		g->next->pprev = g->pprev;

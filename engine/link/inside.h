@@ -2,7 +2,7 @@
  *
  * Who owns what: link.c the sockets, recv.c the receive buffers, send.c the
  * batches of packets under way, gso.c where bursts go, filter.c the sets of
- * guarded ports, guard.c the list of guards, route.c the cache of paths,
+ * guarded ports, guard.c the list of guards and, with shelf.c, where their sockets lie, route.c the cache of paths,
  * netlink.c the mechanics of asking the kernel.
  *
  * What exists once for each family of addresses is in an array of FAMILIES. A
@@ -34,6 +34,7 @@ struct tx;
 struct gso;
 struct ports;
 struct routes;
+struct guard_shelf;
 
 /* ---- netlink.c ---------------------------------------------------------- */
 
@@ -84,6 +85,7 @@ struct link {
 	struct routes *routes;
 	struct netlink diag, route; /* NETLINK_SOCK_DIAG, NETLINK_ROUTE */
 	struct guard *guards;
+	struct guard_shelf *shelves; /* the newest first */
 };
 
 /* -1: there is no IPv6. */
@@ -257,6 +259,7 @@ void route_forget(struct link *l, const struct ip_addr *src,
 bool guard_at_device(const struct link *l, uint16_t port, uint32_t ifindex);
 /* Is the kernel socket with this cookie (SO_COOKIE) one of our guards? */
 bool guard_has_cookie(const struct link *l, uint64_t cookie);
+void guard_free_shelves(struct link *l); /* without guards on them */
 /* Who listens on the port of local, at an address that overlaps? "::" is there for IPv4
  * too unless v6only. enum link_others, our own guards included, or a negative errno. */
 int diag_listeners(struct link *l, const struct endpoint *local, bool v6only);

@@ -107,6 +107,7 @@ void link_close(struct link *l)
 		return;
 	while (l->guards)
 		guard_close(l->guards);
+	guard_free_shelves(l);
 	gso_close(l);
 	netlink_close(&l->route);
 	netlink_close(&l->diag);

@@ -176,8 +176,16 @@ void guard_linger(struct guard *g);
 void guard_close(struct guard *g);
 /* Its descriptor, to be given to another process, and what that makes of it: a
  * guard whose port's packets begin to arrive here. ifindex is as in guard_open().
- * -EINVAL: it is no listening TCP socket. fd is the guard's then, else the caller's. */
-int guard_fd(const struct guard *g);
+ * -EINVAL: it is no listening TCP socket. fd is the guard's then, else the caller's.
+ * guard_fd() says -EMFILE if the guard is stowed, and there is no room for it. */
+int guard_fd(struct guard *g);
 int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out);
+
+/* Where fds are scarce. Makes a guard that listens do without one, until something is to be
+ * changed about it: 0, or a negative errno, as it was. -EALREADY: it does. */
+int guard_stow(struct guard *g);
+/* Room for so many more of them, which takes fds itself: to be had before it is needed. */
+#define GUARD_STOW_MAX 16
+int guard_shelf_ready(struct link *l);
 
 #endif

@@ -1,6 +1,8 @@
 /* test_ports.c - the driver's fds: guards that are kept for the next connection,
  * and what happens when there are no fds left.
  */
+#include <sys/prctl.h>
+
 #include "app.h"
 
 /* For good: what the hard limit was cannot be had back without a capability. So
@@ -194,6 +196,81 @@ static void without_fds_connect_fails_and_the_others_live(void **state)
 	close(l);
 }
 
+/* Says back what it is told, on all connections at once. */
+static pid_t echo_all(int l)
+{
+	enum { ECHOES_MAX = 2 * 200 + 1 };
+	struct pollfd p[ECHOES_MAX] = {{.fd = l, .events = POLLIN}};
+	pid_t child = fork();
+	nfds_t n = 1;
+	char buf[64];
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		poll(p, n, -1);
+		if (p[0].revents && n < ECHOES_MAX)
+			p[n++] = (struct pollfd){accept(l, NULL, NULL), POLLIN, 0};
+		for (nfds_t i = 1; i < n; i++) {
+			ssize_t got = p[i].revents ? read(p[i].fd, buf, sizeof(buf)) : -1;
+
+			p[i].revents = 0;
+			if (got > 0 && write(p[i].fd, buf, (size_t)got) == got)
+				continue;
+			if (got == 0) {
+				close(p[i].fd);
+				p[i].fd = -1;
+			}
+		}
+	}
+}
+
+static int connect_all(struct app *a, int n_max, uint16_t port)
+{
+	struct endpoint to = loopback(port);
+	int n, err;
+
+	for (n = 0; n < n_max; n++) {
+		a[n] = app_socket();
+		err = app_begin_connect(&a[n], &to);
+		if (err) {
+			assert_int_equal(err, -ENOBUFS);
+			app_close(&a[n]);
+			break;
+		}
+		await_state(a[n].s, SOCK_CONNECTED);
+		app_pin(&a[n]);
+	}
+	return n;
+}
+
+/* One fd of the driver's for each, and few for all; and the kernel keeps quiet. */
+static void nearly_every_fd_is_a_connection(void **state)
+{
+	enum { FDS = 200, OTHERS = 32 };
+	int l = kernel_listen(24009, FDS), n[2], round, i;
+	struct app a[FDS];
+	pid_t server;
+
+	(void)state;
+	server = echo_all(l);
+	limit_fds(FDS);
+	for (round = 0; round < 2; round++) {
+		n[round] = connect_all(a, FDS, 24009);
+		assert_in_range(n[round], FDS - OTHERS, FDS - 1);
+		for (i = 0; i < 2 * n[round]; i++) {
+			send_pattern(a[i / 2].fd, 0, 50);
+			expect_pattern(a[i / 2].fd, 0, 50);
+		}
+		for (i = 0; i < n[round]; i++) /* no order is the shelves' */
+			app_close(&a[i % 2 ? i : (n[round] - 1) / 2 * 2 - i]);
+	}
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	close(l);
+}
+
 static struct app app_bound(uint16_t port, bool reuseaddr, int *err)
 {
 	struct app a = app_socket();
@@ -296,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(ports_are_hard_to_guess, stop_driver),
+		cmocka_unit_test_teardown(nearly_every_fd_is_a_connection, stop_driver),
 		cmocka_unit_test_teardown(short_connections_share_few_guards, stop_driver),
 		cmocka_unit_test_teardown(many_at_once_leave_few_guards, stop_driver),
 		cmocka_unit_test_teardown(sockets_that_ask_for_it_share_a_port,
