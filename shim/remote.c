@@ -25,6 +25,7 @@
 #include "sockcall.h"
 
 #define TRIES 3
+#define ERRNO_MAX 4095 /* Linux's */
 #define PATIENCE_S 10 /* the owner may be stopped by a signal or a debugger */
 
 static atomic_bool forbidden;
@@ -95,6 +96,13 @@ static int say(int at, const int *fds, size_t n, struct control_request *req)
 	return real()->sendmsg(at, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* Whoever says anything else is not the same library. */
+static bool makes_sense(const struct control_reply *r)
+{
+	return r->size == sizeof(*r) && r->state <= SOCK_CLOSED && r->result <= ERRNO_MAX &&
+	       r->result >= -ERRNO_MAX && r->data_len <= CONTROL_DATA_MAX;
+}
+
 static int hear(int at, struct control_reply *r)
 {
 	ssize_t n = real()->recv(at, r, sizeof(*r), 0);
@@ -103,7 +111,7 @@ static int hear(int at, struct control_reply *r)
 		return -errno;
 	if (!n)
 		return -EPIPE;
-	return n == sizeof(*r) && r->size == sizeof(*r) ? 0 : -EPROTO;
+	return n == sizeof(*r) && makes_sense(r) ? 0 : -EPROTO;
 }
 
 static int show_pass(int at, uint64_t pass)
