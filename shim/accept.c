@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cancel.h"
@@ -21,6 +22,7 @@
 #include "pair.h"
 #include "pass.h"
 #include "sockcall.h"
+#include "stranger.h"
 
 /* Sends the mark. The fd that it needs is fd itself: accept() may have taken the last
  * one that there was. */
@@ -161,14 +163,57 @@ fail:
 	return err;
 }
 
-int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
-		int flags)
+/* The longest that accept() waits for somebody who means it. Strangers who come again and
+ * again have the kernel begin its SO_RCVTIMEO anew. */
+struct patience {
+	bool ends;
+	struct timespec begin, span;
+};
+
+static void patience_begin(struct patience *p, const struct sock *s, int fd)
+{
+	struct timeval tv = {0};
+	socklen_t len = sizeof(tv);
+
+	*p = (struct patience){0};
+	if (!atomic_load(&s->timeouts) ||
+	    real()->getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0)
+		return;
+	p->span = (struct timespec){tv.tv_sec, tv.tv_usec * 1000};
+	p->ends = tv.tv_sec || tv.tv_usec;
+	clock_gettime(CLOCK_MONOTONIC, &p->begin);
+}
+
+static bool patience_is_over(const struct patience *p)
+{
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = (now.tv_sec - p->begin.tv_sec - p->span.tv_sec) * INT64_C(1000000000) +
+	     now.tv_nsec - p->begin.tv_nsec - p->span.tv_nsec;
+	return ns >= 0;
+}
+
+/* So many have been turned away: may accept() end, though others may have come? All who
+ * were in the queue when it began are out of it, as it holds no more. Who has come since
+ * makes an edge that epoll tells of after this. */
+static bool enough(int fd, int strangers, const struct patience *p)
+{
+	if (strangers <= SOMAXCONN && !p->ends)
+		return false;
+	return sock_nonblocking(fd) ? strangers > SOMAXCONN : patience_is_over(p);
+}
+
+/* An engine end and its name, or a negative errno. */
+static int next(struct sock *s, int fd, int flags, struct name *n)
 {
 	struct sockaddr_un sun;
+	struct patience patience;
 	socklen_t sun_len;
-	struct name n;
-	int conn, err;
+	int conn, strangers = 0;
 
+	patience_begin(&patience, s, fd);
 	for (;;) {
 		if (sock_fd_limit_reached(fd))
 			return -EMFILE;
@@ -178,10 +223,22 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 			return -errno;
 		if (atomic_load(&s->backlog_full) && sock_is_mine(s))
 			driver_accept_kick(s);
-		if (name_decode(&sun, sun_len, &n) && from_driver(s, fd, conn, &n))
-			break;
-		real()->close(conn);
+		if (name_decode(&sun, sun_len, n) && from_driver(s, fd, conn, n))
+			return conn;
+		stranger_close(conn);
+		if (enough(fd, ++strangers, &patience))
+			return -EAGAIN;
 	}
+}
+
+int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
+		int flags)
+{
+	struct name n;
+	int err, conn = next(s, fd, flags, &n);
+
+	if (conn < 0)
+		return conn;
 	conn = adopt(s, fd, conn, &n);
 	if (conn < 0 || !addr)
 		return conn;

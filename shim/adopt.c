@@ -76,14 +76,6 @@ static bool is_known(int fd, const struct found *f)
 	return pass && sock_is_engine_end(&f->peer, pass, fd, -1);
 }
 
-static bool listens(int fd)
-{
-	int yes = 0;
-	socklen_t len = sizeof(yes);
-
-	return real()->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
-}
-
 /* The one that other fds of this process have already, with a reference. */
 static struct sock *known(const struct found *f)
 {
@@ -139,7 +131,7 @@ static struct sock *new_sock(int fd, const struct found *f)
 		atomic_store(&s->state, SOCK_CONNECTING);
 	} else {
 		s->bound = true;
-		atomic_store(&s->state, listens(fd) ? SOCK_LISTENING : SOCK_FRESH);
+		atomic_store(&s->state, sock_app_end_listens(fd) ? SOCK_LISTENING : SOCK_FRESH);
 	}
 	if (real()->getsockname(fd, (struct sockaddr *)&sun, &len) == 0) {
 		s->name = sun;
@@ -158,7 +150,7 @@ static void adopt(int fd, bool trusted)
 		return;
 	sock_replaced(fd);
 	if (look(fd, &f) &&
-	    (trusted || (!f.has_peer && !listens(fd)) || sock_peer_is_trusted(fd, -1) ||
+	    (trusted || (!f.has_peer && !sock_app_end_listens(fd)) || sock_peer_is_trusted(fd, -1) ||
 	     is_known(fd, &f))) {
 		s = own(&f);
 		if (!s)

@@ -33,14 +33,17 @@
 #include "pass.h"
 #include "sockcall.h"
 #include "stack.h"
+#include "stranger.h"
 
 #define ACCEPT_MAX 16
+#define SCM_MAX_FD 253 /* of a message; Linux's include/net/scm.h */
 
 struct message {
 	struct control_request req;
 	bool trusted;            /* of the user that this stack is of */
 	int fd[CONTROL_FDS_MAX]; /* -1: none */
 	bool short_of_fds;       /* some could not be received */
+	bool known;              /* the first is an app end of this stack's */
 };
 
 /* ---- which socket ------------------------------------------------------------------ */
@@ -293,7 +296,7 @@ static void describe(const struct sock *s, struct control_reply *r)
 	r->remote = s->remote;
 }
 
-static void answer(struct stack *st, const struct message *m, struct control_reply *r)
+static void answer(struct stack *st, struct message *m, struct control_reply *r)
 {
 	struct sock *s;
 
@@ -316,6 +319,7 @@ static void answer(struct stack *st, const struct message *m, struct control_rep
 		r->result = -ESRCH;
 		return;
 	}
+	m->known = true;
 	r->result = carry_out(st, s, m, r);
 	describe(s, r);
 	held_look(st, s);
@@ -324,30 +328,40 @@ static void answer(struct stack *st, const struct message *m, struct control_rep
 
 /* ---- clients ------------------------------------------------------------------------ */
 
+static void drop_all(const int *fds, size_t n)
+{
+	struct stranger_hold h;
+
+	if (!n)
+		return;
+	stranger_hold(&h);
+	while (n--)
+		if (fds[n] >= 0)
+			close(fds[n]);
+	stranger_let_go(&h);
+}
+
+/* All fds of a message come together. */
 static void take_fds(struct msghdr *msg, struct message *m)
 {
-	struct cmsghdr *c;
-	size_t n = 0, i;
-	int fd;
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int fds[SCM_MAX_FD];
+	size_t n, taken;
 
-	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd); i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (n < CONTROL_FDS_MAX)
-				m->fd[n++] = fd;
-			else
-				close(fd);
-		}
-	}
 	m->short_of_fds = msg->msg_flags & MSG_CTRUNC;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	taken = n < CONTROL_FDS_MAX ? n : CONTROL_FDS_MAX;
+	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	memcpy(m->fd, fds, taken * sizeof(int));
+	drop_all(fds + taken, n - taken);
 }
 
 /* false: nothing is there yet. */
 static bool receive(int fd, struct message *m)
 {
-	char ctl[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
+	char ctl[CMSG_SPACE(SCM_MAX_FD * sizeof(int))]; /* else the kernel drops some */
 	struct iovec iov = {.iov_base = &m->req, .iov_len = sizeof(m->req)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
 			     .msg_controllen = sizeof(ctl)};
@@ -364,26 +378,32 @@ static bool receive(int fd, struct message *m)
 	return true;
 }
 
-static void drop_client(struct control_client *c)
+static void drop_client(struct control *control, struct control_client *c)
 {
-	close(c->fd); /* which takes it out of the epoll set */
+	/* Its number is another's at once; the file may be there a moment longer. */
+	epoll_ctl(control->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	stranger_close(c->fd);
 	c->fd = -1;
 }
 
-/* What a client says first. */
-static void look_at_pass(const struct stack *st, struct control_client *c)
+/* What a client says first. It is looked at only: to receive a message is to close the
+ * fds that came with it, where the kernel lets them in. */
+static void look_at_pass(struct stack *st, struct control_client *c)
 {
 	uint64_t pass = 0;
-	ssize_t n = recv(c->fd, &pass, sizeof(pass), MSG_DONTWAIT);
+	struct iovec iov = {.iov_base = &pass, .iov_len = sizeof(pass)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_PEEK);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
-	c->welcome = n == sizeof(pass) &&
+	c->welcome = n == sizeof(pass) && !(msg.msg_flags & MSG_CTRUNC) &&
 		     (pass == st->pass || sock_peer_is_trusted(c->fd, -1));
 	if (!c->welcome) {
-		drop_client(c);
+		drop_client(&st->control, c);
 		return;
 	}
+	recv(c->fd, &pass, sizeof(pass), MSG_DONTWAIT);
 	pass_fds(c->fd);
 	send(c->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -392,7 +412,7 @@ static void serve_client(struct stack *st, struct control_client *c)
 {
 	struct control_reply r = {.size = sizeof(r)};
 	struct message m;
-	int i;
+	int n;
 
 	if (c->fd >= 0 && !c->welcome) {
 		look_at_pass(st, c);
@@ -402,11 +422,12 @@ static void serve_client(struct stack *st, struct control_client *c)
 		return;
 	m.trusted = sock_peer_is_trusted(c->fd, -1);
 	answer(st, &m, &r);
-	for (i = 0; i < CONTROL_FDS_MAX; i++)
-		if (m.fd[i] >= 0)
-			close(m.fd[i]);
+	if (m.known)
+		close(m.fd[0]);
+	n = m.fd[1] >= 0 ? 2 : m.fd[0] >= 0;
+	drop_all(m.fd + m.known, n - m.known);
 	send(c->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL);
-	drop_client(c);
+	drop_client(&st->control, c);
 }
 
 static bool gives_way(const struct control_client *a, const struct control_client *b)
@@ -426,7 +447,7 @@ static struct control_client *place(struct control *c)
 		if (gives_way(&c->client[i], best))
 			best = &c->client[i];
 	if (best->fd >= 0)
-		drop_client(best);
+		drop_client(c, best);
 	return best;
 }
 
@@ -457,7 +478,7 @@ static bool let_in(struct stack *st, int listener)
 	one->welcome = false;
 	ev.data.fd = fd;
 	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
-		drop_client(one);
+		drop_client(c, one);
 	else
 		serve_client(st, one); /* it will have shown its pass by now */
 	return true;
@@ -515,7 +536,7 @@ static int listen_at(int epoll, const struct sockaddr_un *name, socklen_t len)
 	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
 		return fd;
 	err = -errno;
-	close(fd);
+	stranger_close(fd);
 	return err;
 }
 
@@ -531,10 +552,11 @@ static bool is_a_door(const struct sockaddr_un *name, socklen_t len)
 
 	if (fd < 0)
 		return true;
+	pass_no_fds(fd);
 	is = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
 	     connect(fd, (const struct sockaddr *)name, len) == 0 &&
 	     sock_peer_is_trusted(fd, -1);
-	close(fd);
+	stranger_close(fd);
 	return is;
 }
 
@@ -576,7 +598,8 @@ void control_close_door(struct stack *st, struct control_door *d)
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
-	close(d->fd);
+	epoll_ctl(st->control.epoll, EPOLL_CTL_DEL, d->fd, NULL);
+	stranger_close(d->fd);
 	free(d);
 }
 
@@ -601,9 +624,9 @@ void control_close(struct control *c)
 		return;
 	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->client[i].fd >= 0)
-			drop_client(&c->client[i]);
+			drop_client(c, &c->client[i]);
 	if (c->listener >= 0)
-		close(c->listener);
+		stranger_close(c->listener);
 	close(c->epoll);
 	c->epoll = -1;
 }

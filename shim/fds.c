@@ -14,6 +14,7 @@
 #include "fdtab.h"
 #include "nofile.h"
 #include "sockcall.h"
+#include "stranger.h"
 
 static _Atomic rlim_t asked_soft; /* set by the program since it was raised */
 static atomic_bool asked;
@@ -120,6 +121,13 @@ void sock_replaced(int newfd)
 		enter(newfd, NULL);
 }
 
+/* Strangers wait in the queue of a listener, whose last close this may be. */
+static int close_file(const struct sock *s, int fd)
+{
+	return s && atomic_load(&s->state) == SOCK_LISTENING ? stranger_close_shared(fd)
+							     : real()->close(fd);
+}
+
 static int close_fd(int fd, bool wait)
 {
 	struct sock *s;
@@ -129,7 +137,7 @@ static int close_fd(int fd, bool wait)
 	if (!is_my_table())
 		return real()->close(fd) == 0 ? 0 : -errno;
 	s = fdtab_swap(fd, NULL, &last);
-	r = real()->close(fd) == 0 ? 0 : -errno;
+	r = close_file(s, fd) == 0 ? 0 : -errno;
 	if (s && last)
 		after_last_close(s);
 	if (s && last && wait)

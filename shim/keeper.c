@@ -17,6 +17,7 @@
 
 #include "pass.h"
 #include "stack.h"
+#include "stranger.h"
 
 /* A stack with more to keep is worth a process. */
 #define KEEP_MAX 32
@@ -120,12 +121,13 @@ bool keeper_takes_over(struct stack *st)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
+	pass_no_fds(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
 	    connect(fd, (struct sockaddr *)&sun, len) != 0 || !is_welcome(fd) ||
 	    !send_offer(fd, &o, fds) || recv(fd, &taken, 1, 0) != 1)
 		taken = 0;
-	close(fd);
+	stranger_close(fd);
 	return taken;
 }
 
@@ -213,7 +215,7 @@ static void on_offer(void *arg)
 		return;
 	stack_update_now(st);
 	serve(st, fd);
-	close(fd);
+	stranger_close(fd);
 }
 
 /* Makes it the keeper, if there is none. */
@@ -230,7 +232,7 @@ static void keeper_try(struct stack *st)
 	if (bind(fd, (struct sockaddr *)&sun, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
 	    loop_watch(st->loop, fd, on_offer, st) == 0)
 		return;
-	close(fd); /* there is one, most likely */
+	stranger_close(fd); /* there is one, most likely */
 	st->keeper_fd = -1;
 }
 

@@ -49,3 +49,17 @@ void pass_fds(int fd)
 {
 	set_passrights(fd, 1);
 }
+
+bool pass_keeps_fds_out(int fd)
+{
+	int on = 1;
+#ifdef SO_PASSRIGHTS
+	socklen_t len = sizeof(on);
+
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &len) != 0)
+		return false;
+#else
+	(void)fd;
+#endif
+	return !on;
+}

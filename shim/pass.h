@@ -8,6 +8,7 @@
 #ifndef MYTCP_PASS_H
 #define MYTCP_PASS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The app end's; 0: it has none. */
@@ -20,5 +21,7 @@ void pass_give(int fd, uint64_t pass);
 void pass_no_fds(int fd);
 /* The one who connected is to send fds after all. */
 void pass_fds(int fd);
+/* Did pass_no_fds() have its effect? */
+bool pass_keeps_fds_out(int fd);
 
 #endif

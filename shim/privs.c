@@ -22,6 +22,7 @@
 #include "names.h"
 #include "real.h"
 #include "remote.h"
+#include "stranger.h"
 
 /* A set's fd goes to the end of the numbers that programs use, and a table of more
  * than so many costs the kernel memory. */
@@ -208,13 +209,14 @@ static int peek_message(int fd, struct set_message *m, union set_control *ctl)
 	return ctl && msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
 }
 
-/* Holds the name of the set with this id; the fd that does. -EADDRINUSE. */
+/* Holds the name of the set with this id; the fd that does. -EADDRINUSE. Nobody can
+ * send anything to a stream socket that is neither connected nor listens. */
 static int hold_name(const uint8_t id[16])
 {
 	struct name n = {.kind = NAME_SPARE};
 	struct sockaddr_un sun;
 	socklen_t len;
-	int fd = real()->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	int fd = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
@@ -316,4 +318,5 @@ void privs_confine(void)
 {
 	atomic_store(&privs_confined, true);
 	remote_forbid();
+	stranger_forbid();
 }

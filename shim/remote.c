@@ -23,6 +23,7 @@
 #include "pass.h"
 #include "real.h"
 #include "sockcall.h"
+#include "stranger.h"
 
 #define TRIES 3
 #define ERRNO_MAX 4095 /* Linux's */
@@ -69,6 +70,7 @@ static int reach(const struct whom *w, int fd)
 	at = real()->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (at < 0)
 		return -ENOBUFS; /* getsockopt() and its like know no EMFILE */
+	pass_no_fds(at);
 	real()->setsockopt(at, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	real()->setsockopt(at, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	err = real()->connect(at, (const struct sockaddr *)&w->sun, w->len) == 0 ? 0 : -errno;
@@ -76,7 +78,7 @@ static int reach(const struct whom *w, int fd)
 		err = -ECONNREFUSED;
 	if (!err)
 		return at;
-	real()->close(at);
+	stranger_close(at);
 	return err;
 }
 

@@ -26,6 +26,7 @@
 #include "pass.h"
 #include "remote.h"
 #include "signals.h"
+#include "stranger.h"
 #include "usermem.h"
 
 bool sock_is_mine(const struct sock *s)
@@ -87,6 +88,14 @@ bool sock_nonblocking(int fd)
 	int flags = real()->fcntl(fd, F_GETFL);
 
 	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+bool sock_app_end_listens(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	return real()->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
 }
 
 static void remember_inode(struct sock *s, int fd)
@@ -208,6 +217,20 @@ static int new_app_end(int fd)
 	return fresh;
 }
 
+/* As dup3(), which may be the last close of the app end that was at. */
+static void put_at(int fresh, int at, int flags)
+{
+	struct stranger_hold h;
+
+	if (!sock_app_end_listens(at) || pass_keeps_fds_out(at)) {
+		real()->dup3(fresh, at, flags);
+		return;
+	}
+	stranger_hold(&h);
+	real()->dup3(fresh, at, flags);
+	stranger_let_go(&h);
+}
+
 /* Puts it behind every fd of s. */
 static void replace_app_end(struct sock *s, int fresh)
 {
@@ -222,7 +245,7 @@ static void replace_app_end(struct sock *s, int fresh)
 		if (flags < 0)
 			continue;
 		epolls_take(at, &watching);
-		real()->dup3(fresh, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		put_at(fresh, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epolls_give(at, &watching);
 	}
 	real()->close(fresh);

@@ -57,6 +57,7 @@ int sock_rebirth(struct sock *s, int fd);
 int sock_undo(struct sock *s, int fd);
 /* To speak from or to a link-local address binds a socket to its device. */
 void sock_use_scope(struct sock *s, const struct ip_addr *addr);
+bool sock_app_end_listens(int fd);
 /* Is O_NONBLOCK set? */
 bool sock_nonblocking(int fd);
 

@@ -23,6 +23,7 @@
 #include "linger.h"
 #include "listener.h"
 #include "privs.h"
+#include "stranger.h"
 
 #define RECV_BATCH 64
 #define RECV_ROUNDS 8
@@ -431,7 +432,7 @@ void stack_free(struct stack *st)
 	if (st->pairs_fd >= 0)
 		close(st->pairs_fd);
 	if (st->keeper_fd >= 0)
-		close(st->keeper_fd);
+		stranger_close(st->keeper_fd);
 	if (st->proc_fd >= 0)
 		close(st->proc_fd);
 	if (st->engine)

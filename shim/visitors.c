@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pass.h"
+#include "stranger.h"
 
 /* What visitors_claim() finds of one who could not be let in. */
 #define REFUSED (-EMFILE)
@@ -58,7 +59,7 @@ int visitors_open(struct visitors *v, const struct sockaddr_un *sun,
 		return 0;
 	}
 	err = -errno;
-	close(v->fd);
+	stranger_close(v->fd);
 	v->fd = -1;
 	return err;
 }
@@ -87,7 +88,7 @@ void visitors_close(struct visitors *v)
 	if (v->fd < 0)
 		return;
 	drop_spare(v);
-	close(v->fd);
+	stranger_close(v->fd);
 	v->fd = -1;
 }
 
@@ -120,7 +121,7 @@ static struct visitor *let_in(struct visitors *v, int fd)
 		one->len = sizeof(one->name);
 	}
 	if (!one || getpeername(fd, (struct sockaddr *)&one->name, &one->len)) {
-		close(fd);
+		stranger_close(fd);
 		free(one);
 		return NULL;
 	}
@@ -163,7 +164,7 @@ static int listen_anywhere(struct sockaddr_un *sun, socklen_t *len)
 	    listen(fd, SOMAXCONN) == 0 && getsockname(fd, (struct sockaddr *)sun, len) == 0)
 		return fd;
 	err = -errno;
-	close(fd);
+	stranger_close(fd);
 	return err;
 }
 
@@ -193,7 +194,7 @@ int visitors_bring(struct visitors *v, int app_end)
 	if (door.fd < 0)
 		return door.fd;
 	err = bring_through(&door, &sun, len, app_end);
-	close(door.fd);
+	stranger_close(door.fd);
 	v->first = door.first;
 	v->n = door.n;
 	v->missed = door.missed;

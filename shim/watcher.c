@@ -24,6 +24,7 @@
 #include "listener.h"
 #include "real.h"
 #include "stack.h"
+#include "stranger.h"
 
 #define STACK_BYTES (256 * 1024)
 /* The last threads of a process that was killed close its fds; one that has executed
@@ -113,10 +114,12 @@ static int watch(void *arg)
 void watcher_init(struct watcher *w, const struct config *cfg)
 {
 	const char *preload = getenv("LD_PRELOAD");
+	bool valgrind = preload && strstr(preload, "vgpreload_");
 
+	if (valgrind)
+		stranger_forbid();
 	*w = (struct watcher){0};
-	w->possible = cfg->handover && getpid() != 1 &&
-		      !(preload && strstr(preload, "vgpreload_"));
+	w->possible = cfg->handover && getpid() != 1 && !valgrind;
 }
 
 void watcher_is_others(struct watcher *w)

@@ -3,6 +3,8 @@
  */
 #include "hooked.h"
 
+#include <sys/epoll.h>
+
 /* ---- which sockets -------------------------------------------------- */
 
 static void takes_tcp_and_leaves_the_rest(void **state)
@@ -199,6 +201,70 @@ static void accept_turns_strangers_away(void **state)
 	close(fd);
 }
 
+/* A stranger comes whenever one is turned away: the queue is never empty. */
+static struct sock *besieged;
+static __typeof__(real_calls.accept4) libc_accept4;
+
+static void stranger_comes(void)
+{
+	int stranger = real()->socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_int_equal(real()->connect(stranger, (struct sockaddr *)&besieged->name,
+					 besieged->name_len), 0);
+	real()->close(stranger);
+}
+
+static int accept_under_siege(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	stranger_comes();
+	return libc_accept4(fd, addr, len, flags);
+}
+
+static int lay_siege(void)
+{
+	int fd = listening(&besieged);
+
+	libc_accept4 = real()->accept4;
+	real_calls.accept4 = accept_under_siege;
+	alarm(20); /* for an accept() that would never end */
+	stranger_comes();
+	return fd;
+}
+
+static void lift_siege(void)
+{
+	alarm(0);
+	real_calls.accept4 = libc_accept4;
+}
+
+static void accept_ends_under_siege(void **state)
+{
+	int fd = lay_siege(), epoll = epoll_create1(0);
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev), 0);
+	assert_int_equal(epoll_wait(epoll, &ev, 1, 0), 1);
+	assert_fails(accept(fd, NULL, NULL), EAGAIN);
+	lift_siege();
+	assert_int_equal(epoll_wait(epoll, &ev, 1, 0), 1); /* who came meanwhile */
+	close(epoll);
+	close(fd);
+}
+
+static void strangers_do_not_prolong_a_timeout(void **state)
+{
+	const struct timeval t = {.tv_usec = 20000};
+	int fd = lay_siege();
+
+	(void)state;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)), 0);
+	assert_fails(accept(fd, NULL, NULL), EAGAIN);
+	lift_siege();
+	close(fd);
+}
+
 static const struct endpoint far = {.addr = {.b = {[10] = 0xff, 0xff, 10, 1, 2, 3}},
 				    .port = 5555};
 
@@ -251,6 +317,26 @@ static void accept_turns_forgers_away(void **state)
 		accept_turns_away(users[i], driver_pass() + 1, getpid());
 		accept_turns_away(users[i], 0, 0);
 	}
+}
+
+static void connections_get_through_a_siege(void **state)
+{
+	int fd = lay_siege(), nonblock, engine, conn;
+	struct sock *s;
+
+	(void)state;
+	for (nonblock = 0; nonblock < 2; nonblock++) {
+		assert_int_equal(fcntl(fd, F_SETFL, nonblock ? O_NONBLOCK : 0), 0);
+		engine = fake_incoming(besieged, &far, &s);
+		assert_true(engine >= 0);
+		conn = accept(fd, NULL, NULL);
+		assert_return_code(conn, errno);
+		assert_ptr_equal(fdtab_peek(conn), s);
+		close(conn);
+		close(engine);
+	}
+	lift_siege();
+	close(fd);
 }
 
 /* The driver has been another user when it called listen(), is one as it connects, and
@@ -500,6 +586,9 @@ int main(void)
 		TEST(bind_checks),
 		TEST(accepts),
 		TEST(accept_turns_strangers_away),
+		TEST(accept_ends_under_siege),
+		TEST(strangers_do_not_prolong_a_timeout),
+		TEST(connections_get_through_a_siege),
 		TEST(accept_turns_forgers_away),
 		TEST(users_of_the_moment_do_not_count),
 		TEST(listener_rules),
