@@ -1,8 +1,8 @@
 /* accept.c - the meaning of accept().
  *
  * The driver connects an engine end to our AF_UNIX listener once per
- * established TCP connection. Its name says which, and which process it comes from; the
- * name is signed with the listener's pass, and the kernel says the same of the process.
+ * established TCP connection. Its name says which, and is signed with the listener's pass;
+ * the kernel says which process it comes from, which must be the stack's.
  * What that process's user is at the moment, or ours, does not count: programs change
  * theirs. Whoever else connects is turned away. The first bytes through the new pair are
  * ours: one keeps the engine end's queue from being empty (see the
@@ -21,6 +21,7 @@
 #include "names.h"
 #include "pair.h"
 #include "pass.h"
+#include "remote.h"
 #include "sockcall.h"
 #include "stranger.h"
 
@@ -73,21 +74,39 @@ bool sock_peer_is_trusted(int at, int fd)
 	       (uid == 0 || is_own_user(uid) || uid == peer_of(fd).uid);
 }
 
-bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, int listen_fd)
+bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, pid_t pid)
 {
-	struct ucred cred = peer_of(fd);
+	return n->kind == NAME_ENGINE && name_is_signed(n, pass) && pid && peer_of(fd).pid == pid;
+}
 
-	if (n->kind != NAME_ENGINE || !name_is_signed(n, pass))
-		return false;
-	/* 0: a process outside of this PID namespace. */
-	return cred.pid ? (uint32_t)cred.pid == n->pid : sock_peer_is_trusted(fd, listen_fd);
+/* Is the peer of fd one of the listener's, which another process's stack has? That process
+ * may be in another PID namespace; it may have become another (handover.c), and its pid a
+ * stranger's, who repeats a name; and a worker that holds the pass can sign names. So the
+ * stack itself is asked, once for each process that it is. */
+static bool stack_made(struct sock *listener, int listen_fd, int fd, const struct name *n)
+{
+	pid_t pid = peer_of(fd).pid; /* 0: outside of this PID namespace */
+	int err;
+
+	if (pid ? pid == atomic_load(&listener->maker) : sock_peer_is_trusted(fd, listen_fd))
+		return true;
+	err = remote_made(listener, listen_fd, fd);
+	if (!err)
+		atomic_store(&listener->maker, pid);
+	if (!err || err == -ESRCH)
+		return !err;
+	return pid && (uint32_t)pid == n->pid; /* nobody can be asked */
 }
 
 /* Is the peer of fd, whose name is n, an engine end of the listener's stack? */
 static bool from_driver(struct sock *listener, int listen_fd, int fd, const struct name *n)
 {
-	return memcmp(n->stack, listener->stack, sizeof(n->stack)) == 0 &&
-	       sock_is_engine_end(n, sock_pass(listener, listen_fd), fd, listen_fd);
+	if (n->kind != NAME_ENGINE ||
+	    memcmp(n->stack, listener->stack, sizeof(n->stack)) != 0 ||
+	    !name_is_signed(n, sock_pass(listener, listen_fd)))
+		return false;
+	return sock_is_mine(listener) ? peer_of(fd).pid == getpid()
+				      : stack_made(listener, listen_fd, fd, n);
 }
 
 /* The sock of an accepted connection: the driver's own, if the driver is this

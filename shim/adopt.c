@@ -64,16 +64,14 @@ static bool look(int fd, struct found *f)
 static bool is_known(int fd, const struct found *f)
 {
 	const struct stack_key *parent = driver_parent();
-	uint64_t pass = 0;
+	const struct name *n = &f->peer;
 
 	if (!f->has_peer)
 		return false;
-	if (driver_is_mine() &&
-	    memcmp(f->peer.stack, driver_stack_id(), sizeof(f->peer.stack)) == 0)
-		pass = driver_pass();
-	else if (parent && memcmp(f->peer.stack, parent->id, sizeof(parent->id)) == 0)
-		pass = parent->pass;
-	return pass && sock_is_engine_end(&f->peer, pass, fd, -1);
+	if (driver_is_mine() && memcmp(n->stack, driver_stack_id(), sizeof(n->stack)) == 0)
+		return sock_is_engine_end(n, driver_pass(), fd, getpid());
+	return parent && memcmp(n->stack, parent->id, sizeof(n->stack)) == 0 &&
+	       sock_is_engine_end(n, parent->pass, fd, (pid_t)n->pid);
 }
 
 /* The one that other fds of this process have already, with a reference. */

@@ -23,6 +23,7 @@ struct conn {
 	struct listener *listener; /* passive, until the app's listener took it */
 	struct sock_opts opts;
 	int fd;                  /* engine end, -1: none */
+	pid_t pid;               /* passive: of the process that connected it */
 	uint32_t filler;         /* active: bytes in the queue that are no data */
 	uint8_t held;            /* see pair.h */
 	uint64_t taken_bytes;    /* of the program's, from the pair */

@@ -300,17 +300,26 @@ static int new_engine_end(struct conn *c)
 	return 0;
 }
 
+/* What was done already was by a driver that was killed (watcher.c). */
+static int connect_end(struct conn *c, const struct listener *to)
+{
+	pid_t before = c->pid;
+
+	c->pid = getpid();
+	if (connect(c->fd, (const struct sockaddr *)&to->name, to->name_len) == 0)
+		return 0;
+	c->pid = before;
+	return errno == EISCONN ? 0 : -errno;
+}
+
 int conn_pair(struct conn *c)
 {
-	const struct listener *to = c->listener;
 	int err = c->fd < 0 ? new_engine_end(c) : 0;
 
+	if (!err)
+		err = connect_end(c, c->listener);
 	if (err)
 		return err;
-	/* What was done already was by a driver that was killed (watcher.c). */
-	if (connect(c->fd, (const struct sockaddr *)&to->name, to->name_len) != 0 &&
-	    errno != EISCONN)
-		return -errno;
 	c->listener = NULL;
 	err = conn_watch(c);
 	if (err && err != -EEXIST) {

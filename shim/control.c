@@ -60,16 +60,25 @@ static bool is_ours(const struct stack *st, const struct name *n, enum name_kind
 	return n->kind == kind && memcmp(n->stack, st->id, sizeof(st->id)) == 0;
 }
 
-/* An engine end's name is of the abstract namespace, and so its alone, but only in
- * this network namespace. */
-static bool made_here(const struct stack *st, int fd, const struct name *engine)
+static const struct conn *conn_of(const struct sock *s)
 {
+	const struct handle *h = s->driver;
+
+	return h && h->kind == HANDLE_CONN ? s->driver : NULL;
+}
+
+/* An engine end's name is of the abstract namespace, and so its alone, but only in
+ * this network namespace; and who holds the pass can sign others. */
+static bool made_here(const struct stack *st, const struct sock *s, int fd,
+		      const struct name *engine)
+{
+	const struct conn *c = conn_of(s);
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	return name_is_signed(engine, st->pass) &&
 	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	       (uint32_t)cred.pid == engine->pid;
+	       (uint32_t)cred.pid == (c ? (uint32_t)c->pid : engine->pid);
 }
 
 /* The socket whose app end this is, with a reference; NULL: none of this stack's. */
@@ -84,7 +93,7 @@ static struct sock *identify(const struct stack *st, int fd)
 	if (getpeername(fd, (struct sockaddr *)&peer_sun, &peer_len) == 0 &&
 	    name_decode(&peer_sun, peer_len, &peer) && is_ours(st, &peer, NAME_ENGINE)) {
 		s = sock_by_id(peer.sock_id);
-		right = s && made_here(st, fd, &peer) && endpoint_eq(&s->local, &peer.flow.local) &&
+		right = s && made_here(st, s, fd, &peer) && endpoint_eq(&s->local, &peer.flow.local) &&
 			endpoint_eq(&s->remote, &peer.flow.remote) &&
 			(!atomic_load(&s->ino) || atomic_load(&s->ino) == inode(fd));
 	} else if (getsockname(fd, (struct sockaddr *)&own_sun, &own_len) == 0 &&
@@ -258,6 +267,8 @@ static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 	case CONTROL_NEW:
 	case CONTROL_STATUS:
 		return 0;
+	case CONTROL_MADE:
+		return conn_of(s) && conn_of(s)->pid ? 0 : -ESRCH;
 	case CONTROL_TOLD:
 		atomic_store(&s->connecting, false);
 		return 0;

@@ -32,6 +32,8 @@ enum control_op {
 	CONTROL_CHECK,      /* sockets that nobody holds any more shall end now; without
 			       an app end */
 	CONTROL_STATUS,     /* nothing but what every answer says */
+	CONTROL_MADE,       /* is the app end's peer the engine end of a connection that
+			       this stack has accepted? */
 	CONTROL_TOLD,       /* the program has been told how connect() ended */
 	CONTROL_BIND,       /* driver_bind(): endpoint */
 	CONTROL_LISTEN,     /* driver_listen(): arg is the backlog */

@@ -48,12 +48,13 @@ struct whom {
 	struct sockaddr_un sun;
 	socklen_t len;
 	uint64_t pass; /* 0: unknown */
+	int like;      /* may be of the user of this fd's peer, or who listens there */
 };
 
-static struct whom stack_at(const uint8_t id[16], uint64_t pass)
+static struct whom stack_at(const uint8_t id[16], uint64_t pass, int like)
 {
 	struct name n = {.kind = NAME_CONTROL, .pass = pass};
-	struct whom w = {.pass = pass};
+	struct whom w = {.pass = pass, .like = like};
 
 	memcpy(n.stack, id, sizeof(n.stack));
 	w.len = name_encode(&n, &w.sun);
@@ -62,7 +63,7 @@ static struct whom stack_at(const uint8_t id[16], uint64_t pass)
 
 /* A connection to the control socket. -ECONNREFUSED: nobody is there, or somebody
  * who has no business there. */
-static int reach(const struct whom *w, int fd)
+static int reach(const struct whom *w)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	int at, err;
@@ -74,7 +75,7 @@ static int reach(const struct whom *w, int fd)
 	real()->setsockopt(at, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	real()->setsockopt(at, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	err = real()->connect(at, (const struct sockaddr *)&w->sun, w->len) == 0 ? 0 : -errno;
-	if (!err && !sock_peer_is_trusted(at, fd))
+	if (!err && !sock_peer_is_trusted(at, w->like))
 		err = -ECONNREFUSED;
 	if (!err)
 		return at;
@@ -130,7 +131,7 @@ static int show_pass(int at, uint64_t pass)
 static int ask_once(const struct whom *w, const int *fds, size_t n,
 		    struct control_request *req, struct control_reply *r)
 {
-	int at = reach(w, fds[0]), err;
+	int at = reach(w), err;
 
 	if (at < 0)
 		return at;
@@ -205,7 +206,7 @@ static int ask_whom(const struct whom *w, const int *fds, size_t n,
 static int ask(struct sock *s, const int *fds, size_t n, struct control_request *req,
 	       struct control_reply *r)
 {
-	struct whom w = stack_at(s->stack, sock_pass(s, fds[0]));
+	struct whom w = stack_at(s->stack, sock_pass(s, fds[0]), fds[0]);
 	int err;
 
 	if (!remote_can(s)) {
@@ -247,7 +248,7 @@ static int join(struct sock *s, int fd, const struct whom *w, struct control_req
 int remote_join(struct sock *s, int fd, const struct stack_key *key)
 {
 	struct control_request req = {.data_len = sizeof(key->token)};
-	struct whom w = stack_at(key->id, key->pass);
+	struct whom w = stack_at(key->id, key->pass, fd);
 
 	memcpy(req.data, key->token, sizeof(key->token));
 	return join(s, fd, &w, &req);
@@ -257,7 +258,7 @@ bool remote_port_let_go(int fd, uint16_t port)
 {
 	struct control_request req = {.op = CONTROL_CHECK};
 	struct control_reply r;
-	struct whom w = {0};
+	struct whom w = {.like = fd};
 
 	w.len = name_port(port, &w.sun);
 	return ask_whom(&w, &fd, 1, &req, &r) == 0 && r.result == 0;
@@ -266,7 +267,7 @@ bool remote_port_let_go(int fd, uint16_t port)
 int remote_join_port(struct sock *s, int fd, uint16_t port)
 {
 	struct control_request req = {0};
-	struct whom w = {0};
+	struct whom w = {.like = fd};
 
 	w.len = name_port(port, &w.sun);
 	return join(s, fd, &w, &req);
@@ -290,6 +291,19 @@ void remote_refresh(struct sock *s, int fd)
 	    (state == SOCK_CONNECTED && pair_lives(fd)))
 		return;
 	ask_simply(s, fd, &req);
+}
+
+int remote_made(struct sock *listener, int listen_fd, int fd)
+{
+	struct whom w = stack_at(listener->stack, sock_pass(listener, listen_fd), listen_fd);
+	struct control_request req = {.op = CONTROL_MADE};
+	struct control_reply r;
+	int err;
+
+	if (!remote_can(listener))
+		return -ENOBUFS;
+	err = ask_whom(&w, &fd, 1, &req, &r);
+	return err ? err : r.result;
 }
 
 int remote_bind(struct sock *s, int fd, const struct endpoint *local)

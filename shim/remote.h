@@ -29,6 +29,9 @@ int remote_join_port(struct sock *s, int fd, uint16_t port);
 /* Another stack has sockets at the port: have they ended by now? fd: an app end. */
 bool remote_port_let_go(int fd, uint16_t port);
 
+/* Is the peer of fd an engine end of the stack that has the listener, listen_fd? -ESRCH: it
+ * is none of a connection that is there; others: there is no telling. */
+int remote_made(struct sock *listener, int listen_fd, int fd);
 int remote_bind(struct sock *s, int fd, const struct endpoint *local);
 int remote_listen(struct sock *s, int fd, int backlog);
 /* Also connects and fills the app end. */

@@ -458,6 +458,8 @@ static int start_listening(struct sock *s, int fd, int backlog)
 	if (!err) {
 		s->bound = true;
 		s->bound_to = s->local;
+		/* For the children that will accept, too. */
+		atomic_store(&s->maker, sock_is_mine(s) ? getpid() : 0);
 	} else {
 		sock_rebirth(s, fd);
 	}

@@ -83,6 +83,8 @@ struct sock {
 	uint8_t stack[16];    /* whose it is; all zero: nobody's yet */
 	_Atomic uint64_t pass; /* foreign: that stack's, 0: see sock_pass() */
 	atomic_bool orphan;   /* foreign: that stack is gone */
+	atomic_int maker;     /* app: listener: the process that this one's engine ends come
+				 from, as it was last, or 0; see accept.c */
 	int family;           /* AF_INET or AF_INET6 */
 	_Atomic enum sock_state state; /* app until listen or connect, then driver */
 	atomic_int err;       /* pending SO_ERROR, positive; driver sets, app takes */

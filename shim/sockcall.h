@@ -65,9 +65,9 @@ bool sock_nonblocking(int fd);
 /* Is the process at the other end of at the user of the one behind fd (who listens
  * on it, or made its peer), root, or ourselves? */
 bool sock_peer_is_trusted(int at, int fd);
-/* Is the peer of the app end fd, whose name is n, an engine end of the stack with this
- * pass? listen_fd: what it was accepted from, or -1. */
-bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, int listen_fd);
+/* Is the peer of the app end fd, whose name is n, an engine end, named by one who knows the
+ * pass, and made by the process pid? */
+bool sock_is_engine_end(const struct name *n, uint64_t pass, int fd, pid_t pid);
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		int flags);
 

@@ -46,3 +46,13 @@ socat_fork() {
 	echoes socat TCP-LISTEN:9000,fork,reuseaddr SYSTEM:cat
 }
 sides "socat: fork for each connection" socat_fork
+
+from_inside() {
+	start server python3 "$LIVE/pidns.py" "$SRV" 9000 2
+	wait_port 9000
+	for _ in 1 2; do
+		expect hello "$(echo hello | client nc.openbsd -N -w 10 "$SRV" 9000)"
+	done
+	finish "$STARTED"
+}
+sides "a listener that comes out of a PID namespace" from_inside

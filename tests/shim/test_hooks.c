@@ -302,7 +302,8 @@ static void accept_turns_away(uid_t uid, uint64_t pass, pid_t pid)
 }
 
 /* Names are public, passes are not: who repeats the name of an engine end that is gone
- * has the signature, but not the process; who makes one up has not the signature.
+ * has the signature, but not the process; who makes one up has not the signature, or, with
+ * the pass, not the process.
  * Neither another user nor another process of this one's. */
 static void accept_turns_forgers_away(void **state)
 {
@@ -313,6 +314,7 @@ static void accept_turns_forgers_away(void **state)
 		skip();
 	for (int i = 0; i < 2; i++) {
 		accept_turns_away(users[i], driver_pass(), getpid());
+		accept_turns_away(users[i], driver_pass(), 0);
 		accept_turns_away(users[i], driver_pass() + 1, 0);
 		accept_turns_away(users[i], driver_pass() + 1, getpid());
 		accept_turns_away(users[i], 0, 0);
