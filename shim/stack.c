@@ -220,6 +220,15 @@ static void on_packets(void *arg)
 	}
 }
 
+/* By its edges: for want of fds a visitor may have to wait outside until its
+ * claim comes, and the listener is readable all the time. */
+static int watch_visitors(struct stack *st, int op)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+
+	return epoll_ctl(st->pairs_fd, op, st->visitors.fd, &ev) ? -errno : 0;
+}
+
 static void on_pairs(void *arg)
 {
 	struct epoll_event evs[PAIR_BATCH];
@@ -231,8 +240,8 @@ static void on_pairs(void *arg)
 	for (i = 0; i < n; i++) {
 		if (evs[i].data.ptr)
 			conn_pair_event(evs[i].data.ptr, evs[i].events);
-		else
-			visitors_turn(&st->visitors);
+		else if (visitors_turn(&st->visitors))
+			watch_visitors(st, EPOLL_CTL_MOD); /* there is an edge for the rest */
 	}
 }
 
@@ -342,15 +351,6 @@ static int open_loop(struct stack *st)
 	return err;
 }
 
-/* By its edges: for want of fds a visitor may have to wait outside until its
- * claim comes, and the listener is readable all the time. */
-static int watch_visitors(struct stack *st)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
-
-	return epoll_ctl(st->pairs_fd, EPOLL_CTL_ADD, st->visitors.fd, &ev) ? -errno : 0;
-}
-
 /* With sockets of its own, or else those that were left by one with more privileges. */
 static int open_link(struct stack *st)
 {
@@ -393,7 +393,7 @@ int stack_open(struct stack *st)
 		return -errno;
 	err = visitors_open(&st->visitors, &name, len);
 	if (!err)
-		err = watch_visitors(st);
+		err = watch_visitors(st, EPOLL_CTL_ADD);
 	if (!err) {
 		len = stack_name(st, NAME_CONTROL, NULL, NULL, &name);
 		err = control_open(&st->control, &name, len);

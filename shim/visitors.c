@@ -131,24 +131,27 @@ static struct visitor *let_in(struct visitors *v, int fd)
 	return one;
 }
 
+/* The last one, or a negative errno. */
 static int accept_up_to(struct visitors *v, int max)
 {
 	int fd = 0;
 
 	while (max-- > 0 && (fd = accept_one(v)) >= 0)
 		let_in(v, fd);
-	return fd >= 0 || fd == -EAGAIN ? 0 : fd;
+	return fd;
 }
 
 /* Whoever waits now is within the queue's length, however fast others come. */
 int visitors_accept(struct visitors *v)
 {
-	return accept_up_to(v, SOMAXCONN + 1);
+	int fd = accept_up_to(v, SOMAXCONN + 1);
+
+	return fd >= 0 || fd == -EAGAIN ? 0 : fd;
 }
 
-void visitors_turn(struct visitors *v)
+bool visitors_turn(struct visitors *v)
 {
-	accept_up_to(v, VISITORS_TURN_MAX);
+	return accept_up_to(v, VISITORS_TURN_MAX) >= 0;
 }
 
 /* A listener that the kernel names, for as long as it has something to accept. */

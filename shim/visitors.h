@@ -6,6 +6,7 @@
 #ifndef MYTCP_VISITORS_H
 #define MYTCP_VISITORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -27,9 +28,9 @@ void visitors_close(struct visitors *v);
 /* Lets in everybody who waits. 0, or the errno that ended it early. */
 int visitors_accept(struct visitors *v);
 /* So many of them: strangers who come again and again do not keep the driver from its
- * work. Who is still outside is let in when he is claimed. */
+ * work. true: there may be more, for whom another turn is due. */
 #define VISITORS_TURN_MAX 16
-void visitors_turn(struct visitors *v);
+bool visitors_turn(struct visitors *v);
 /* Connects an app end, which another process uses too, and lets it in: without waiting,
  * whatever the flags of its description are. 0 or a negative errno. */
 int visitors_bring(struct visitors *v, int app_end);

@@ -138,6 +138,38 @@ static void at_the_drivers_listener(void **state)
 	end(&l, fds);
 }
 
+/* More than have their turn at once. */
+static void nobody_is_left_at_the_drivers_listener(void **state)
+{
+	int status, fds, i;
+	struct app l = begin(24005, &fds);
+	struct sockaddr_un sun;
+	socklen_t len = driver_listener_name(&sun);
+	struct pollfd p[100];
+	int ready[2];
+	pid_t child;
+
+	(void)state;
+	assert_return_code(pipe(ready), errno);
+	driver_stops();
+	child = fork();
+	if (child == 0) {
+		for (i = 0; i < 100; i++)
+			p[i].fd = knock_at(SOCK_STREAM, &sun, len);
+		close(ready[1]);
+		for (i = 0; i < 100 && poll(&p[i], 1, PATIENCE_MS) == 1; i++)
+			;
+		_exit(i != 100);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &i, 1), 0);
+	close(ready[0]);
+	driver_goes_on();
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	end(&l, fds);
+}
+
 /* Among those who wait when it is closed, too. */
 static void at_a_door(void **state)
 {
@@ -174,6 +206,7 @@ int main(void)
 		cmocka_unit_test(at_the_control_socket),
 		cmocka_unit_test(from_one_who_is_welcome),
 		cmocka_unit_test(at_the_drivers_listener),
+		cmocka_unit_test(nobody_is_left_at_the_drivers_listener),
 		cmocka_unit_test(at_a_door),
 	};
 

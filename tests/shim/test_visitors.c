@@ -136,11 +136,12 @@ static void a_crowd_is_let_in_by_turns(void **state)
 		assert_return_code(connect(waiting[n], (struct sockaddr *)&at, at_len), errno);
 	}
 	assert_return_code(connect(last, (struct sockaddr *)&at, at_len), errno);
-	visitors_turn(&visitors);
+	assert_true(visitors_turn(&visitors));
 	assert_int_equal(visitors.n, VISITORS_TURN_MAX);
 	end = visitors_claim(&visitors, &name, len);
 	assert_return_code(end, -end);
 	assert_int_equal(visitors.n, MANY - 3);
+	assert_false(visitors_turn(&visitors));
 	close(end);
 	close(last);
 	while (n--)
