@@ -450,6 +450,11 @@ void tcp_set_backlog(struct tcb *listener, int backlog);
 void tcp_wait_elsewhere(struct tcb *listener, uint32_t n);
 /* TCP_FASTOPEN_KEY of a listener: keys of its own; none: engine_config's. -ENOMEM. */
 int tcp_set_fastopen_keys(struct tcb *listener, const struct fastopen_keys *keys);
+/* on: SYNs are not heard; connections that have begun go on to come about. For a listener
+ * that is to move to another engine. */
+void tcp_pause(struct tcb *listener, bool on);
+/* How many connections have begun, or wait for tcp_accept(). */
+uint32_t tcp_unaccepted(const struct tcb *listener);
 /* The oldest established connection that waits, now the caller's, or NULL.
  * Its event mask is as if nothing had been reported yet: READABLE,
  * PEER_CLOSED and ERROR that already happened come as events. */

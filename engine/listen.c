@@ -28,7 +28,7 @@ static enum drop admit(const struct tcb *listener, const struct segment *s)
 	/* third, fourth; with FIN it is nobody's who wants a connection, as in Linux */
 	if ((s->flags & (SEG_SYN | SEG_FIN)) != SEG_SYN)
 		return DROP_LISTEN;
-	if (listen_accept_full(listener))
+	if (listener->paused || listen_accept_full(listener))
 		return DROP_ACCEPT_QUEUE;
 	return DROP_NONE;
 }
@@ -186,4 +186,14 @@ void tcp_set_backlog(struct tcb *listener, int backlog)
 void tcp_wait_elsewhere(struct tcb *listener, uint32_t n)
 {
 	listener->accept_elsewhere = n;
+}
+
+void tcp_pause(struct tcb *listener, bool on)
+{
+	listener->paused = on;
+}
+
+uint32_t tcp_unaccepted(const struct tcb *listener)
+{
+	return listener->half_open + listener->accept_waiting;
 }

@@ -234,6 +234,7 @@ struct tcb {
 		struct { /* a listener: its queues */
 			struct tcb_list accept_queue;
 			uint32_t accept_waiting, accept_elsewhere, accept_max, half_open;
+			bool paused; /* hears no SYN */
 		};
 		struct { /* a connection */
 			uint64_t delivered_bytes;

@@ -165,6 +165,29 @@ static void backlog_of_two_queues(void **state)
 	expect(h, SYN | ACK, 0, 1, 0);
 }
 
+/* Who has begun comes in; nobody else begins until it goes on. */
+static void paused_listener(void **state)
+{
+	struct harness *h = *state;
+
+	app_listen(h, 8);
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+	expect(h, SYN | ACK, 0, 1, 0);
+	assert_int_equal(tcp_unaccepted(h->listener), 1);
+	tcp_pause(h->listener, true);
+	h->remote.port++;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_ACCEPT_QUEUE);
+	expect_none(h);
+	h->remote.port--;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_NONE);
+	assert_int_equal(tcp_unaccepted(h->listener), 1);
+	assert_non_null(tcp_accept(h->listener, h));
+	assert_int_equal(tcp_unaccepted(h->listener), 0);
+	tcp_pause(h->listener, false);
+	h->remote.port++;
+	assert_int_equal(inject(h, SYN, 0, 0, WND, 0), DROP_NONE);
+}
+
 /* A listener that goes takes its waiting connections with it: RST to each. */
 static void listener_released(void **state)
 {
@@ -475,7 +498,7 @@ int main(void)
 		TEST(syn_queue_limit), TEST(accept_queue_limit),
 		TEST(accept_queue_full_at_ack), TEST(smaller_and_larger_backlog),
 		TEST(accept_queue_full_at_ack), TEST(backlog_of_two_queues),
-		TEST(listener_released), TEST(data_with_last_ack),
+		TEST(paused_listener), TEST(listener_released), TEST(data_with_last_ack),
 		TEST(data_in_syn), TEST(fin_with_last_ack),
 		TEST(reset_in_accept_queue), TEST(what_a_listener_drops),
 		TEST(reset_in_syn_received), TEST(bad_ack_in_syn_received),
