@@ -110,6 +110,7 @@ static void close_port(struct ports *ps, struct port *p)
 	if (p->pooled)
 		pool_remove(ps, p);
 	leave_idle(ps, p);
+	guard_close(p->twin);
 	guard_close(p->guard);
 	free(p);
 }
@@ -221,6 +222,62 @@ int ports_adopt(struct ports *ps, int fd, uint32_t ifindex, uint16_t *number)
 	ps->idle_n++;
 	*number = guard_local(p->guard)->port;
 	return 0;
+}
+
+void port_terms(const struct port *p, struct port_terms *terms)
+{
+	*terms = (struct port_terms){.ifindex = p->ifindex, .guard_flags = guard_flags(p->guard),
+				     .v6only = p->v6only, .reuse = p->reuse,
+				     .reuseport = p->reuseport};
+}
+
+int ports_inherit(struct ports *ps, int fd, const struct port_terms *terms, struct port **out)
+{
+	struct port *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	err = guard_take(ps->link, fd, terms->ifindex, terms->guard_flags, &p->guard);
+	if (err) {
+		free(p);
+		return err;
+	}
+	p->refs = 1;
+	p->ifindex = terms->ifindex;
+	p->v6only = terms->v6only;
+	p->reuse = terms->reuse;
+	p->reuseport = terms->reuseport;
+	p->quiet = true;
+	list_append(&ps->busy, p);
+	*out = p;
+	return 0;
+}
+
+int port_make_twin(struct port *p)
+{
+	struct guard *twin;
+	int err = p->twin ? 0 : guard_twin(p->guard, &twin);
+
+	if (!p->twin && !err)
+		p->twin = twin;
+	return err;
+}
+
+void port_drop_twin(struct port *p)
+{
+	guard_close(p->twin);
+	p->twin = NULL;
+}
+
+void port_lose_guard(struct port *p)
+{
+	guard_let_go(p->guard);
+	if (!p->twin)
+		return;
+	guard_close(p->guard);
+	p->guard = p->twin;
+	p->twin = NULL;
 }
 
 static int new_port(struct ports *ps, const struct endpoint *local,

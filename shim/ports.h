@@ -17,6 +17,7 @@
 struct port {
 	struct port *next, *prev;
 	struct guard *guard;
+	struct guard *twin; /* see port_make_twin(); or NULL */
 	unsigned refs;     /* connections and sockets */
 	unsigned owners;   /* of these: sockets bound to it */
 	uint32_t ifindex;
@@ -78,6 +79,20 @@ void port_disown(struct ports *ps, struct port *p);
 size_t ports_needed(const struct ports *ps, struct port **out, size_t max);
 /* An idle port around a guard of another process: guard_adopt(). */
 int ports_adopt(struct ports *ps, int fd, uint32_t ifindex, uint16_t *number);
+/* What a port is like, for another process that is to have it with its guard. */
+struct port_terms {
+	uint32_t ifindex, guard_flags;
+	bool v6only, reuse, reuseport;
+};
+void port_terms(const struct port *p, struct port_terms *terms);
+/* That process's port; referred to, and owned by nobody yet. fd: of a guard that is in use;
+ * the port's then, or with an error still the caller's. */
+int ports_inherit(struct ports *ps, int fd, const struct port_terms *terms, struct port **out);
+/* Its guard is to be the other process's: what stays here shall have another one. */
+int port_make_twin(struct port *p);
+void port_drop_twin(struct port *p);
+/* The guard is the other process's now. Without a twin nobody needs the port here. */
+void port_lose_guard(struct port *p);
 /* Gives idle ports back to the kernel; looks at a bounded number of them. */
 void ports_collect(struct ports *ps);
 /* For every call of the driver's that makes an fd: is it worthwhile to repeat

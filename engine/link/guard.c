@@ -42,6 +42,7 @@ struct guard {
 	unsigned flags;
 	bool hears[FAMILIES]; /* whose packets come to it */
 	bool listening, lingers;
+	bool others;      /* of another process, which has its socket, too */
 	uint32_t ifindex; /* SO_BINDTODEVICE, or 0 */
 	uint64_t cookie; /* SO_COOKIE, sock_diag's name for the socket */
 	struct endpoint local;
@@ -400,6 +401,49 @@ int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out)
 	return 0;
 }
 
+int guard_take(struct link *l, int fd, uint32_t ifindex, unsigned flags, struct guard **out)
+{
+	int err = guard_adopt(l, fd, ifindex, out);
+
+	if (err)
+		return err;
+	(*out)->flags |= flags;
+	(*out)->lingers = false;
+	return 0;
+}
+
+unsigned guard_flags(const struct guard *g)
+{
+	return g->flags;
+}
+
+/* Both have SO_REUSEPORT on while the new one is bound, as where a guard lingers. */
+int guard_twin(struct guard *g, struct guard **out)
+{
+	unsigned shared = GUARD_REUSEADDR | GUARD_REUSEPORT;
+	int err = hold(g);
+
+	if (!err)
+		err = set_flag(g->fd, SO_REUSEPORT, 1);
+	if (err)
+		return err;
+	err = guard_open(g->link, &g->local, g->ifindex, g->flags | shared, out);
+	if (!err) {
+		(*out)->flags = g->flags;
+		err = start_listening(*out, GUARD_BACKLOG_LINGER);
+		if (err)
+			guard_close(*out);
+	}
+	if (!(g->flags & GUARD_REUSEPORT))
+		set_flag(g->fd, SO_REUSEPORT, 0);
+	return err;
+}
+
+void guard_let_go(struct guard *g)
+{
+	g->others = true;
+}
+
 const struct endpoint *guard_local(const struct guard *g)
 {
 	return &g->local;
@@ -407,7 +451,7 @@ const struct endpoint *guard_local(const struct guard *g)
 
 void guard_linger(struct guard *g)
 {
-	if (hold(g))
+	if (g->others || hold(g))
 		return;
 	set_flag(g->fd, SO_REUSEPORT, 1);
 	g->lingers = true;

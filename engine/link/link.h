@@ -180,6 +180,14 @@ void guard_close(struct guard *g);
  * guard_fd() says -EMFILE if the guard is stowed, and there is no room for it. */
 int guard_fd(struct guard *g);
 int guard_adopt(struct link *l, int fd, uint32_t ifindex, struct guard **out);
+/* The same of a guard that is in use, as guard_flags() said there. */
+int guard_take(struct link *l, int fd, uint32_t ifindex, unsigned flags, struct guard **out);
+unsigned guard_flags(const struct guard *g);
+/* A second guard at the place of g, which listens: one that lingers, for connections that
+ * stay here when g goes to another process. */
+int guard_twin(struct guard *g, struct guard **out);
+/* The guard is another process's from now on: guard_linger() has no effect on it. */
+void guard_let_go(struct guard *g);
 
 /* Where fds are scarce. Makes a guard that listens do without one, until something is to be
  * changed about it: 0, or a negative errno, as it was. -EALREADY: it does. */
