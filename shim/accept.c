@@ -18,6 +18,7 @@
 #include "cancel.h"
 #include "driver.h"
 #include "fdtab.h"
+#include "heir.h"
 #include "names.h"
 #include "pair.h"
 #include "pass.h"
@@ -113,7 +114,8 @@ static bool from_driver(struct sock *listener, int listen_fd, int fd, const stru
  * process's and has not forgotten it, which it does when it was reset. */
 static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 {
-	bool mine = sock_is_mine(listener);
+	/* Of those that wait in a listener that was taken over some are of the stack before. */
+	bool mine = sock_is_mine(listener) && n->pid == (uint32_t)getpid();
 	struct sock *s = mine ? sock_by_id(n->sock_id) : NULL;
 
 	/* What the driver has written there precedes the state; that its connect() precedes
@@ -126,6 +128,7 @@ static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 	if (!s)
 		return NULL;
 	memcpy(s->stack, listener->stack, sizeof(s->stack));
+	atomic_store(&s->heir, mine ? atomic_load(&listener->heir) : 0);
 	s->local = n->flow.local;
 	s->remote = n->flow.remote;
 	atomic_store(&s->err, mine ? ECONNRESET : 0);
@@ -233,6 +236,7 @@ static int next(struct sock *s, int fd, int flags, struct name *n)
 	int conn, strangers = 0;
 
 	patience_begin(&patience, s, fd);
+	heir_consider(s, fd);
 	for (;;) {
 		if (sock_fd_limit_reached(fd))
 			return -EMFILE;

@@ -95,15 +95,19 @@ static struct sock *own(const struct found *f)
 {
 	bool passive = f->has_peer && f->peer.kind == NAME_ENGINE;
 	struct sock *s;
+	ino_t none = 0;
 
-	if (!driver_is_mine() ||
-	    memcmp(f->own.stack, driver_stack_id(), sizeof(f->own.stack)) != 0)
+	if (!driver_is_mine() || (passive && f->peer.pid != (uint32_t)getpid()))
 		return NULL;
 	s = sock_by_id(passive ? f->peer.sock_id : f->own.sock_id);
-	if (s && !atomic_load(&s->ino))
-		atomic_store(&s->ino, f->ino);
-	if (!s || atomic_load(&s->ino) == f->ino)
-		return s;
+	if (!s)
+		return NULL;
+	if (sock_is_mine(s) && memcmp(s->stack, f->own.stack, sizeof(s->stack)) == 0) {
+		if (passive)
+			atomic_compare_exchange_strong(&s->ino, &none, f->ino);
+		if (atomic_load(&s->ino) == f->ino)
+			return s;
+	}
 	sock_put(s);
 	return NULL;
 }

@@ -337,7 +337,7 @@ static void drop_privileges(void)
 
 void background_become(struct stack *st, pid_t program)
 {
-	setsid();
+	real()->setsid();
 	if (chdir("/") != 0)
 		return;
 	if (strcmp(st->cfg.trace, "-") == 0) {

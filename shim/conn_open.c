@@ -265,6 +265,8 @@ struct conn *conn_incoming(struct listener_group *g, int *err)
 		return NULL;
 	}
 	memcpy(c->s->stack, l->s->stack, sizeof(c->s->stack));
+	atomic_store(&c->s->pass, atomic_load(&l->s->pass));
+	atomic_store(&c->s->heir, atomic_load(&l->s->heir));
 	c->sock_id = atomic_load(&c->s->id);
 	c->port = l->binding->port;
 	port_get(&l->st->ports, c->port);

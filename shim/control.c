@@ -27,8 +27,11 @@
 #include <unistd.h>
 
 #include "../engine/addr.h"
+#include "alias.h"
 #include "conn.h"
+#include "estate.h"
 #include "held.h"
+#include "legacy.h"
 #include "listener.h"
 #include "pass.h"
 #include "sockcall.h"
@@ -57,7 +60,7 @@ static ino_t inode(int fd)
 
 static bool is_ours(const struct stack *st, const struct name *n, enum name_kind kind)
 {
-	return n->kind == kind && memcmp(n->stack, st->id, sizeof(st->id)) == 0;
+	return n->kind == kind && alias_knows(st, n->stack);
 }
 
 static const struct conn *conn_of(const struct sock *s)
@@ -76,13 +79,37 @@ static bool made_here(const struct stack *st, const struct sock *s, int fd,
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	return name_is_signed(engine, st->pass) &&
+	return name_is_signed(engine, alias_pass(st, engine->stack)) &&
 	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
 	       (uint32_t)cred.pid == (c ? (uint32_t)c->pid : engine->pid);
 }
 
-/* The socket whose app end this is, with a reference; NULL: none of this stack's. */
-static struct sock *identify(const struct stack *st, int fd)
+/* A listener that was another stack's had its id there. */
+static struct sock *listener_by_ino(const struct stack *st, const struct name *own, ino_t ino)
+{
+	const struct listener *l;
+
+	for (l = st->listeners; l; l = l->next)
+		if (atomic_load(&l->s->ino) == ino &&
+		    memcmp(l->s->stack, own->stack, sizeof(own->stack)) == 0)
+			return sock_get(l->s);
+	return NULL;
+}
+
+static struct sock *bare_sock(const struct stack *st, const struct name *own, ino_t ino)
+{
+	struct sock *s = sock_by_id(own->sock_id);
+
+	if (s && atomic_load(&s->ino) == ino)
+		return s;
+	if (s)
+		sock_put(s);
+	return listener_by_ino(st, own, ino);
+}
+
+/* The socket whose app end this is, with a reference; NULL: none that this stack has.
+ * *rest: then, and not NULL, the stack to ask. */
+static struct sock *identify(const struct stack *st, int fd, const uint8_t **rest)
 {
 	struct sockaddr_un own_sun, peer_sun;
 	socklen_t own_len = sizeof(own_sun), peer_len = sizeof(peer_sun);
@@ -90,16 +117,19 @@ static struct sock *identify(const struct stack *st, int fd)
 	struct sock *s = NULL;
 	bool right = false;
 
+	*rest = NULL;
 	if (getpeername(fd, (struct sockaddr *)&peer_sun, &peer_len) == 0 &&
 	    name_decode(&peer_sun, peer_len, &peer) && is_ours(st, &peer, NAME_ENGINE)) {
 		s = sock_by_id(peer.sock_id);
 		right = s && made_here(st, s, fd, &peer) && endpoint_eq(&s->local, &peer.flow.local) &&
 			endpoint_eq(&s->remote, &peer.flow.remote) &&
 			(!atomic_load(&s->ino) || atomic_load(&s->ino) == inode(fd));
+		*rest = alias_rest(st, peer.stack);
 	} else if (getsockname(fd, (struct sockaddr *)&own_sun, &own_len) == 0 &&
 		   name_decode(&own_sun, own_len, &own) && is_ours(st, &own, NAME_APP)) {
-		s = sock_by_id(own.sock_id);
-		right = s && atomic_load(&s->ino) == inode(fd);
+		s = bare_sock(st, &own, inode(fd));
+		right = s;
+		*rest = alias_rest(st, own.stack);
 	}
 	if (!s || right)
 		return s;
@@ -237,9 +267,8 @@ static bool is_fresh(int fd)
 /* The stack takes in a socket of another process, and names its app end. */
 static struct sock *take_in(struct stack *st, const struct message *m)
 {
-	bool welcome = m->trusted ||
-		       (m->req.data_len == sizeof(st->token) &&
-			memcmp(m->req.data, st->token, sizeof(st->token)) == 0);
+	bool welcome = m->trusted || (m->req.data_len == sizeof(st->token) &&
+				      alias_has_token(st, m->req.data));
 	struct sock *s;
 
 	if (!welcome || (m->req.arg != AF_INET && m->req.arg != AF_INET6) ||
@@ -290,6 +319,8 @@ static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 		return set_option(s, m);
 	case CONTROL_IOCTL:
 		return ask_queue(s, m, r);
+	case CONTROL_INHERIT:
+		return m->trusted ? 0 : -EPERM;
 	}
 	return -EINVAL;
 }
@@ -307,8 +338,15 @@ static void describe(const struct sock *s, struct control_reply *r)
 	r->remote = s->remote;
 }
 
+/* Without an app end. */
+static bool is_about_no_socket(const struct message *m)
+{
+	return m->req.op == CONTROL_INHERIT && m->req.arg == 1;
+}
+
 static void answer(struct stack *st, struct message *m, struct control_reply *r)
 {
+	const uint8_t *rest = NULL;
 	struct sock *s;
 
 	if (m->short_of_fds) {
@@ -316,18 +354,24 @@ static void answer(struct stack *st, struct message *m, struct control_reply *r)
 		r->result = -EAGAIN;
 		return;
 	}
-	if (m->fd[0] < 0 || m->req.size != sizeof(m->req) ||
-	    m->req.data_len > CONTROL_DATA_MAX) {
+	if (m->req.size != sizeof(m->req) || m->req.data_len > CONTROL_DATA_MAX ||
+	    (m->fd[0] < 0 && !is_about_no_socket(m))) {
 		r->result = -EINVAL;
+		return;
+	}
+	if (is_about_no_socket(m)) {
+		r->result = m->trusted ? 0 : -EPERM;
 		return;
 	}
 	if (m->req.op == CONTROL_CHECK) {
 		r->result = held_check(st) ? 0 : -ENOENT;
 		return;
 	}
-	s = m->req.op == CONTROL_NEW ? take_in(st, m) : identify(st, m->fd[0]);
+	s = m->req.op == CONTROL_NEW ? take_in(st, m) : identify(st, m->fd[0], &rest);
 	if (!s) {
-		r->result = -ESRCH;
+		r->result = rest ? -EREMOTE : -ESRCH;
+		if (rest)
+			memcpy(r->stack, rest, sizeof(r->stack));
 		return;
 	}
 	m->known = true;
@@ -409,7 +453,7 @@ static void look_at_pass(struct stack *st, struct control_client *c)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	c->welcome = n == sizeof(pass) && !(msg.msg_flags & MSG_CTRUNC) &&
-		     (pass == st->pass || sock_peer_is_trusted(c->fd, -1));
+		     (alias_has_pass(st, pass) || sock_peer_is_trusted(c->fd, -1));
 	if (!c->welcome) {
 		drop_client(&st->control, c);
 		return;
@@ -438,7 +482,10 @@ static void serve_client(struct stack *st, struct control_client *c)
 	n = m.fd[1] >= 0 ? 2 : m.fd[0] >= 0;
 	drop_all(m.fd + m.known, n - m.known);
 	send(c->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL);
-	drop_client(&st->control, c);
+	if (is_about_no_socket(&m) && r.result == 0 && legacy_add(st, c->fd))
+		c->fd = -1;
+	else
+		drop_client(&st->control, c);
 }
 
 static bool gives_way(const struct control_client *a, const struct control_client *b)
@@ -527,26 +574,43 @@ void control_serve(struct stack *st)
 
 		if (c)
 			serve_client(st, c);
-		else /* the listener or a door */
+		else if (!legacy_serves(st, evs[i].data.fd) &&
+			 !estate_serves(st, evs[i].data.fd)) /* the listener or a door */
 			let_some_in(st, evs[i].data.fd);
 	}
 }
 
 /* ---- doors -------------------------------------------------------------------------- */
 
-/* A listening socket, watched by its edges. An fd or a negative errno. */
-static int listen_at(int epoll, const struct sockaddr_un *name, socklen_t len)
+int control_hear(struct control *c, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+void control_unhear(struct control *c, int *fd)
+{
+	if (*fd < 0)
+		return;
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, *fd, NULL);
+	stranger_close_shared(*fd); /* it may be another process's now */
+	*fd = -1;
+}
+
+int control_hear_at(struct control *c, const struct sockaddr_un *name, socklen_t len)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
 
 	if (fd < 0)
 		return -errno;
 	pass_no_fds(fd);
-	if (bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, SOMAXCONN) == 0 &&
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
+	if (bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, SOMAXCONN) == 0)
+		err = control_hear(c, fd);
+	else
+		err = -errno;
+	if (!err)
 		return fd;
-	err = -errno;
 	stranger_close(fd);
 	return err;
 }
@@ -571,33 +635,52 @@ static bool is_a_door(const struct sockaddr_un *name, socklen_t len)
 	return is;
 }
 
-int control_open_door(struct stack *st, uint16_t port, struct control_door **out)
+struct control_door *control_find_door(const struct stack *st, uint16_t port)
 {
-	struct control_door *d;
-	struct sockaddr_un name;
-	socklen_t len = name_port(port, &name);
-	int err;
+	struct control_door *d = st->control.doors;
 
-	for (d = st->control.doors; d; d = d->next)
-		if (d->port == port) {
-			d->refs++;
-			*out = d;
-			return 0;
-		}
-	d = calloc(1, sizeof(*d));
+	while (d && d->port != port)
+		d = d->next;
+	return d;
+}
+
+static int new_door(struct stack *st, uint16_t port, int fd, struct control_door **out)
+{
+	struct control_door *d = calloc(1, sizeof(*d));
+
 	if (!d)
 		return -ENOMEM;
-	d->fd = listen_at(st->control.epoll, &name, len);
-	if (d->fd < 0) {
-		err = d->fd == -EADDRINUSE && is_a_door(&name, len) ? -EALREADY : d->fd;
-		free(d);
-		return err;
-	}
-	d->port = port;
-	d->refs = 1;
-	d->next = st->control.doors;
+	*d = (struct control_door){.next = st->control.doors, .port = port, .refs = 1, .fd = fd};
 	st->control.doors = *out = d;
 	return 0;
+}
+
+int control_take_door(struct stack *st, uint16_t port, int fd, struct control_door **out)
+{
+	int err = control_find_door(st, port) ? -EEXIST : control_hear(&st->control, fd);
+
+	return err ? err : new_door(st, port, fd, out);
+}
+
+int control_open_door(struct stack *st, uint16_t port, struct control_door **out)
+{
+	struct control_door *d = control_find_door(st, port);
+	struct sockaddr_un name;
+	socklen_t len = name_port(port, &name);
+	int fd, err;
+
+	if (d) {
+		d->refs++;
+		*out = d;
+		return 0;
+	}
+	fd = control_hear_at(&st->control, &name, len);
+	if (fd < 0)
+		return fd == -EADDRINUSE && is_a_door(&name, len) ? -EALREADY : fd;
+	err = new_door(st, port, fd, out);
+	if (err)
+		close(fd);
+	return err;
 }
 
 void control_close_door(struct stack *st, struct control_door *d)
@@ -609,8 +692,7 @@ void control_close_door(struct stack *st, struct control_door *d)
 	while (*at != d)
 		at = &(*at)->next;
 	*at = d->next;
-	epoll_ctl(st->control.epoll, EPOLL_CTL_DEL, d->fd, NULL);
-	stranger_close(d->fd);
+	control_unhear(&st->control, &d->fd);
 	free(d);
 }
 
@@ -623,19 +705,24 @@ int control_open(struct control *c, const struct sockaddr_un *name, socklen_t le
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll < 0)
 		return -errno;
-	c->listener = listen_at(c->epoll, name, len);
+	c->listener = control_hear_at(c, name, len);
 	return c->listener < 0 ? c->listener : 0;
+}
+
+void control_turn_away(struct control *c)
+{
+	int i;
+
+	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (c->client[i].fd >= 0)
+			drop_client(c, &c->client[i]);
 }
 
 void control_close(struct control *c)
 {
-	int i;
-
 	if (c->epoll < 0)
 		return;
-	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (c->client[i].fd >= 0)
-			drop_client(c, &c->client[i]);
+	control_turn_away(c);
 	if (c->listener >= 0)
 		stranger_close(c->listener);
 	close(c->epoll);

@@ -45,6 +45,8 @@ enum control_op {
 	CONTROL_GETSOCKOPT, /* arg: level, arg2: name, data_len: room */
 	CONTROL_SETSOCKOPT, /* arg: level, arg2: name, data */
 	CONTROL_IOCTL,      /* arg: SIOCOUTQ, SIOCOUTQNSD; the answer in data */
+	CONTROL_INHERIT,    /* arg 0: may the asker be an heir of the listener's stack? 1,
+			       without an app end: it is one from now on (heir.h) */
 };
 
 /* An option's value; those of TCP are shorter. */
@@ -63,7 +65,8 @@ struct control_request {
 struct control_reply {
 	uint32_t size;
 	int32_t result;   /* 0, or a negative errno value; -ESRCH: the stack knows no
-			     such socket, and nothing below means anything */
+			     such socket, and nothing below means anything; -EREMOTE:
+			     `stack` is to be asked, nothing else means anything */
 	/* How the socket is now. */
 	uint32_t state;   /* enum sock_state */
 	uint8_t bound, connecting;
@@ -104,10 +107,23 @@ struct control_door {
  * cannot be had. */
 int control_open_door(struct stack *st, uint16_t port, struct control_door **out);
 void control_close_door(struct stack *st, struct control_door *d); /* d may be NULL */
+/* The one at this port, or NULL. Not referred to. */
+struct control_door *control_find_door(const struct stack *st, uint16_t port);
+/* Another process's becomes this one's, and is referred to. fd is its listening socket, the
+ * door's then, or with an error still the caller's. */
+int control_take_door(struct stack *st, uint16_t port, int fd, struct control_door **out);
 
 /* Listens. 0 or a negative errno; control_close() is due in both cases. */
 int control_open(struct control *c, const struct sockaddr_un *name, socklen_t len);
 void control_close(struct control *c);
+/* Requests come by this listening socket, too. 0 or a negative errno. */
+int control_hear(struct control *c, int fd);
+/* No longer, and *fd is closed and -1: other processes may have that socket, too. */
+void control_unhear(struct control *c, int *fd);
+/* A listening socket of this name, heard. An fd or a negative errno. */
+int control_hear_at(struct control *c, const struct sockaddr_un *name, socklen_t len);
+/* Whoever is being served asks again, whoever that reaches then. */
+void control_turn_away(struct control *c);
 /* c->epoll is readable. */
 void control_serve(struct stack *st);
 

@@ -330,10 +330,14 @@ static uint64_t coarse_us(void)
 	return ts.tv_sec * (uint64_t)1000000 + ts.tv_nsec / 1000;
 }
 
-static int start(void)
+static int start(bool as_heir)
 {
 	struct config *cfg = &driver.cfg;
-	int err = configure(cfg);
+	int err;
+
+	if (as_heir && driver_parent())
+		driver.prepared = true;
+	err = configure(cfg);
 
 	atomic_store(&driver.shown, NULL);
 	atomic_store(&driver.refreshed_us, driver.prepared ? 0 : coarse_us());
@@ -343,7 +347,7 @@ static int start(void)
 			watcher_forbid(driver.stack);
 		err = driver.stack ? run_thread() : -ENOMEM;
 	}
-	if (err && (!driver_parent() || (err != -EPERM && err != -EAGAIN && err != -ENOMEM)))
+	if (err && !as_heir && (!driver_parent() || (err != -EPERM && err != -EAGAIN && err != -ENOMEM)))
 		driver_explain(err);
 	return err;
 }
@@ -393,7 +397,7 @@ static void end_start(const struct starter *by, bool running)
 	let_all(by);
 }
 
-int driver_start(void)
+static int start_unless_running(bool as_heir)
 {
 	int saved = errno, err;
 	struct starter by;
@@ -402,12 +406,22 @@ int driver_start(void)
 		return -ESRCH; /* vfork() */
 	if (!begin_start(&by))
 		return 0;
-	err = start();
+	err = start(as_heir);
 	end_start(&by, !err);
 	if (!err)
 		lastthread_driver_runs();
 	errno = saved;
 	return err;
+}
+
+int driver_start(void)
+{
+	return start_unless_running(false);
+}
+
+int driver_start_as_heir(void)
+{
+	return start_unless_running(true);
 }
 
 bool driver_is_this_thread(void)

@@ -23,6 +23,10 @@ struct command;
  * -EPERM: no CAP_NET_RAW; -EINVAL: a MYTCP_ variable is wrong (the reason was
  * printed on stderr, once); other errors of thread creation. */
 int driver_start(void);
+/* The same for an heir (heir.h): with its parent's settings, and without a word. */
+int driver_start_as_heir(void);
+/* This process's driver becomes an heir of that stack: estate_seek(). */
+int driver_inherit(const struct stack_key *key);
 /* Says on stderr, once, why driver_start() failed, for which it may leave it to the
  * caller: where a parent's stack may do instead. */
 void driver_explain(int err);

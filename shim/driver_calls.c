@@ -15,6 +15,7 @@ struct call {
 	struct sock *s;
 	const struct endpoint *endpoint;
 	struct tcp_status *status;
+	const struct stack_key *key;
 	int backlog;
 	bool on;
 };
@@ -93,6 +94,16 @@ static void run_status(struct stack *st, struct command *c)
 	struct call *k = (struct call *)c;
 
 	command_done(c, stack_status(st, k->s, k->status));
+}
+
+static void run_inherit(struct stack *st, struct command *c)
+{
+	command_done(c, estate_seek(st, ((struct call *)c)->key));
+}
+
+int driver_inherit(const struct stack_key *key)
+{
+	return call(&(struct call){.key = key}, run_inherit);
 }
 
 int driver_bind(struct sock *s, const struct endpoint *local)

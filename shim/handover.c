@@ -49,7 +49,7 @@ static void forget_program(struct stack *st)
 		if (!s)
 			continue;
 		/* What is of another stack points into memory of that one's driver. */
-		if (memcmp(s->stack, st->id, sizeof(st->id)) == 0)
+		if (alias_owns(st, s))
 			held_look(st, s);
 		sock_put(s);
 	}

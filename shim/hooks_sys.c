@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heir.h"
 #include "init.h"
 #include "lastthread.h"
 #include "privs.h"
@@ -86,6 +87,15 @@ static int null_streams(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 	return 0;
+}
+
+EXPORT pid_t setsid(void)
+{
+	pid_t session = real()->setsid();
+
+	if (session > 0)
+		heir_consider_all();
+	return session;
 }
 
 EXPORT int daemon(int nochdir, int noclose)

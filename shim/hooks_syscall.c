@@ -116,6 +116,7 @@ static void exits(int status)
 static bool changes_process(long number, const long a[6], long *r)
 {
 	switch (number) {
+	case SYS_setsid: *r = setsid(); return true;
 	case SYS_unshare: *r = unshare(a[0]); return true;
 	case SYS_setns: *r = setns(a[0], a[1]); return true;
 	case SYS_execve: *r = execve(PTR(0), PTR(1), PTR(2)); return true;

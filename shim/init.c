@@ -12,6 +12,7 @@
 #include "adopt.h"
 #include "driver.h"
 #include "fdtab.h"
+#include "heir.h"
 #include "lastthread.h"
 #include "preload.h"
 #include "sockcall.h"
@@ -72,6 +73,7 @@ static void forked_child(void)
 	fdtab_set_owner();
 	driver_forget();
 	lastthread_forget();
+	heir_forked();
 }
 
 /* Whoever exits before our constructor, in one of their own, does without our
@@ -98,7 +100,8 @@ __attribute__((constructor)) static void begin(void)
 	fdtab_set_owner();
 	fdtab_watch_forks(forked_child);
 	adopt_inherited();
-	pthread_atfork(NULL, NULL, forked_child);
+	heir_begin();
+	pthread_atfork(heir_before_fork, heir_after_fork, forked_child);
 	at_quick_exit(init_leave);
 }
 

@@ -135,7 +135,7 @@ static struct listener *new_listener(struct stack *st, struct sock *s, int backl
 	l->wait_us = RETRY_MIN_US;
 	l->s = sock_get(s);
 	l->binding = s->driver;
-	l->backlog = backlog;
+	l->backlog = s->backlog = backlog;
 	l->opts = s->opts;
 	l->name = s->name;
 	l->name_len = s->name_len;
@@ -185,7 +185,7 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	conn_forget(s);
 	h = s->driver;
 	if (h && h->kind == HANDLE_LISTENER) {
-		((struct listener *)h)->backlog = sane_backlog(backlog);
+		((struct listener *)h)->backlog = s->backlog = sane_backlog(backlog);
 		set_backlog(((struct listener *)h)->group);
 		listener_pump((struct listener *)h);
 		return 0;

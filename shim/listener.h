@@ -33,6 +33,7 @@ struct listener {
 	uint32_t room;         /* so many wait in the app's queue when it is full */
 	bool full;             /* the app's queue was */
 	bool blocked;          /* try again soon */
+	bool moving;           /* offered to another process (legacy.c) */
 	uint32_t wait_us;      /* this soon */
 };
 

@@ -29,7 +29,7 @@ static const struct {
 	CALL(write), CALL(writev), CALL(send), CALL(sendto), CALL(sendmsg),
 	CALL(sendmmsg), CALL(sendfile), CALL(sendfile64), CALL(splice),
 	CALL(setuid), CALL(seteuid), CALL(setreuid), CALL(setresuid), CALL(capset),
-	CALL(prctl), CALL(pidfd_getfd), CALL(chroot), CALL(syscall),
+	CALL(prctl), CALL(pidfd_getfd), CALL(chroot), CALL(setsid), CALL(syscall),
 	CALL(execve), CALL(execvpe), CALL(fexecve),
 	CALL(execveat), CALL(posix_spawn), CALL(posix_spawnp), CALL(system), CALL(popen),
 	CALL(unshare), CALL(setns), CALL(pthread_exit),

@@ -76,6 +76,7 @@ struct real_calls {
 	int (*prctl)(int option, ...);
 	int (*pidfd_getfd)(int pidfd, int target, unsigned flags);
 	int (*chroot)(const char *path);
+	pid_t (*setsid)(void);
 	long (*syscall)(long number, ...);
 
 	int (*execve)(const char *path, char *const argv[], char *const envp[]);

@@ -27,6 +27,7 @@
 
 #define TRIES 3
 #define ERRNO_MAX 4095 /* Linux's */
+#define HOPS_MAX 8
 #define PATIENCE_S 10 /* the owner may be stopped by a signal or a debugger */
 
 static atomic_bool forbidden;
@@ -202,6 +203,19 @@ static int ask_whom(const struct whom *w, const int *fds, size_t n,
 	return err ? err : r->result == -EAGAIN ? -ENOBUFS : 0;
 }
 
+/* From one who has inherited to who has the rest. */
+static int ask_on(struct whom *w, const int *fds, size_t n, struct control_request *req,
+		  struct control_reply *r)
+{
+	int err = ask_whom(w, fds, n, req, r), hops = HOPS_MAX;
+
+	for (; !err && r->result == -EREMOTE && hops; hops--) {
+		*w = stack_at(r->stack, w->pass, w->like);
+		err = ask_whom(w, fds, n, req, r);
+	}
+	return err;
+}
+
 /* The answer's result. */
 static int ask(struct sock *s, const int *fds, size_t n, struct control_request *req,
 	       struct control_reply *r)
@@ -214,7 +228,7 @@ static int ask(struct sock *s, const int *fds, size_t n, struct control_request 
 			lose(s, fds[0]);
 		return -ESRCH;
 	}
-	err = ask_whom(&w, fds, n, req, r);
+	err = ask_on(&w, fds, n, req, r);
 	if (err == -ECONNREFUSED || (!err && r->result == -ESRCH)) {
 		lose(s, fds[0]);
 		return -ESRCH;
@@ -302,7 +316,7 @@ int remote_made(struct sock *listener, int listen_fd, int fd)
 
 	if (!remote_can(listener))
 		return -ENOBUFS;
-	err = ask_whom(&w, &fd, 1, &req, &r);
+	err = ask_on(&w, &fd, 1, &req, &r);
 	return err ? err : r.result;
 }
 
@@ -316,6 +330,13 @@ int remote_bind(struct sock *s, int fd, const struct endpoint *local)
 int remote_listen(struct sock *s, int fd, int backlog)
 {
 	struct control_request req = {.op = CONTROL_LISTEN, .arg = backlog};
+
+	return ask_simply(s, fd, &req);
+}
+
+int remote_inherit(struct sock *s, int fd)
+{
+	struct control_request req = {.op = CONTROL_INHERIT};
 
 	return ask_simply(s, fd, &req);
 }

@@ -34,6 +34,8 @@ bool remote_port_let_go(int fd, uint16_t port);
 int remote_made(struct sock *listener, int listen_fd, int fd);
 int remote_bind(struct sock *s, int fd, const struct endpoint *local);
 int remote_listen(struct sock *s, int fd, int backlog);
+/* May this process be an heir of its stack (heir.h)? -EPERM. */
+int remote_inherit(struct sock *s, int fd);
 /* Also connects and fills the app end. */
 int remote_connect(struct sock *s, int fd, const struct endpoint *remote);
 /* The program has been told how that ended. */

@@ -19,9 +19,11 @@
 #include <unistd.h>
 
 #include "../engine/addr.h"
+#include "alias.h"
 #include "driver.h"
 #include "epolls.h"
 #include "fdtab.h"
+#include "heir.h"
 #include "inaddr.h"
 #include "pass.h"
 #include "remote.h"
@@ -33,7 +35,14 @@ bool sock_is_mine(const struct sock *s)
 {
 	return driver_is_this_thread() || /* for another process */
 	       (driver_is_mine() &&
-		memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0);
+		(memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0 ||
+		 atomic_load(&s->heir) == alias_tag(driver_stack_id())));
+}
+
+/* The names of one that was taken over are still its first stack's. */
+static bool has_own_name(const struct sock *s)
+{
+	return sock_is_mine(s) && memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0;
 }
 
 bool sock_is_nobodys(const struct sock *s)
@@ -150,7 +159,7 @@ int sock_socket(int domain, int type)
 
 uint64_t sock_pass(struct sock *s, int fd)
 {
-	if (sock_is_mine(s))
+	if (has_own_name(s))
 		return driver_pass();
 	if (!atomic_load(&s->pass))
 		atomic_store(&s->pass, pass_of(fd));
@@ -161,7 +170,7 @@ void sock_make_name(struct sock *s, uint64_t id)
 {
 	struct name n = {.kind = NAME_APP, .sock_id = id, .family = s->family};
 
-	n.pass = sock_is_mine(s) ? driver_pass() : atomic_load(&s->pass);
+	n.pass = has_own_name(s) ? driver_pass() : atomic_load(&s->pass);
 
 	memcpy(n.stack, s->stack, sizeof(n.stack));
 	s->name_len = name_encode(&n, &s->name);
@@ -438,7 +447,16 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 
 static int tell_listening(struct sock *s, int fd, int backlog)
 {
-	return sock_is_mine(s) ? driver_listen(s, backlog) : remote_listen(s, fd, backlog);
+	int err;
+
+	if (sock_is_mine(s))
+		return driver_listen(s, backlog);
+	err = remote_listen(s, fd, backlog);
+	if (!err) {
+		s->backlog = backlog;
+		heir_consider(s, fd);
+	}
+	return err;
 }
 
 /* Makes the app end a listener and tells the driver. */

@@ -177,7 +177,7 @@ static void set_deadline(struct stack *st)
 			     min_us(st->retry_us, st->upkeep_us));
 
 	at = min_us(at, linger_deadline_us(st));
-	at = min_us(at, leave_deadline_us(st));
+	at = min_us(at, min_us(leave_deadline_us(st), legacy_deadline_us(st)));
 	if (at == ENGINE_NEVER)
 		loop_no_deadline(st->loop);
 	else
@@ -196,6 +196,7 @@ static void on_settle(void *arg)
 		stack_upkeep_later(st);
 	if (link_sheds(st->link))
 		stack_upkeep_soon(st);
+	legacy_turn(st);
 	leave_check(st);
 	set_deadline(st);
 	watcher_check(st);
@@ -329,6 +330,8 @@ struct stack *stack_new(const struct config *cfg, const struct stack_key *key,
 	st->claim_fd = st->visitors.fd = st->control.epoll = -1;
 	st->pairs_fd = st->ladder.fd = st->proc_fd = st->keeper_fd = -1;
 	st->retry_us = st->upkeep_us = ENGINE_NEVER;
+	estate_init(st);
+	legacy_init(&st->legacy);
 	stack_update_now(st);
 	return st;
 }
@@ -425,6 +428,8 @@ void stack_free(struct stack *st)
 	if (st->engine)
 		abort_all(st);
 	held_free(st);
+	estate_close(st);
+	legacy_close(st);
 	ports_free(&st->ports);
 	visitors_close(&st->visitors);
 	control_close(&st->control);
@@ -459,6 +464,10 @@ socklen_t stack_name(const struct stack *st, enum name_kind kind, const struct s
 		n.family = s->family;
 	}
 	memcpy(n.stack, st->id, sizeof(n.stack));
+	if (s && atomic_load(&s->heir)) { /* it keeps the name of the one it was taken from */
+		memcpy(n.stack, s->stack, sizeof(n.stack));
+		n.pass = atomic_load(&s->pass);
+	}
 	if (flow)
 		n.flow = *flow;
 	return name_encode(&n, sun);

@@ -14,13 +14,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "alias.h"
 #include "budget.h"
 #include "command.h"
 #include "config.h"
 #include "control.h"
+#include "estate.h"
 #include "held.h"
 #include "ladder.h"
 #include "leave.h"
+#include "legacy.h"
 #include "loop.h"
 #include "names.h"
 #include "ports.h"
@@ -65,6 +68,8 @@ struct stack {
 	uint8_t id[16];
 	uint8_t token[16]; /* known to this process and those forked from it */
 	uint64_t pass;
+	struct alias alias[ALIASES_MAX]; /* so many are in use: */
+	unsigned aliases;
 	struct command_queue *commands;
 
 	struct engine *engine;
@@ -89,6 +94,8 @@ struct stack {
 	uint64_t upkeep_us;   /* when stack_upkeep() runs, or ENGINE_NEVER */
 	struct budget budget; /* of questions to the kernel about strays */
 	struct leave leave;
+	struct seek seek[ESTATE_SEEKS_MAX];
+	struct legacy legacy;
 	struct watcher watcher;
 	struct taking taking;
 	const struct conn *giving; /* some of its bytes are in the pair and in the engine */

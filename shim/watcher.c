@@ -96,7 +96,7 @@ static int watch(void *arg)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	setsid();
+	real()->setsid();
 	atomic_store(&w->ready, 1);
 	futex(&w->ready, FUTEX_WAKE, 1);
 	while ((owner = atomic_load(&w->owner)) && !(owner & FUTEX_OWNER_DIED))

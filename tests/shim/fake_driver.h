@@ -15,6 +15,7 @@ extern struct fake {
 	int engine_end;          /* of the last driver_connect(), without its filler
 				    but for one byte */
 	unsigned connects, let_in, listens, binds, closed, undone, kicks, opts, drops;
+	unsigned inherits;
 	unsigned left[LEAVE_ALONE + 1], confined;
 	int signal;              /* raised in the middle of these, if any */
 	int closes;              /* closed in the middle, as by another thread; 0: none */
