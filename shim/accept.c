@@ -240,6 +240,11 @@ static int next(struct sock *s, int fd, int flags, struct name *n)
 	for (;;) {
 		if (sock_fd_limit_reached(fd))
 			return -EMFILE;
+		err = heir_await(s, fd);
+		if (err)
+			return err;
+		if (sock_lost_stack(s))
+			return -EINVAL; /* nobody will ever come */
 		sun_len = sizeof(sun);
 		conn = cancel_accept4(s, fd, (struct sockaddr *)&sun, &sun_len, flags);
 		if (conn < 0)

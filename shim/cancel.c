@@ -66,6 +66,25 @@ int cancel_poll(struct sock *s, struct pollfd *p, int ms)
 	return n;
 }
 
+static void close_own(void *fd)
+{
+	real()->close(*(int *)fd);
+}
+
+int cancel_poll_many(struct sock *s, struct pollfd *p, nfds_t n, int own_fd)
+{
+	int ready;
+
+	pthread_cleanup_push(let_go, s);
+	pthread_cleanup_push(close_own, &own_fd);
+	allow();
+	ready = poll(p, n, -1);
+	forbid();
+	pthread_cleanup_pop(0);
+	pthread_cleanup_pop(0);
+	return ready;
+}
+
 int cancel_accept4(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	int conn;

@@ -30,6 +30,8 @@ void cancel_release(const struct cancel *c);
 int cancel_futex_wait(struct sock *s, atomic_uint *word, unsigned seen);
 /* poll(2) and libc's own accept4(2) and sendmsg(2). */
 int cancel_poll(struct sock *s, struct pollfd *p, int ms);
+/* The same for n of them, for ever; if the thread is cancelled in it, own_fd is closed. */
+int cancel_poll_many(struct sock *s, struct pollfd *p, nfds_t n, int own_fd);
 int cancel_accept4(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags);
 ssize_t cancel_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);
 

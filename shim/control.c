@@ -45,6 +45,7 @@ struct message {
 	struct control_request req;
 	bool trusted;            /* of the user that this stack is of */
 	int fd[CONTROL_FDS_MAX]; /* -1: none */
+	bool heir;               /* and legacy_admits() it */
 	bool short_of_fds;       /* some could not be received */
 	bool known;              /* the first is an app end of this stack's */
 };
@@ -320,7 +321,7 @@ static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 	case CONTROL_IOCTL:
 		return ask_queue(s, m, r);
 	case CONTROL_INHERIT:
-		return m->trusted ? 0 : -EPERM;
+		return !m->trusted ? -EPERM : st->background || m->req.arg2 ? 0 : -EALREADY;
 	}
 	return -EINVAL;
 }
@@ -332,6 +333,7 @@ static void describe(const struct sock *s, struct control_reply *r)
 	r->bound = s->bound;
 	r->connecting = atomic_load(&s->connecting);
 	r->family = s->family;
+	r->pid = getpid();
 	r->id = atomic_load(&s->id);
 	r->bound_to = s->bound_to;
 	r->local = s->local;
@@ -360,7 +362,7 @@ static void answer(struct stack *st, struct message *m, struct control_reply *r)
 		return;
 	}
 	if (is_about_no_socket(m)) {
-		r->result = m->trusted ? 0 : -EPERM;
+		r->result = m->heir ? 0 : m->trusted ? -EBUSY : -EPERM;
 		return;
 	}
 	if (m->req.op == CONTROL_CHECK) {
@@ -476,16 +478,19 @@ static void serve_client(struct stack *st, struct control_client *c)
 	if (c->fd < 0 || !receive(c->fd, &m))
 		return;
 	m.trusted = sock_peer_is_trusted(c->fd, -1);
+	m.heir = m.trusted && legacy_admits(st, c->fd);
 	answer(st, &m, &r);
 	if (m.known)
 		close(m.fd[0]);
 	n = m.fd[1] >= 0 ? 2 : m.fd[0] >= 0;
 	drop_all(m.fd + m.known, n - m.known);
 	send(c->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (is_about_no_socket(&m) && r.result == 0 && legacy_add(st, c->fd))
+	if (is_about_no_socket(&m) && r.result == 0) {
+		legacy_add(st, c->fd);
 		c->fd = -1;
-	else
+	} else {
 		drop_client(&st->control, c);
+	}
 }
 
 static bool gives_way(const struct control_client *a, const struct control_client *b)

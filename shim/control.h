@@ -45,8 +45,9 @@ enum control_op {
 	CONTROL_GETSOCKOPT, /* arg: level, arg2: name, data_len: room */
 	CONTROL_SETSOCKOPT, /* arg: level, arg2: name, data */
 	CONTROL_IOCTL,      /* arg: SIOCOUTQ, SIOCOUTQNSD; the answer in data */
-	CONTROL_INHERIT,    /* arg 0: may the asker be an heir of the listener's stack? 1,
-			       without an app end: it is one from now on (heir.h) */
+	CONTROL_INHERIT,    /* arg 0: is the asker wanted as an heir of the listener's stack?
+			       arg2: it is a daemon. arg 1, without an app end: it is one from
+			       now on (heir.h) */
 };
 
 /* An option's value; those of TCP are shorter. */
@@ -72,6 +73,7 @@ struct control_reply {
 	uint8_t bound, connecting;
 	uint16_t family;
 	uint8_t stack[16];
+	int32_t pid;      /* of the stack's process */
 	uint64_t id;      /* in its name */
 	struct endpoint bound_to, local, remote;
 	uint32_t data_len;

@@ -27,6 +27,8 @@ int driver_start(void);
 int driver_start_as_heir(void);
 /* This process's driver becomes an heir of that stack: estate_seek(). */
 int driver_inherit(const struct stack_key *key);
+/* That stack is gone: estate_heal(). */
+int driver_revive(const struct stack_key *key);
 /* Says on stderr, once, why driver_start() failed, for which it may leave it to the
  * caller: where a parent's stack may do instead. */
 void driver_explain(int err);

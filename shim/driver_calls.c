@@ -106,6 +106,17 @@ int driver_inherit(const struct stack_key *key)
 	return call(&(struct call){.key = key}, run_inherit);
 }
 
+static void run_revive(struct stack *st, struct command *c)
+{
+	estate_heal(st, ((struct call *)c)->key);
+	command_done(c, 0);
+}
+
+int driver_revive(const struct stack_key *key)
+{
+	return call(&(struct call){.key = key}, run_revive);
+}
+
 int driver_bind(struct sock *s, const struct endpoint *local)
 {
 	return call(&(struct call){.s = s, .endpoint = local}, run_bind);

@@ -5,7 +5,7 @@
  * A daemon listens, forks, and its first process ends; the stack of its listeners goes on in
  * the background (handover.h), where nobody looks after it. So a process that holds such a
  * listener, and either has become a daemon (setsid(2), daemon(3)) or finds that its parent is
- * gone, offers itself to that stack as its heir. It starts a driver of its own, which connects
+ * gone, when it accepts, waits for connections, or forks, offers itself to that stack as its heir. It starts a driver of its own, which connects
  * to the stack's control socket, says so (CONTROL_INHERIT), and stays connected. Once the
  * stack is in the background, and none of its listeners has a connection that is on its way
  * to the program, it lets no SYN in and gives all of them (legacy.c): what they are as plain
@@ -46,8 +46,18 @@ void heir_forked(void);
  * another process's and this one's parent is gone. One system call, if s is foreign. Keeps
  * errno. */
 void heir_consider(struct sock *s, int fd);
-/* This process has become a daemon: the same for all its listeners, whatever its parent. */
-void heir_consider_all(void);
+/* This process has begun a session, as daemons do, and some others: from now on it does not
+ * matter whether its parent is gone. */
+void heir_leads(void);
+/* It is a daemon: the same as heir_consider() for all its listeners, at once. */
+void heir_is_daemon(void);
+/* The stack of s, a listener, is gone, as remote.h has found: makes it anew in this process, if
+ * that may. Is there one again, here or in another process? */
+bool heir_revive(struct sock *s, int fd);
+/* Before accept() sleeps, in a process that was refused as an heir: waits, and watches the
+ * process that has the stack. 0: accept() may go on, if it sleeps then it is for a connection
+ * that another process was faster to take; -EINTR. A cancellation point. */
+int heir_await(struct sock *s, int fd);
 
 /* ---- what is said --------------------------------------------------------------------- */
 

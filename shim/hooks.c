@@ -5,8 +5,10 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#include "heir.h"
 #include "init.h"
 
 /* Does the call ask for what this library is for? */
@@ -78,6 +80,21 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 		return conn;
 	}
 	return hook_leave(&h, sock_accept(h.s, fd, addr.__sockaddr__, len, flags));
+}
+
+/* Who waits for a listener will not call accept() before somebody comes. */
+EXPORT int epoll_ctl(int set, int op, int fd, struct epoll_event *ev)
+{
+	const struct sock *s = fdtab_peek(fd);
+	struct hook h;
+
+	if (op == EPOLL_CTL_ADD && s && atomic_load(&s->state) == SOCK_LISTENING &&
+	    hook_enter(&h, fd)) {
+		heir_consider(h.s, fd);
+		hook_end(&h);
+		errno = h.saved_errno;
+	}
+	return real()->epoll_ctl(set, op, fd, ev);
 }
 
 EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)

@@ -94,7 +94,7 @@ EXPORT pid_t setsid(void)
 	pid_t session = real()->setsid();
 
 	if (session > 0)
-		heir_consider_all();
+		heir_leads();
 	return session;
 }
 
@@ -108,6 +108,7 @@ EXPORT int daemon(int nochdir, int noclose)
 		_exit(EXIT_SUCCESS);
 	if (setsid() < 0)
 		return -1;
+	heir_is_daemon();
 	if (!nochdir && chdir("/") != 0) {
 		/* libc does not mind either */
 	}

@@ -24,8 +24,9 @@
 /* So long the listeners may come to rest by themselves, and then without new SYNs; a heir
  * may take for its answer. A peer repeats its first SYN after a second. */
 #define REST_US 1000000u
-/* Before another try. */
+/* Before another try; with another heir, when one has ended. */
 #define AGAIN_US 4000000u
+#define NEXT_US 20000u
 
 union fds { /* ancillary data */
 	struct cmsghdr align;
@@ -59,18 +60,24 @@ static bool is_trusted(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid;
 }
 
-bool legacy_add(struct stack *st, int fd)
+static int heirs(const struct legacy *g)
 {
-	struct legacy *g = &st->legacy;
-	int i;
+	int n = 0;
 
-	for (i = 0; i < LEGACY_HEIRS_MAX && g->heir[i] >= 0; i++)
-		;
-	if (i == LEGACY_HEIRS_MAX || !is_trusted(fd))
-		return false;
+	while (n < LEGACY_HEIRS_MAX && g->heir[n] >= 0)
+		n++;
+	return n;
+}
+
+bool legacy_admits(const struct stack *st, int fd)
+{
+	return heirs(&st->legacy) < LEGACY_HEIRS_MAX && is_trusted(fd);
+}
+
+void legacy_add(struct stack *st, int fd)
+{
 	pass_no_fds(fd);
-	g->heir[i] = fd;
-	return true;
+	st->legacy.heir[heirs(&st->legacy)] = fd;
 }
 
 static void drop_heir(struct legacy *g, int i)
@@ -107,7 +114,7 @@ static void set_phase(struct stack *st, enum legacy_phase phase, uint32_t us)
 }
 
 /* Everything is as before. */
-static void go_on(struct stack *st)
+static void go_on(struct stack *st, uint32_t wait_us)
 {
 	struct listener *l;
 
@@ -116,7 +123,7 @@ static void go_on(struct stack *st)
 		port_drop_twin(l->binding->port);
 	}
 	pause_all(st, false);
-	set_phase(st, LEGACY_WAITS, AGAIN_US);
+	set_phase(st, LEGACY_WAITS, wait_us);
 }
 
 /* ---- the offer ------------------------------------------------------------------------ */
@@ -282,7 +289,7 @@ static void offer(struct stack *st)
 	if (sent)
 		set_phase(st, LEGACY_OFFERED, REST_US);
 	else
-		go_on(st);
+		go_on(st, AGAIN_US);
 }
 
 /* ---- the answer ------------------------------------------------------------------------ */
@@ -316,7 +323,7 @@ static void complete(struct stack *st)
 	control_turn_away(&st->control);
 	while (st->legacy.heir[0] >= 0)
 		drop_heir(&st->legacy, 0); /* they find the one who has it now */
-	set_phase(st, LEGACY_WAITS, AGAIN_US);
+	set_phase(st, LEGACY_WAITS, 0);
 }
 
 /* heir[0] has said something, or nothing for too long. */
@@ -331,7 +338,7 @@ static void end_offer(struct stack *st)
 		return;
 	}
 	drop_heir(&st->legacy, 0);
-	go_on(st);
+	go_on(st, st->now_us < st->legacy.until_us ? NEXT_US : AGAIN_US);
 }
 
 bool legacy_serves(struct stack *st, int fd)
@@ -364,7 +371,7 @@ static void come_to_rest(struct stack *st)
 	if (at_rest(st))
 		offer(st);
 	else if (st->now_us >= g->until_us)
-		go_on(st);
+		go_on(st, AGAIN_US);
 	else if (g->until_us - st->now_us <= REST_US)
 		pause_all(st, true);
 }
@@ -380,7 +387,7 @@ void legacy_turn(struct stack *st)
 	}
 	if (!may_give(st)) {
 		if (g->phase == LEGACY_RESTS)
-			go_on(st);
+			go_on(st, 0);
 		return;
 	}
 	if (g->phase == LEGACY_WAITS) {

@@ -25,9 +25,10 @@ struct legacy {
 };
 
 void legacy_init(struct legacy *g);
-/* The process at the other end of fd wants to be an heir. fd is the legacy's then; false:
- * there are enough, or it is not to be trusted. */
-bool legacy_add(struct stack *st, int fd);
+/* May the process at the other end of fd, of a trusted user, be one more heir? */
+bool legacy_admits(const struct stack *st, int fd);
+/* It is. fd is in the control sockets' epoll set, and the legacy's from now on. */
+void legacy_add(struct stack *st, int fd);
 /* Is fd, which is readable, an heir's connection? Then what is said there is done. */
 bool legacy_serves(struct stack *st, int fd);
 /* After every turn of the loop. */

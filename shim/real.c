@@ -22,7 +22,7 @@ static const struct {
 	CALL(socket), CALL(bind), CALL(listen), CALL(connect), CALL(accept),
 	CALL(accept4), CALL(getsockname), CALL(getpeername), CALL(getsockopt),
 	CALL(setsockopt), CALL(shutdown), CALL(ioctl), CALL(fcntl),
-	CALL(fcntl64), CALL(close), CALL(dup), CALL(dup2), CALL(dup3),
+	CALL(fcntl64), CALL(close), CALL(epoll_ctl), CALL(dup), CALL(dup2), CALL(dup3),
 	CALL(close_range), CALL(closefrom),
 	CALL(read), CALL(readv), CALL(recv), CALL(recvfrom), CALL(recvmsg),
 	CALL(recvmmsg), CALL(__read_chk), CALL(__recv_chk), CALL(__recvfrom_chk),

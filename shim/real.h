@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct epoll_event;
 struct __user_cap_header_struct;
 struct __user_cap_data_struct;
 
@@ -37,6 +38,7 @@ struct real_calls {
 	int (*fcntl)(int fd, int cmd, ...);
 	int (*fcntl64)(int fd, int cmd, ...);
 	int (*close)(int fd);
+	int (*epoll_ctl)(int set, int op, int fd, struct epoll_event *ev);
 	int (*dup)(int fd);
 	int (*dup2)(int fd, int newfd);
 	int (*dup3)(int fd, int newfd, int flags);

@@ -179,6 +179,8 @@ static bool pair_lives(int fd)
 static void lose(struct sock *s, int fd)
 {
 	atomic_store(&s->orphan, true);
+	if (atomic_load(&s->state) == SOCK_LISTENING)
+		return; /* it may come back: heir.h */
 	if (atomic_load(&s->state) == SOCK_CONNECTED && pair_lives(fd))
 		return;
 	atomic_store(&s->connecting, false);
@@ -334,11 +336,22 @@ int remote_listen(struct sock *s, int fd, int backlog)
 	return ask_simply(s, fd, &req);
 }
 
-int remote_inherit(struct sock *s, int fd)
+int remote_inherit(struct sock *s, int fd, bool daemon)
 {
-	struct control_request req = {.op = CONTROL_INHERIT};
+	struct control_request req = {.op = CONTROL_INHERIT, .arg2 = daemon};
 
 	return ask_simply(s, fd, &req);
+}
+
+int remote_owner(struct sock *s, int fd, pid_t *pid)
+{
+	struct control_request req = {.op = CONTROL_STATUS};
+	struct control_reply r;
+	int err = ask(s, &fd, 1, &req, &r);
+
+	if (!err)
+		*pid = r.pid;
+	return err;
 }
 
 int remote_connect(struct sock *s, int fd, const struct endpoint *remote)

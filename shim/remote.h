@@ -34,8 +34,11 @@ bool remote_port_let_go(int fd, uint16_t port);
 int remote_made(struct sock *listener, int listen_fd, int fd);
 int remote_bind(struct sock *s, int fd, const struct endpoint *local);
 int remote_listen(struct sock *s, int fd, int backlog);
-/* May this process be an heir of its stack (heir.h)? -EPERM. */
-int remote_inherit(struct sock *s, int fd);
+/* Is this process wanted as an heir of its stack (heir.h), as a daemon, or as one whose parent
+ * is gone? -EPERM: never; -EALREADY: not now, the stack's own process is there. */
+int remote_inherit(struct sock *s, int fd, bool daemon);
+/* Which process has its stack? */
+int remote_owner(struct sock *s, int fd, pid_t *pid);
 /* Also connects and fills the app end. */
 int remote_connect(struct sock *s, int fd, const struct endpoint *remote);
 /* The program has been told how that ended. */

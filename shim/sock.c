@@ -45,6 +45,11 @@ static bool has_own_name(const struct sock *s)
 	return sock_is_mine(s) && memcmp(s->stack, driver_stack_id(), sizeof(s->stack)) == 0;
 }
 
+bool sock_lost_stack(const struct sock *s)
+{
+	return atomic_load(&s->orphan) && !sock_is_mine(s);
+}
+
 bool sock_is_nobodys(const struct sock *s)
 {
 	static const uint8_t none[sizeof(s->stack)];
@@ -456,6 +461,10 @@ static int tell_listening(struct sock *s, int fd, int backlog)
 		s->backlog = backlog;
 		heir_consider(s, fd);
 	}
+	if (err == -ESRCH)
+		err = !heir_revive(s, fd) ? -EINVAL
+		      : sock_is_mine(s)   ? driver_listen(s, backlog)
+					  : remote_listen(s, fd, backlog);
 	return err;
 }
 

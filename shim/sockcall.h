@@ -17,6 +17,8 @@
 
 /* Does the stack of s run in this process? */
 bool sock_is_mine(const struct sock *s);
+/* Is its stack, another process's, gone? */
+bool sock_lost_stack(const struct sock *s);
 /* Has it been neither bound nor connected nor listened to? */
 bool sock_is_nobodys(const struct sock *s);
 /* Such a socket becomes this process's, unless another that shares it was faster.

@@ -270,6 +270,30 @@ eventually() {
 	return 1
 }
 
+# ---- what goes on in the background ----------------------------------------------
+
+# background HOST: the pids of those that are there.
+background() {
+	local ns=$A pid
+	[ "$1" = a ] || ns=$B
+	for pid in $(ip netns pids "$ns"); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '^mytcp: connections of ' || echo "$pid"
+	done
+}
+
+has_background() {
+	[ -n "$(background "$1")" ]
+}
+
+# the_background HOST: the pid of one that comes about now.
+the_background() {
+	eventually has_background "$1" && background "$1"
+}
+
+no_background() {
+	! has_background "$1"
+}
+
 # ---- data and checks --------------------------------------------------------
 
 # data FILE SIZE: random bytes.

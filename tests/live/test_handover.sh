@@ -1,28 +1,6 @@
 # shellcheck shell=bash
 # The process that takes over a program's connections when that ends.
 
-# background HOST: the pids of those that are there.
-background() {
-	local ns=$A pid
-	[ "$1" = a ] || ns=$B
-	for pid in $(ip netns pids "$ns"); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '^mytcp: connections of ' || echo "$pid"
-	done
-}
-
-has_background() {
-	[ -n "$(background "$1")" ]
-}
-
-# the_background HOST: the pid of one that comes about now.
-the_background() {
-	eventually has_background "$1" && background "$1"
-}
-
-no_background() {
-	! has_background "$1"
-}
-
 # files_of PID: what its fds are.
 files_of() {
 	find "/proc/$1/fd" -type l -printf '%l\n'

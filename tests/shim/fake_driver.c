@@ -51,6 +51,12 @@ int driver_inherit(const struct stack_key *key)
 	return 0;
 }
 
+int driver_revive(const struct stack_key *key)
+{
+	(void)key;
+	return -ESRCH;
+}
+
 bool driver_before_drop(void)
 {
 	fake.drops++;
