@@ -233,7 +233,7 @@ static int next(struct sock *s, int fd, int flags, struct name *n)
 	struct sockaddr_un sun;
 	struct patience patience;
 	socklen_t sun_len;
-	int conn, strangers = 0;
+	int conn, strangers = 0, err;
 
 	patience_begin(&patience, s, fd);
 	heir_consider(s, fd);

@@ -17,8 +17,8 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -580,17 +580,19 @@ void control_serve(struct stack *st)
 		if (c)
 			serve_client(st, c);
 		else if (!legacy_serves(st, evs[i].data.fd) &&
-			 !estate_serves(st, evs[i].data.fd)) /* the listener or a door */
+			 !estate_serves(st, evs[i].data.fd)) /* a listener or a door */
 			let_some_in(st, evs[i].data.fd);
 	}
 }
 
-/* ---- doors -------------------------------------------------------------------------- */
+/* ---- where they come in --------------------------------------------------------------- */
 
 int control_hear(struct control *c, int fd)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
 
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) /* another process may have made it */
+		return -errno;
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
@@ -618,87 +620,6 @@ int control_hear_at(struct control *c, const struct sockaddr_un *name, socklen_t
 		return fd;
 	stranger_close(fd);
 	return err;
-}
-
-#define DOOR_PATIENCE_MS 100
-
-/* Who has the name is one whom we trust? Anybody can take it: it is no secret. One who
- * has no room for us in so long lets nobody in. */
-static bool is_a_door(const struct sockaddr_un *name, socklen_t len)
-{
-	const struct timeval patience = {.tv_usec = DOOR_PATIENCE_MS * 1000};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool is;
-
-	if (fd < 0)
-		return true;
-	pass_no_fds(fd);
-	is = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-	     connect(fd, (const struct sockaddr *)name, len) == 0 &&
-	     sock_peer_is_trusted(fd, -1);
-	stranger_close(fd);
-	return is;
-}
-
-struct control_door *control_find_door(const struct stack *st, uint16_t port)
-{
-	struct control_door *d = st->control.doors;
-
-	while (d && d->port != port)
-		d = d->next;
-	return d;
-}
-
-static int new_door(struct stack *st, uint16_t port, int fd, struct control_door **out)
-{
-	struct control_door *d = calloc(1, sizeof(*d));
-
-	if (!d)
-		return -ENOMEM;
-	*d = (struct control_door){.next = st->control.doors, .port = port, .refs = 1, .fd = fd};
-	st->control.doors = *out = d;
-	return 0;
-}
-
-int control_take_door(struct stack *st, uint16_t port, int fd, struct control_door **out)
-{
-	int err = control_find_door(st, port) ? -EEXIST : control_hear(&st->control, fd);
-
-	return err ? err : new_door(st, port, fd, out);
-}
-
-int control_open_door(struct stack *st, uint16_t port, struct control_door **out)
-{
-	struct control_door *d = control_find_door(st, port);
-	struct sockaddr_un name;
-	socklen_t len = name_port(port, &name);
-	int fd, err;
-
-	if (d) {
-		d->refs++;
-		*out = d;
-		return 0;
-	}
-	fd = control_hear_at(&st->control, &name, len);
-	if (fd < 0)
-		return fd == -EADDRINUSE && is_a_door(&name, len) ? -EALREADY : fd;
-	err = new_door(st, port, fd, out);
-	if (err)
-		close(fd);
-	return err;
-}
-
-void control_close_door(struct stack *st, struct control_door *d)
-{
-	struct control_door **at = &st->control.doors;
-
-	if (!d || --d->refs)
-		return;
-	while (*at != d)
-		at = &(*at)->next;
-	*at = d->next;
-	control_unhear(&st->control, &d->fd);
-	free(d);
 }
 
 int control_open(struct control *c, const struct sockaddr_un *name, socklen_t len)

@@ -31,7 +31,8 @@ void heir_begin(void)
 
 void heir_before_fork(void)
 {
-	atomic_store(&forker, getpid());
+	if (!atomic_load(&privs_confined))
+		atomic_store(&forker, getpid());
 }
 
 /* The parent may be gone by now. Of a child that libc knows nothing of it is there still, or
@@ -40,7 +41,9 @@ void heir_forked(void)
 {
 	int pid = atomic_exchange(&forker, 0);
 
-	atomic_store(&parent, pid ? pid : getppid());
+	if (!pid && !atomic_load(&privs_confined))
+		pid = getppid();
+	atomic_store(&parent, pid);
 	atomic_store(&is_leader, false);
 	atomic_store(&next_s, 0);
 }
@@ -121,15 +124,14 @@ static void seek(struct sock *s, int fd)
 
 /* ---- when ------------------------------------------------------------------------------ */
 
-/* Can that be, before any system call is made for it? */
-static bool concerns(const struct sock *s)
+bool heir_concerns(const struct sock *s)
 {
 	return atomic_load(&s->state) == SOCK_LISTENING && remote_can(s);
 }
 
 static void consider(struct sock *s, int fd)
 {
-	if (concerns(s) && (atomic_load(&is_leader) || is_orphan()) && !was_refused(s) &&
+	if (heir_concerns(s) && (atomic_load(&is_leader) || is_orphan()) && !was_refused(s) &&
 	    !is_heir(s) && is_time())
 		seek(s, fd);
 }
@@ -138,7 +140,7 @@ void heir_consider(struct sock *s, int fd)
 {
 	int saved = errno;
 
-	if (concerns(s) && fdtab_is_mine())
+	if (heir_concerns(s) && fdtab_is_mine())
 		consider(s, fd);
 	errno = saved;
 }
@@ -151,7 +153,8 @@ static void consider_all(void)
 	if (real_only || !fdtab_is_mine())
 		return;
 	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL)) {
-		s = fdtab_get(fd);
+		s = fdtab_peek(fd);
+		s = s && heir_concerns(s) ? fdtab_get(fd) : NULL;
 		if (!s)
 			continue;
 		consider(s, fd);
@@ -216,7 +219,7 @@ static bool must_watch(struct sock *s, int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	return concerns(s) && was_refused(s) && !atomic_load(&s->timeouts) &&
+	return heir_concerns(s) && was_refused(s) && !atomic_load(&s->timeouts) &&
 	       !sock_nonblocking(fd) && poll(&p, 1, 0) == 0;
 }
 

@@ -42,6 +42,9 @@ void heir_before_fork(void);
 void heir_after_fork(void);
 void heir_forked(void);
 
+/* Can this process become an heir of the stack of s? Before any system call is made for it;
+ * the caller need not have a reference. */
+bool heir_concerns(const struct sock *s);
 /* Somebody is about to wait for s, a listener: becomes an heir of its stack if that is
  * another process's and this one's parent is gone. One system call, if s is foreign. Keeps
  * errno. */

@@ -88,8 +88,7 @@ EXPORT int epoll_ctl(int set, int op, int fd, struct epoll_event *ev)
 	const struct sock *s = fdtab_peek(fd);
 	struct hook h;
 
-	if (op == EPOLL_CTL_ADD && s && atomic_load(&s->state) == SOCK_LISTENING &&
-	    hook_enter(&h, fd)) {
+	if (op == EPOLL_CTL_ADD && s && heir_concerns(s) && hook_enter(&h, fd)) {
 		heir_consider(h.s, fd);
 		hook_end(&h);
 		errno = h.saved_errno;

@@ -231,7 +231,8 @@ static int ask(struct sock *s, const int *fds, size_t n, struct control_request 
 		return -ESRCH;
 	}
 	err = ask_on(&w, fds, n, req, r);
-	if (err == -ECONNREFUSED || (!err && r->result == -ESRCH)) {
+	if (err == -ECONNREFUSED ||
+	    (!err && (r->result == -ESRCH || r->result == -EREMOTE))) {
 		lose(s, fds[0]);
 		return -ESRCH;
 	}

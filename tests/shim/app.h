@@ -5,6 +5,7 @@
 #ifndef TEST_SHIM_APP_H
 #define TEST_SHIM_APP_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -297,6 +298,46 @@ static inline struct app app_accept(struct app *l, struct name *n)
 	app_pin(&a);
 	app_send_mark(a.fd);
 	return a;
+}
+
+/* ---- the driver's fds -------------------------------------------------------------- */
+
+static inline int driver_fds(void)
+{
+	DIR *tasks = opendir("/proc/self/task"), *d;
+	char path[64], comm[32];
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(tasks))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
+		f = fopen(path, "r");
+		if (!f || !fgets(comm, sizeof(comm), f) || strcmp(comm, "mytcp\n") != 0) {
+			if (f)
+				fclose(f);
+			continue;
+		}
+		fclose(f);
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/fd", e->d_name);
+		d = opendir(path);
+		while (readdir(d))
+			n++;
+		closedir(d);
+	}
+	closedir(tasks);
+	return n;
+}
+
+/* No more than so many: idle ports of tests before this one go in their own time. */
+static inline void await_driver_fds(int most)
+{
+	int i;
+
+	for (i = 0; i < PATIENCE_MS && driver_fds() > most; i++)
+		nap_ms(1);
+	assert_in_range(driver_fds(), 1, most);
 }
 
 /* ---- bytes -------------------------------------------------------------------------- */

@@ -1,12 +1,9 @@
-/* wire.h - what other processes say to a real driver's control socket, by hand; and what
- * is left of it.
+/* wire.h - what other processes say to a real driver's control socket, by hand.
  */
 #ifndef TEST_SHIM_WIRE_H
 #define TEST_SHIM_WIRE_H
 
 #include "app.h"
-
-#include <dirent.h>
 
 /* ---- the wire ------------------------------------------------------------------------ */
 
@@ -78,46 +75,6 @@ static inline int result_of(struct control_request req, int fd)
 {
 	req.size = sizeof(req);
 	return ask_raw(&req, sizeof(req), &fd, fd >= 0).result;
-}
-
-/* ---- the driver's fds -------------------------------------------------------------- */
-
-static inline int driver_fds(void)
-{
-	DIR *tasks = opendir("/proc/self/task"), *d;
-	char path[64], comm[32];
-	struct dirent *e;
-	int n = 0;
-
-	while ((e = readdir(tasks))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
-		f = fopen(path, "r");
-		if (!f || !fgets(comm, sizeof(comm), f) || strcmp(comm, "mytcp\n") != 0) {
-			if (f)
-				fclose(f);
-			continue;
-		}
-		fclose(f);
-		snprintf(path, sizeof(path), "/proc/self/task/%.20s/fd", e->d_name);
-		d = opendir(path);
-		while (readdir(d))
-			n++;
-		closedir(d);
-	}
-	closedir(tasks);
-	return n;
-}
-
-/* No more than so many: idle ports of tests before this one go in their own time. */
-static inline void await_driver_fds(int most)
-{
-	int i;
-
-	for (i = 0; i < PATIENCE_MS && driver_fds() > most; i++)
-		nap_ms(1);
-	assert_in_range(driver_fds(), 1, most);
 }
 
 #endif
