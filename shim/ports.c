@@ -154,7 +154,7 @@ static unsigned stow(const struct port_list *list, unsigned max)
 	unsigned n = 0;
 
 	for (struct port *p = list->last; p && n < max; p = p->prev)
-		n += p->quiet && !p->owners && guard_stow(p->guard) == 0;
+		n += p->quiet && !p->owners && !p->listened && guard_stow(p->guard) == 0;
 	return n;
 }
 
