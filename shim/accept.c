@@ -58,6 +58,11 @@ static struct ucred peer_of(int fd)
 	return cred;
 }
 
+uid_t sock_peer_user(int fd)
+{
+	return peer_of(fd).uid;
+}
+
 /* The effective user may be another one for a moment only. */
 static bool is_own_user(uid_t uid)
 {

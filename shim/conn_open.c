@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "../engine/addr.h"
+#include "held.h"
 #include "listener.h"
 #include "pair.h"
+#include "sockcall.h"
+#include "stranger.h"
 
 /* So many shared ports are tried before another one is opened. */
 #define PICK_TRIES 8
@@ -314,12 +317,36 @@ static int connect_end(struct conn *c, const struct listener *to)
 	return errno == EISCONN ? 0 : -errno;
 }
 
-int conn_pair(struct conn *c)
+/* A name is free as soon as the app end is closed, and then may be another user's. One who
+ * has the app end may have called listen() again, without our knowing. */
+static bool is_program(const struct conn *c, struct listener *to)
+{
+	uid_t user = sock_peer_user(c->fd);
+
+	if (user != to->user && held_app_end(c->st, to->s) == 0)
+		return false;
+	to->user = user;
+	return true;
+}
+
+/* An engine end that is connected to the program's listener. */
+static int reach_program(struct conn *c)
 {
 	int err = c->fd < 0 ? new_engine_end(c) : 0;
 
 	if (!err)
 		err = connect_end(c, c->listener);
+	if (err || is_program(c, c->listener))
+		return err;
+	stranger_close(c->fd);
+	c->fd = -1;
+	return -ECONNREFUSED;
+}
+
+int conn_pair(struct conn *c)
+{
+	int err = reach_program(c);
+
 	if (err)
 		return err;
 	c->listener = NULL;

@@ -44,6 +44,7 @@
 struct message {
 	struct control_request req;
 	bool trusted;            /* of the user that this stack is of */
+	uid_t user;              /* of whom it is */
 	int fd[CONTROL_FDS_MAX]; /* -1: none */
 	bool heir;               /* and legacy_admits() it */
 	bool short_of_fds;       /* some could not be received */
@@ -164,6 +165,7 @@ static int listen_it(struct stack *st, struct sock *s, const struct message *m)
 
 	if ((state != SOCK_FRESH && state != SOCK_LISTENING) || atomic_load(&s->connecting))
 		return -EINVAL;
+	s->user = m->user;
 	err = listener_open(st, s, m->req.arg);
 	if (!err)
 		sock_note_bound(s);
@@ -479,6 +481,7 @@ static void serve_client(struct stack *st, struct control_client *c)
 		return;
 	m.trusted = sock_peer_is_trusted(c->fd, -1);
 	m.heir = m.trusted && legacy_admits(st, c->fd);
+	m.user = sock_peer_user(c->fd);
 	answer(st, &m, &r);
 	if (m.known)
 		close(m.fd[0]);

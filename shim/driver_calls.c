@@ -4,6 +4,7 @@
 #include "driver.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "conn.h"
@@ -124,6 +125,7 @@ int driver_bind(struct sock *s, const struct endpoint *local)
 
 int driver_listen(struct sock *s, int backlog)
 {
+	s->user = geteuid();
 	return call(&(struct call){.s = s, .backlog = backlog}, run_listen);
 }
 

@@ -5,13 +5,24 @@
  */
 #include "held.h"
 
+#include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "listener.h"
 
+int held_app_end(const struct stack *st, const struct sock *s)
+{
+	struct stat known;
+
+	if (!atomic_load(&s->ino) || fstat(st->visitors.fd, &known) != 0)
+		return -EINVAL;
+	return link_unix_exists(st->link, (uint32_t)atomic_load(&s->ino), (uint32_t)known.st_ino);
+}
+
 /* Accepted app ends bear the listener's address but do not hold its name. */
-static bool app_end_exists(const struct sock *s)
+static bool app_end_exists(const struct stack *st, const struct sock *s)
 {
 	int fd = s->name_len ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 	bool taken;
@@ -22,7 +33,7 @@ static bool app_end_exists(const struct sock *s)
 		return true; /* cannot tell: asked again later */
 	taken = bind(fd, (const struct sockaddr *)&s->name, s->name_len) != 0;
 	close(fd);
-	return taken;
+	return taken && held_app_end(st, s) != 0;
 }
 
 static bool is_bare(const struct sock *s)
@@ -57,7 +68,7 @@ static void end(struct stack *st, struct sock *s)
 
 void held_closed(struct stack *st, struct sock *s)
 {
-	if (app_end_exists(s))
+	if (app_end_exists(st, s))
 		held_look(st, s);
 	else
 		end(st, s);
@@ -71,7 +82,7 @@ bool held_check(struct stack *st)
 	while ((s = *at)) {
 		bool bare = is_bare(s);
 
-		if (bare && app_end_exists(s)) {
+		if (bare && app_end_exists(st, s)) {
 			at = &s->next_held;
 			continue;
 		}

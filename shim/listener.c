@@ -139,6 +139,7 @@ static struct listener *new_listener(struct stack *st, struct sock *s, int backl
 	l->opts = s->opts;
 	l->name = s->name;
 	l->name_len = s->name_len;
+	l->user = s->user;
 	l->next = st->listeners;
 	if (l->next)
 		l->next->prev = l;
@@ -186,6 +187,7 @@ int listener_open(struct stack *st, struct sock *s, int backlog)
 	h = s->driver;
 	if (h && h->kind == HANDLE_LISTENER) {
 		((struct listener *)h)->backlog = s->backlog = sane_backlog(backlog);
+		((struct listener *)h)->user = s->user;
 		set_backlog(((struct listener *)h)->group);
 		listener_pump((struct listener *)h);
 		return 0;

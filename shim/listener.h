@@ -29,6 +29,7 @@ struct listener {
 	struct sock_opts opts; /* for the connections to come */
 	struct sockaddr_un name; /* of the app's listener */
 	socklen_t name_len;
+	uid_t user;            /* of whom the app's listener is, to the kernel */
 	struct conn *limbo;    /* accepted, waits for room in the app's queue */
 	uint32_t room;         /* so many wait in the app's queue when it is full */
 	bool full;             /* the app's queue was */

@@ -118,6 +118,7 @@ struct sock {
 				 a command */
 	struct sock_opts opts;
 	struct sock_kept kept;
+	uid_t user;           /* of who called listen(); written under a command */
 	struct sockaddr_un name; /* app end's AF_UNIX name, if it has one */
 	_Atomic socklen_t name_len; /* follows name, which it makes valid */
 	struct tcp_status final; /* driver: of the connection that has ended */

@@ -64,6 +64,8 @@ bool sock_app_end_listens(int fd);
 bool sock_nonblocking(int fd);
 
 /* accept.c */
+/* The user of the process at the other end, or who listens there; -1: unknown. */
+uid_t sock_peer_user(int fd);
 /* Is the process at the other end of at the user of the one behind fd (who listens
  * on it, or made its peer), root, or ourselves? */
 bool sock_peer_is_trusted(int at, int fd);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <sys/socket.h>
 
 #include "inside.h"
@@ -161,4 +162,29 @@ int link_kernel_owns(struct link *l, const struct flow *f, uint32_t ifindex, boo
 	if (found == LINK_OTHERS_LINGER && opens)
 		found = 0;
 	return found > 0 ? 1 : found;
+}
+
+static int find_inode(struct link *l, uint32_t inode)
+{
+	struct {
+		struct nlmsghdr h;
+		struct unix_diag_req r;
+	} q = {
+		.h = {.nlmsg_len = sizeof(q), .nlmsg_type = SOCK_DIAG_BY_FAMILY},
+		.r = {.sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX, .udiag_ino = inode,
+		      .udiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
+	};
+	union netlink_answer answer;
+
+	return netlink_ask(&l->diag, &q.h, &answer);
+}
+
+/* A kernel without unix_diag has no socket at all (ENOENT). */
+int link_unix_exists(struct link *l, uint32_t inode, uint32_t known)
+{
+	int err = find_inode(l, inode);
+
+	if (err == -ENOENT && find_inode(l, known) == 0)
+		return 0;
+	return err ? err : 1;
 }

@@ -142,6 +142,10 @@ enum link_others {
 };
 int link_others(struct link *l, const struct endpoint *local);
 
+/* Is there an AF_UNIX socket with this inode in this network namespace? known is that of
+ * one which is there. 1, 0, or a negative errno: the kernel cannot say. */
+int link_unix_exists(struct link *l, uint32_t inode, uint32_t known);
+
 /* ---- guards ------------------------------------------------------------- */
 
 struct guard;

@@ -3,6 +3,8 @@
  */
 #include "app.h"
 
+#include <sys/prctl.h>
+
 static void accepts_the_kernel(void **state)
 {
 	struct app l = app_listen(22000, 5, false), a;
@@ -363,6 +365,99 @@ static void a_closed_listener_passes_on_who_comes(void **state)
 		app_close(&l[i]);
 }
 
+/* Another user takes the name of l as soon as the program has closed it, and listens. */
+static pid_t inherit(const struct app *l)
+{
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	assert_return_code(pipe(ready), errno);
+	close(l->fd);
+	child = fork();
+	if (child == 0) {
+		int fd;
+
+		dup2(ready[1], STDIN_FILENO);
+		close_range(3, ~0U, 0); /* the listeners, too */
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		if (setuid(65534) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+		    bind(fd, (struct sockaddr *)&l->s->name, l->s->name_len) != 0 ||
+		    listen(fd, 16) != 0 || write(STDIN_FILENO, "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+static void end_heir(pid_t child)
+{
+	int status;
+
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+/* It may be so before connect() has returned. */
+static bool is_reset(uint16_t port)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in sin = sin_of(port);
+	bool is;
+	char byte;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	is = (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
+	      recv(fd, &byte, 1, 0) < 0) && errno == ECONNRESET;
+	close(fd);
+	return is;
+}
+
+/* Whoever comes later is reset, or another's of the group. */
+static void no_stranger_inherits_connections(void **state)
+{
+	struct app both[2] = {listen_among(22311), listen_among(22311)}, a;
+	struct app l = app_listen(22310, 5, false);
+	pid_t heirs[2] = {inherit(&l), inherit(&both[0])};
+	struct name n;
+	int peer, i;
+
+	(void)state;
+	assert_true(is_reset(22310));
+	for (i = 0; i < 8; i++) {
+		peer = kernel_connect(22311);
+		a = app_accept(&both[1], &n);
+		send_pattern(a.fd, i, 100);
+		expect_pattern(peer, i, 100);
+		app_close(&a);
+		close(peer);
+	}
+	l.fd = both[0].fd = -1;
+	app_close(&l);
+	for (i = 0; i < 2; i++) {
+		app_close(&both[i]);
+		end_heir(heirs[i]);
+	}
+}
+
+static void no_stranger_inherits_a_port(void **state)
+{
+	struct app l = app_listen(22312, 5, false);
+	pid_t heir = inherit(&l);
+
+	(void)state;
+	l.fd = -1;
+	app_close(&l);
+	l = app_listen(22312, 5, false);
+	app_close(&l);
+	end_heir(heir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +471,8 @@ int main(void)
 		cmocka_unit_test(a_server_restarts_while_connections_linger),
 		cmocka_unit_test(a_listener_may_listen_again),
 		cmocka_unit_test(a_closed_listener_passes_on_who_comes),
+		cmocka_unit_test(no_stranger_inherits_connections),
+		cmocka_unit_test(no_stranger_inherits_a_port),
 		cmocka_unit_test(bind_errors_are_the_kernels),
 		cmocka_unit_test(a_bound_socket_connects_from_there),
 		cmocka_unit_test(connect_errors_are_immediate),
