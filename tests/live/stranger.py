@@ -1,10 +1,11 @@
-"""stranger.py WHAT SECONDS, or squat UID PORT...: a local user who means no good, at every AF_UNIX name of ours in
+"""stranger.py WHAT SECONDS, squat UID PORT..., or inherit: a local user who means no good, at every AF_UNIX name of ours in
 this network namespace, which sock_diag shows to all.
 
 loop     connects and closes, again and again
 garbage  sends 4 kB to whoever lets it
 linger   sends kernel sockets along whose last close() waits a minute
 hold     500 connections stay, silent
+inherit  takes the name of a listener that is closed, and waits for connections
 squat    binds the names that can be guessed before others do
 
 Prints how often it got through, by kind of name, after so many seconds, and stays."""
@@ -174,9 +175,29 @@ def squat(uid, *ports):
     signal.pause()
 
 
+def inherit():
+    """Listens by the name of the only listener, as soon as that is closed."""
+    (kind, name), = ((k, n) for k, n in names() if chr(n[6]) == "a")
+    print("waits", flush=True)
+    s = socket.socket(socket.AF_UNIX, kind)
+    while True:
+        try:
+            s.bind(name)
+            break
+        except OSError:
+            pass
+    s.listen(100)
+    print("listens", flush=True)
+    while True:
+        stolen = s.accept()[0].recv(100)
+        print("stole", stolen, flush=True)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "squat":
         squat(*map(int, sys.argv[2:]))
+    elif sys.argv[1] == "inherit":
+        inherit()
     else:
         siege(globals()[sys.argv[1]], float(sys.argv[2]))
         print(" ".join(f"{kind}:{n}" for kind, n in sorted(through.items())), flush=True)

@@ -145,10 +145,6 @@ proxy_old() {
 }
 register "nginx as a proxy, before Linux 6.16" proxy_old 60
 
-squats() {
-	grep -q squats through
-}
-
 in_background() {
 	local pid
 	for pid in $(ip netns pids "$B"); do
@@ -163,7 +159,7 @@ squatter() {
 	local i
 	: >through
 	stranger squat 0 9000
-	eventually squats
+	eventually grep -q squats through
 	start ours b python3 "$LIVE/besieged.py" polls "$ADDR_B" 9000
 	wait_port 9000 b
 	start on a socat TCP-LISTEN:9100,fork,reuseaddr PIPE
@@ -175,3 +171,34 @@ squatter() {
 	expect 3 "$(in_background | wc -l)"
 }
 register "who takes names before others do" squatter
+
+# Without the library's own processes, which are named otherwise.
+pythons() {
+	local pid
+	for pid in $(ip netns pids "$B"); do
+		grep -q python "/proc/$pid/comm" && echo "$pid"
+	done
+}
+
+# The server is killed; whoever takes its listener's name has neither its connections nor
+# its port.
+heir() {
+	needs_ours
+	local victims
+	for _ in 1 2 3; do
+		: >through
+		start ours b python3 "$LIVE/besieged.py" polls "$ADDR_B" 9000
+		wait_port 9000 b
+		expect hello "$(ask_hello "$ADDR_B:9000")"
+		mapfile -t victims < <(pythons)
+		stranger inherit
+		eventually grep -q waits through
+		kill -9 "${victims[@]}"
+		eventually grep -q listens through
+		echo hi | on a nc.openbsd -N -w 2 "$ADDR_B" 9000 >got || true
+		expect "" "$(cat got)"
+		fails 1 grep "stole b'hi" through
+		stop "$STARTED"
+	done
+}
+register "who takes a name after others" heir 60
