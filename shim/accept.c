@@ -267,7 +267,7 @@ static int next(struct sock *s, int fd, int flags, struct name *n)
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len,
 		int flags)
 {
-	struct name n;
+	struct name n = {0};
 	int err, conn = next(s, fd, flags, &n);
 
 	if (conn < 0)

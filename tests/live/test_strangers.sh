@@ -26,7 +26,8 @@ fds_are_back() {
 # Until N attackers are done, and ten times more. Every request must be answered.
 ask_during() { # URL N
 	local more=10
-	: >answers >asked
+	: >answers
+	: >asked
 	while [ $more -gt 0 ]; do
 		[ "$(wc -l <through)" -lt "$2" ] || more=$((more - 1))
 		echo >>asked
