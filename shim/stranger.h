@@ -34,7 +34,7 @@ void stranger_let_go(struct stranger_hold *h);
 
 /* Closes a connection, or a listener, which no other process has. */
 void stranger_close(int fd);
-/* The same of a listener that others may have; as close(). */
+/* The same of a listener that others may have, if somebody waits there; as close(). */
 int stranger_close_shared(int fd);
 /* No such threads from now on: the program confines itself to a few system calls, or
  * valgrind(1) runs it, which ends when it sees one. */

@@ -3,6 +3,7 @@
 
 #include <semaphore.h>
 
+#include "../../shim/sockcall.h"
 #include "lingering.h"
 #include "old_kernel.h"
 
@@ -200,6 +201,26 @@ static void at_a_door(void **state)
 	end(&l, fds);
 }
 
+/* accept() in the program. */
+static void at_the_programs_listener(void **state)
+{
+	int fds, at, i;
+	struct app l = begin(24006, &fds);
+
+	(void)state;
+	fcntl(l.fd, F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 2; i++) {
+		struct lingering t = make_lingering();
+
+		at = knock_at(SOCK_STREAM, &l.s->name, l.s->name_len);
+		send_with(at, t.fd, 5, MSG_NOSIGNAL);
+		assert_int_equal(sock_accept(l.s, l.fd, NULL, NULL, 0), -EAGAIN);
+		close(at);
+		forget_lingering(&t);
+	}
+	end(&l, fds);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +229,7 @@ int main(void)
 		cmocka_unit_test(at_the_drivers_listener),
 		cmocka_unit_test(nobody_is_left_at_the_drivers_listener),
 		cmocka_unit_test(at_a_door),
+		cmocka_unit_test(at_the_programs_listener),
 	};
 
 	if (old_kernel() != 0)
