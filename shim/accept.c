@@ -120,7 +120,8 @@ static bool from_driver(struct sock *listener, int listen_fd, int fd, const stru
 static struct sock *accepted_sock(struct sock *listener, const struct name *n)
 {
 	/* Of those that wait in a listener that was taken over some are of the stack before. */
-	bool mine = sock_is_mine(listener) && n->pid == (uint32_t)getpid();
+	bool mine = sock_is_mine(listener) &&
+		    (!atomic_load(&listener->heir) || n->pid == (uint32_t)getpid());
 	struct sock *s = mine ? sock_by_id(n->sock_id) : NULL;
 
 	/* What the driver has written there precedes the state; that its connect() precedes

@@ -89,7 +89,7 @@ static void look_at(void *arg, int fd)
 	found = find_in(info, s, &ev);
 	real()->close(info);
 	/* A copy of an epoll set's fd that was looked at before: not there any more. */
-	if (!found || epoll_ctl(fd, EPOLL_CTL_DEL, s->fd, NULL) != 0)
+	if (!found || real()->epoll_ctl(fd, EPOLL_CTL_DEL, s->fd, NULL) != 0)
 		return;
 	e->set[e->n].epoll = fd;
 	e->set[e->n++].ev = ev;
@@ -111,6 +111,6 @@ void epolls_give(int fd, const struct epolls *e)
 
 	for (i = 0; i < e->n; i++) {
 		ev = e->set[i].ev;
-		epoll_ctl(e->set[i].epoll, EPOLL_CTL_ADD, fd, &ev);
+		real()->epoll_ctl(e->set[i].epoll, EPOLL_CTL_ADD, fd, &ev);
 	}
 }

@@ -92,19 +92,33 @@ static bool is_heir(const struct sock *s)
 	return driver_is_mine() && atomic_load(&s->sought) == getpid();
 }
 
+/* From another network namespace a stack cannot be reached, that is all. */
+static bool is_of_this_network(int fd)
+{
+	int here = real()->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t netns = here < 0 ? 0 : privs_netns_of(here);
+
+	if (here >= 0)
+		real()->close(here);
+	return netns && netns == privs_netns_of(fd);
+}
+
 bool heir_revive(struct sock *s, int fd)
 {
 	struct stack_key key = key_of(s, fd);
 	pid_t pid;
 
-	if (atomic_load(&privs_confined))
+	if (atomic_load(&privs_confined) || !is_of_this_network(fd))
 		return false;
 	if (driver_start_as_heir() == 0)
 		driver_revive(&key);
 	if (sock_is_mine(s))
 		return true;
 	atomic_store(&s->orphan, false); /* another process may have been faster */
-	return remote_owner(s, fd, &pid) == 0;
+	if (remote_owner(s, fd, &pid) == 0)
+		return true;
+	atomic_store(&s->state, SOCK_CLOSED);
+	return false;
 }
 
 static void seek(struct sock *s, int fd)
@@ -192,7 +206,7 @@ static int watch_owner(struct sock *s, int fd)
 
 	if (err)
 		return err;
-	watch = (int)syscall(SYS_pidfd_open, pid, 0);
+	watch = (int)real()->syscall(SYS_pidfd_open, pid, 0);
 	if (watch < 0)
 		return -ENOSYS;
 	err = remote_owner(s, fd, &again);

@@ -85,10 +85,10 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 /* Who waits for a listener will not call accept() before somebody comes. */
 EXPORT int epoll_ctl(int set, int op, int fd, struct epoll_event *ev)
 {
-	const struct sock *s = fdtab_peek(fd);
+	const struct sock *s = op == EPOLL_CTL_ADD ? fdtab_peek(fd) : NULL;
 	struct hook h;
 
-	if (op == EPOLL_CTL_ADD && s && heir_concerns(s) && hook_enter(&h, fd)) {
+	if (s && heir_concerns(s) && hook_enter(&h, fd)) {
 		heir_consider(h.s, fd);
 		hook_end(&h);
 		errno = h.saved_errno;

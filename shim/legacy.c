@@ -361,7 +361,8 @@ bool legacy_serves(struct stack *st, int fd)
 
 static bool may_give(const struct stack *st)
 {
-	return st->background && st->legacy.heir[0] >= 0 && st->listeners;
+	return st->background && st->legacy.heir[0] >= 0 && st->listeners &&
+	       st->control.listener >= 0;
 }
 
 static void come_to_rest(struct stack *st)

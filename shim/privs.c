@@ -47,13 +47,13 @@ union set_control {
 	char room[CMSG_SPACE(SET_FDS * sizeof(int))];
 };
 
-static uint64_t netns_of(int fd)
+uint64_t privs_netns_of(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 
 #ifdef SO_NETNS_COOKIE
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) != 0)
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) != 0)
 		return 0;
 #else
 	(void)fd;
@@ -178,7 +178,7 @@ static void make_set(const struct config *cfg)
 		return;
 	if (cfg->link.gso)
 		link_sockets_packet(&sockets);
-	m.netns = netns_of(sockets.fd[SOCKET_RAW]);
+	m.netns = privs_netns_of(sockets.fd[SOCKET_RAW]);
 	memcpy(all, sockets.fd, sizeof(sockets.fd));
 	all[SOCKET_KINDS] = -1;
 	if (goes_to_a_file(cfg->trace))
@@ -254,7 +254,7 @@ int privs_claim(struct privs_set *set)
 	set->claim = hold_name(m.id);
 	if (set->claim < 0)
 		return -EPERM;
-	if (m.netns != netns_of(set->claim) || peek_message(fd, &m, &ctl) != 0) {
+	if (m.netns != privs_netns_of(set->claim) || peek_message(fd, &m, &ctl) != 0) {
 		real()->close(set->claim);
 		return -EPERM;
 	}

@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "../engine/link/sockets.h"
@@ -50,6 +51,9 @@ static inline bool privs_hides(int fd)
 void privs_make_way(int fd);
 /* close_range(2), around the spare set. */
 int privs_close_range(unsigned first, unsigned last, int flags);
+
+/* The network namespace of a socket, as a number; 0: not known (before Linux 5.14). */
+uint64_t privs_netns_of(int fd);
 
 /* ---- the driver's side ---------------------------------------------------------- */
 

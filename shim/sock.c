@@ -47,7 +47,8 @@ static bool has_own_name(const struct sock *s)
 
 bool sock_lost_stack(const struct sock *s)
 {
-	return atomic_load(&s->orphan) && !sock_is_mine(s);
+	return atomic_load(&s->orphan) && atomic_load(&s->state) == SOCK_CLOSED &&
+	       !sock_is_mine(s);
 }
 
 bool sock_is_nobodys(const struct sock *s)

@@ -83,7 +83,8 @@ struct sock {
 	uint8_t stack[16];    /* whose it is; all zero: nobody's yet */
 	_Atomic uint64_t pass; /* foreign: that stack's, 0: see sock_pass() */
 	_Atomic uint64_t heir; /* driver: alias_tag() of the stack that has taken it over, or 0 */
-	atomic_int sought;    /* app: the process that has asked to inherit it (heir.h) */
+	atomic_int sought;    /* app: the process that has asked to inherit it (heir.c) */
+	int backlog;          /* driver, or app: of a listener, 0: unknown */
 	atomic_bool orphan;   /* foreign: that stack is gone */
 	atomic_int maker;     /* app: listener: the process that this one's engine ends come
 				 from, as it was last, or 0; see accept.c */
@@ -110,7 +111,6 @@ struct sock {
 	atomic_uint lingering; /* futex; driver: a close() may wait while it is 1 */
 	atomic_uint fds;      /* fdtab: entries in the fd table */
 	_Atomic ino_t ino;    /* app: inode of the app end */
-	int backlog;          /* driver, or app: of a listener, 0: unknown */
 	bool bound;           /* app: local was given by bind() */
 	struct endpoint bound_to; /* app: what local is when there is no connection */
 	struct endpoint local, remote; /* as getsockname and getpeername say; written

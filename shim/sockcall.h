@@ -17,7 +17,7 @@
 
 /* Does the stack of s run in this process? */
 bool sock_is_mine(const struct sock *s);
-/* Is its stack, another process's, gone? */
+/* Is its stack, another process's, gone, and for good? */
 bool sock_lost_stack(const struct sock *s);
 /* Has it been neither bound nor connected nor listened to? */
 bool sock_is_nobodys(const struct sock *s);

@@ -527,6 +527,38 @@ static void a_guard_changes_hands(void **state)
 	close(ns);
 }
 
+/* A guard in use goes to the other link; its twin stays, and lingers. */
+static void a_guard_in_use_changes_hands(void **state)
+{
+	const struct ip_kind *ip = *state;
+	int ns = ns_new();
+	struct link *from = open_link(false), *to = open_link(false);
+	struct endpoint local = ep(ip->lo, PORT);
+	struct guard *g, *twin, *taken, *none;
+
+	assert_int_equal(guard_open(from, &local, 0, GUARD_REUSEADDR, &g), 0);
+	assert_int_equal(guard_listen(g), 0);
+	assert_int_equal(guard_twin(g, &twin), 0);
+	assert_true(endpoint_eq(guard_local(twin), &local));
+	assert_int_equal(guard_take(to, dup(guard_fd(g)), 0, guard_flags(g), &taken), 0);
+	assert_true(guard_flags(taken) & GUARD_REUSEADDR);
+	guard_let_go(g);
+	guard_linger(g); /* of no effect: */
+	assert_int_equal(link_others(from, &local), LINK_OTHERS_NONE);
+	guard_close(g);
+	assert_int_equal(link_others(from, &local), LINK_OTHERS_LISTEN);
+	assert_int_equal(link_others(to, &local), LINK_OTHERS_LINGER);
+	/* nobody joins the one in use, although another lingers */
+	assert_int_equal(guard_open(to, &local, 0, GUARD_REUSEADDR, &none), -EADDRINUSE);
+	guard_close(twin);
+	assert_int_equal(link_others(to, &local), LINK_OTHERS_NONE);
+	guard_linger(taken);
+	assert_int_equal(link_others(from, &local), LINK_OTHERS_LINGER);
+	link_close(from);
+	link_close(to);
+	close(ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +571,7 @@ int main(void)
 		IP4_AND_IP6(a_lingering_guard_makes_way),
 		IP4_AND_IP6(reuseport_shares_a_port),
 		IP4_AND_IP6(a_guard_changes_hands),
+		IP4_AND_IP6(a_guard_in_use_changes_hands),
 		IP4_AND_IP6(filter_passes_guarded_ports_only),
 		IP4_AND_IP6(kernel_sockets_are_told_from_guards),
 		IP4_AND_IP6(kernel_connections_at_a_guarded_port),
