@@ -86,6 +86,17 @@ static bool made_here(const struct stack *st, const struct sock *s, int fd,
 	       (uint32_t)cred.pid == (c ? (uint32_t)c->pid : engine->pid);
 }
 
+/* What was forked has copies of its parent's socks, with the same ids. */
+static struct sock *owned_sock(const struct stack *st, uint64_t id)
+{
+	struct sock *s = sock_by_id(id);
+
+	if (!s || alias_owns(st, s))
+		return s;
+	sock_put(s);
+	return NULL;
+}
+
 /* A listener that was another stack's had its id there. */
 static struct sock *listener_by_ino(const struct stack *st, const struct name *own, ino_t ino)
 {
@@ -100,7 +111,7 @@ static struct sock *listener_by_ino(const struct stack *st, const struct name *o
 
 static struct sock *bare_sock(const struct stack *st, const struct name *own, ino_t ino)
 {
-	struct sock *s = sock_by_id(own->sock_id);
+	struct sock *s = owned_sock(st, own->sock_id);
 
 	if (s && atomic_load(&s->ino) == ino)
 		return s;
@@ -122,7 +133,7 @@ static struct sock *identify(const struct stack *st, int fd, const uint8_t **res
 	*rest = NULL;
 	if (getpeername(fd, (struct sockaddr *)&peer_sun, &peer_len) == 0 &&
 	    name_decode(&peer_sun, peer_len, &peer) && is_ours(st, &peer, NAME_ENGINE)) {
-		s = sock_by_id(peer.sock_id);
+		s = owned_sock(st, peer.sock_id);
 		right = s && made_here(st, s, fd, &peer) && endpoint_eq(&s->local, &peer.flow.local) &&
 			endpoint_eq(&s->remote, &peer.flow.remote) &&
 			(!atomic_load(&s->ino) || atomic_load(&s->ino) == inode(fd));
@@ -323,7 +334,7 @@ static int carry_out(struct stack *st, struct sock *s, const struct message *m,
 	case CONTROL_IOCTL:
 		return ask_queue(s, m, r);
 	case CONTROL_INHERIT:
-		return !m->trusted ? -EPERM : st->background || m->req.arg2 ? 0 : -EALREADY;
+		return m->trusted ? legacy_wants(st, m->req.arg2) : -EPERM;
 	}
 	return -EINVAL;
 }

@@ -48,7 +48,7 @@ static struct seek *free_seek(struct stack *st)
 	int i;
 
 	for (i = 0; i < ESTATE_SEEKS_MAX; i++)
-		if (st->seek[i].fd < 0)
+		if (st->seek[i].fd < 0 && !st->seek[i].lost)
 			return &st->seek[i];
 	return NULL;
 }
@@ -465,17 +465,34 @@ void estate_heal(struct stack *st, const struct stack_key *key)
 		alias_drop(st);
 }
 
-/* It may be another process that has the stack now, or nobody. */
-static void seek_again(struct stack *st, const struct stack_key *key)
+/* It may be another process that has the stack now, or nobody. Who was there and ended before it
+ * had an answer for us is gone by the next time. */
+static void seek_again(struct stack *st, struct seek *k)
 {
-	if (estate_seek(st, key) == -ECONNREFUSED)
-		estate_heal(st, key);
+	int err;
+
+	k->lost = false;
+	err = estate_seek(st, &k->key);
+	if (err == -ECONNREFUSED) {
+		estate_heal(st, &k->key);
+	} else if (err && err != -EPERM && err != -EBUSY) {
+		k->lost = true;
+		stack_upkeep_soon(st);
+	}
+}
+
+void estate_upkeep(struct stack *st)
+{
+	int i;
+
+	for (i = 0; i < ESTATE_SEEKS_MAX; i++)
+		if (st->seek[i].lost)
+			seek_again(st, &st->seek[i]);
 }
 
 bool estate_serves(struct stack *st, int fd)
 {
 	struct seek *k = &st->seek[0];
-	struct stack_key key;
 	struct heritage *e;
 	int said, err = 0;
 
@@ -493,10 +510,9 @@ bool estate_serves(struct stack *st, int fd)
 	free(e);
 	if (said == 0)
 		return true;
-	key = k->key;
 	end_seek(k);
 	if (said < 0 || err == -EPIPE || err == -ECONNRESET)
-		seek_again(st, &key);
+		seek_again(st, k);
 	return true;
 }
 

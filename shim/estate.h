@@ -16,6 +16,7 @@ struct stack;
 /* A stack whose heir this one wants to be. */
 struct seek {
 	int fd; /* connection to it, or -1 */
+	bool lost; /* it was there, and is sought again */
 	struct stack_key key;
 };
 
@@ -27,6 +28,8 @@ int estate_seek(struct stack *st, const struct stack_key *key);
 void estate_heal(struct stack *st, const struct stack_key *key);
 /* Is fd, which is readable, the connection of a seek? Then what is said there is done. */
 bool estate_serves(struct stack *st, int fd);
+/* Every now and then: tries again what could not be found out. */
+void estate_upkeep(struct stack *st);
 void estate_close(struct stack *st);
 
 #endif

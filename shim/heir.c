@@ -18,10 +18,12 @@
 #include "sockcall.h"
 
 #define AGAIN_S 1
+#define PARENT_MS 20
 
 static atomic_int parent;    /* at the beginning */
 static atomic_int forker;    /* while it forks: the process itself */
 static atomic_bool is_leader; /* it has begun a session of its own */
+static atomic_bool has_waited; /* for its parent's end */
 static _Atomic time_t next_s; /* no question before that */
 
 void heir_begin(void)
@@ -45,6 +47,7 @@ void heir_forked(void)
 		pid = getppid();
 	atomic_store(&parent, pid);
 	atomic_store(&is_leader, false);
+	atomic_store(&has_waited, false);
 	atomic_store(&next_s, 0);
 }
 
@@ -143,10 +146,10 @@ bool heir_concerns(const struct sock *s)
 	return atomic_load(&s->state) == SOCK_LISTENING && remote_can(s);
 }
 
-static void consider(struct sock *s, int fd)
+static void consider(struct sock *s, int fd, bool now)
 {
 	if (heir_concerns(s) && (atomic_load(&is_leader) || is_orphan()) && !was_refused(s) &&
-	    !is_heir(s) && is_time())
+	    !is_heir(s) && (now || is_time()))
 		seek(s, fd);
 }
 
@@ -155,23 +158,36 @@ void heir_consider(struct sock *s, int fd)
 	int saved = errno;
 
 	if (heir_concerns(s) && fdtab_is_mine())
-		consider(s, fd);
+		consider(s, fd, false);
 	errno = saved;
 }
 
-static void consider_all(void)
+/* The next fd of a listener that concerns us, or -1. */
+static int next_listener(int from)
+{
+	const struct sock *s;
+	int fd;
+
+	for (fd = fdtab_next(from, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL)) {
+		s = fdtab_peek(fd);
+		if (s && heir_concerns(s))
+			break;
+	}
+	return fd;
+}
+
+static void consider_all(bool now)
 {
 	int saved = errno, fd;
 	struct sock *s;
 
 	if (real_only || !fdtab_is_mine())
 		return;
-	for (fd = fdtab_next(0, NULL); fd >= 0; fd = fdtab_next(fd + 1, NULL)) {
-		s = fdtab_peek(fd);
-		s = s && heir_concerns(s) ? fdtab_get(fd) : NULL;
+	for (fd = next_listener(0); fd >= 0; fd = next_listener(fd + 1)) {
+		s = fdtab_get(fd);
 		if (!s)
 			continue;
-		consider(s, fd);
+		consider(s, fd, now);
 		sock_put(s);
 	}
 	errno = saved;
@@ -185,14 +201,33 @@ void heir_leads(void)
 
 void heir_is_daemon(void)
 {
-	consider_all();
+	consider_all(true);
+}
+
+/* It may be about to end. */
+static void await_parents_end(void)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	int i;
+
+	for (i = 0; i < PARENT_MS && !is_orphan(); i++)
+		nanosleep(&nap, NULL);
+}
+
+void heir_before_drop(void)
+{
+	if (next_listener(0) < 0)
+		return;
+	if (!atomic_load(&is_leader) && !atomic_exchange(&has_waited, true))
+		await_parents_end();
+	consider_all(true);
 }
 
 /* A server's master forks its workers and sleeps. */
 void heir_after_fork(void)
 {
 	atomic_store(&forker, 0);
-	consider_all();
+	consider_all(false);
 }
 
 /* ---- waiting --------------------------------------------------------------------------- */

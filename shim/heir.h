@@ -52,6 +52,10 @@ void heir_consider(struct sock *s, int fd);
 /* This process has begun a session, as daemons do, and some others: from now on it does not
  * matter whether its parent is gone. */
 void heir_leads(void);
+/* It is about to lose privileges, and may not be trusted any more then: the same as
+ * heir_is_daemon(), if that or its parent's end has made it one. Waits some milliseconds for the
+ * latter, once, if it has a foreign listener. */
+void heir_before_drop(void);
 /* It is a daemon: the same as heir_consider() for all its listeners, at once. */
 void heir_is_daemon(void);
 /* The stack of s, a listener, is gone, as remote.h has found: makes it anew in this process, if

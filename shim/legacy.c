@@ -69,6 +69,23 @@ static int heirs(const struct legacy *g)
 	return n;
 }
 
+/* Of a daemon that forks twice the process between may have been one, and asks no more. */
+static bool has_ended(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+int legacy_wants(const struct stack *st, bool daemon)
+{
+	int i, n = heirs(&st->legacy);
+
+	for (i = 0; i < n && has_ended(st->legacy.heir[i]); i++)
+		;
+	return st->background || daemon || i == n ? 0 : -EALREADY;
+}
+
 bool legacy_admits(const struct stack *st, int fd)
 {
 	return heirs(&st->legacy) < LEGACY_HEIRS_MAX && is_trusted(fd);
@@ -277,19 +294,18 @@ static bool send_will(int fd, struct will *w)
 static void offer(struct stack *st)
 {
 	struct will *w = calloc(1, sizeof(*w));
-	bool sent = false;
+	bool good;
 
 	pause_all(st, true);
-	if (w && make_will(st, w) == 0) {
-		sent = send_will(st->legacy.heir[0], w);
-		if (!sent)
+	good = w && make_will(st, w) == 0;
+	if (good && send_will(st->legacy.heir[0], w)) {
+		set_phase(st, LEGACY_OFFERED, REST_US);
+	} else {
+		if (good)
 			drop_heir(&st->legacy, 0);
+		go_on(st, good ? NEXT_US : AGAIN_US);
 	}
 	free(w);
-	if (sent)
-		set_phase(st, LEGACY_OFFERED, REST_US);
-	else
-		go_on(st, AGAIN_US);
 }
 
 /* ---- the answer ------------------------------------------------------------------------ */

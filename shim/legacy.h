@@ -25,6 +25,9 @@ struct legacy {
 };
 
 void legacy_init(struct legacy *g);
+/* Is one more heir wanted, a daemon or one whose parent is gone? 0, or -EALREADY: the stack's
+ * own process is there, and one such heir is enough. */
+int legacy_wants(const struct stack *st, bool daemon);
 /* May the process at the other end of fd, of a trusted user, be one more heir? */
 bool legacy_admits(const struct stack *st, int fd);
 /* It is. fd is in the control sockets' epoll set, and the legacy's from now on. */

@@ -18,6 +18,7 @@
 
 #include "driver.h"
 #include "fdtab.h"
+#include "heir.h"
 #include "ladder.h"
 #include "names.h"
 #include "real.h"
@@ -292,6 +293,7 @@ void privs_before_drop(void)
 	/* In a child of vfork() everything here is the parent's. */
 	if (real_only || !fdtab_is_mine())
 		return;
+	heir_before_drop();
 	if (fd >= 0)
 		privs_hides(fd); /* or it is another's by now */
 	sigfillset(&all);

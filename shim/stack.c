@@ -281,6 +281,7 @@ static void upkeep(struct stack *st)
 	ports_collect(&st->ports);
 	visitors_sweep(&st->visitors);
 	held_check(st);
+	estate_upkeep(st);
 }
 
 static void on_expired(void *arg)

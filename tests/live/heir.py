@@ -6,7 +6,8 @@ setsid: fork, setsid. orphan: fork alone. double: fork, setsid, fork. daemon: da
 listen(); late: before, after bind(). shared: setsid, and a connection that the first process
 has accepted goes on. waits: as setsid, but the first process stays until its standard input ends.
 polls: as setsid, and sleeps in epoll_wait(). prefork: setsid, and two workers that are
-another user. other: as another user, which does not inherit. When accept() fails, the reason is
+another user. other: as another user, which does not inherit. drops: as double, and becomes another user
+after that. When accept() fails, the reason is
 in the file "said"."""
 import ctypes
 import os
@@ -14,6 +15,7 @@ import select
 import socket
 import sys
 import threading
+import time
 
 
 def leave():
@@ -35,6 +37,7 @@ def begin(s):
 
 def main():
     how = sys.argv[1]
+    said, pid = open("said", "w", encoding="ascii"), open("pid", "w", encoding="ascii")
     l = socket.socket()
     l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     l.bind(("", int(sys.argv[2]) if len(sys.argv) > 2 else 9000))
@@ -49,20 +52,31 @@ def main():
         if os.fork():
             sys.stdin.read()
             os._exit(0)
+    elif how == "other":
+        done, ready = os.pipe()
+        if os.fork():
+            os.read(done, 1)
+            os._exit(0)
+        os.setuid(65534)
+        os.write(ready, b"x")
     else:
         leave()
     if how not in ("orphan", "daemon", "late"):
         os.setsid()
-    if how == "double":
+    if how in ("double", "drops"):
+        parent = os.getpid()
         leave()
+    if how == "drops":
+        while os.getppid() == parent:
+            time.sleep(0.01)
+        os.setuid(65534)
     if how == "late":
         l.listen(64)
-    said = open("said", "w", encoding="ascii")
-    with open("pid", "w", encoding="ascii") as f:
-        f.write(str(os.getpid()))
+    pid.write(str(os.getpid()))
+    pid.close()
     if how == "prefork" and os.fork() and os.fork():
         os.wait()
-    if how in ("prefork", "other"):
+    if how == "prefork":
         os.setuid(65534)
     if old:
         begin(old)

@@ -31,6 +31,14 @@ ends() {
 	eventually no_background b
 }
 
+# Some are taken over from before they are killed, too.
+no_background_any_more() {
+	local pids
+	pids=$(background b | sort -rn)
+	# shellcheck disable=SC2086 # pids
+	[ -z "$pids" ] || ! kill -9 $pids
+}
+
 # serves HOW: it has its stack after that, and nobody is reset meanwhile.
 serves() {
 	local i
@@ -71,6 +79,15 @@ by_two_forks() {
 }
 register "fork, setsid(), fork" by_two_forks
 
+drops_root() {
+	goes drops
+	eventually no_background b
+	answered one
+	expect 65534 "$(stat -c %u "/proc/$(cat pid)")"
+	ends
+}
+register "a daemon that gives up root" drops_root
+
 # The workers ask their master, who answers for the stack that it has inherited.
 workers() {
 	goes prefork
@@ -99,8 +116,7 @@ connections_stay() {
 	has_background b
 	echo two >&7
 	eventually grep -q 'two 1' out
-	# shellcheck disable=SC2046 # pids
-	kill -9 $(background b)
+	eventually no_background_any_more
 	eventually no_background b
 	answered three
 	exec 7>&-
@@ -173,8 +189,7 @@ not_trusted() { # PORT
 	answered two
 	has_background b
 	! has_driver "$(cat pid)"
-	# shellcheck disable=SC2046 # pids
-	kill -9 $(background b)
+	eventually no_background_any_more
 }
 
 another_user() {

@@ -267,9 +267,9 @@ static struct giver new_giver(char seed)
 }
 
 /* An app end that listens, of that stack's. */
-static int new_app_end(const struct giver *g, struct heir_listener *h)
+static int new_app_end(const struct giver *g, uint64_t id, struct heir_listener *h)
 {
-	struct name n = {.kind = NAME_APP, .sock_id = 0x4200001, .family = AF_INET,
+	struct name n = {.kind = NAME_APP, .sock_id = id, .family = AF_INET,
 			 .pass = g->key.pass};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct stat st;
@@ -362,7 +362,7 @@ static void an_offer_is_taken(void **state)
 {
 	struct giver g = new_giver('g');
 	struct heir_listener h;
-	int end = new_app_end(&g, &h), guard = new_guard(25010), peer, conn;
+	int end = new_app_end(&g, 0x4200001, &h), guard = new_guard(25010), peer, conn;
 	struct sock *s = sock_new(AF_INET);
 	struct heir_offer o = new_offer(&g, &h, 25010);
 	struct sockaddr_un sun;
@@ -427,19 +427,25 @@ static void an_offer_is_taken(void **state)
 	sock_put(s);
 }
 
-/* The listener that only others hold lives as long as they do. */
+/* The listener that only others hold lives as long as they do. What a forked process has of its
+ * parent's sock is not it. */
 static void what_others_hold_is_taken_too(void **state)
 {
 	struct giver g = new_giver('o');
+	struct sock *copy = sock_new(AF_INET);
 	struct heir_listener h;
-	int end = new_app_end(&g, &h), guard = new_guard(25011), i;
+	int end = new_app_end(&g, atomic_load(&copy->id), &h), guard = new_guard(25011), i;
 	struct heir_offer o = new_offer(&g, &h, 25011);
 	char word;
 
 	(void)state;
+	memcpy(copy->stack, g.key.id, sizeof(copy->stack));
+	atomic_store(&copy->ino, h.ino);
+	copy->driver = (void *)16;
 	be_sought(&g);
 	send_offer(g.at, &o, sizeof(o), (int[]){g.control, guard}, 2);
 	assert_int_equal(recv(g.at, &word, 1, 0), 1);
+	assert_int_equal(ask_under(&g, end).local.port, 25011);
 	close(g.control);
 	close(guard);
 	close(g.at);
@@ -488,7 +494,7 @@ static void nonsense_is_not_taken(void **state)
 {
 	struct giver g = new_giver('n');
 	struct heir_listener h;
-	int end = new_app_end(&g, &h), guard = new_guard(25012), fds[FDS_SENT_MAX], before, i;
+	int end = new_app_end(&g, 0x4200001, &h), guard = new_guard(25012), fds[FDS_SENT_MAX], before, i;
 	struct heir_offer o;
 	size_t len, n;
 
@@ -522,7 +528,7 @@ static void a_dead_stacks_listener_is_made_anew(void **state)
 {
 	struct giver g = new_giver('d');
 	struct heir_listener h;
-	int end = new_app_end(&g, &h), i, peer;
+	int end = new_app_end(&g, 0x4200001, &h), i, peer;
 	struct sock *s = sock_new(AF_INET);
 	bool last;
 
