@@ -5,8 +5,9 @@
  * A daemon listens, forks, and its first process ends; the stack of its listeners goes on in
  * the background (handover.h), where nobody looks after it. So a process that holds such a
  * listener, and either has become a daemon (setsid(2), daemon(3)) or finds that its parent is
- * gone, when it accepts, waits for connections, or forks, offers itself to that stack as its heir. It starts a driver of its own, which connects
- * to the stack's control socket, says so (CONTROL_INHERIT), and stays connected. Once the
+ * gone, when it accepts, adds the listener to an epoll set, forks or gives up root, offers
+ * itself to that stack as its heir. It starts a driver of its own, which connects to the
+ * stack's control socket, says so (CONTROL_INHERIT), and stays connected. Once the
  * stack is in the background, and none of its listeners has a connection that is on its way
  * to the program, it lets no SYN in and gives all of them (legacy.c): what they are as plain
  * data, and as fds (SCM_RIGHTS) their guards, their doors and its control sockets. The heir
