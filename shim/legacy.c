@@ -21,12 +21,16 @@
 #include "pass.h"
 #include "stack.h"
 
-/* So long the listeners may come to rest by themselves, and then without new SYNs; a heir
- * may take for its answer. A peer repeats its first SYN after a second. */
+/* So long the listeners may come to rest by themselves, and then without new SYNs. */
 #define REST_US 1000000u
-/* Before another try; with another heir, when one has ended. */
-#define AGAIN_US 4000000u
+#define PAUSE_US 300000u
+/* Of the heir. */
+#define ANSWER_US 1000000u
+/* Before another try with another heir, when one has ended; else, and each time twice as much, as
+ * who begins handshakes and does not finish them must not have SYNs dropped again and again. */
 #define NEXT_US 20000u
+#define AGAIN_US 4000000u
+#define TRIES_MAX 6
 
 union fds { /* ancillary data */
 	struct cmsghdr align;
@@ -130,9 +134,10 @@ static void set_phase(struct stack *st, enum legacy_phase phase, uint32_t us)
 	st->legacy.until_us = st->now_us + us;
 }
 
-/* Everything is as before. */
-static void go_on(struct stack *st, uint32_t wait_us)
+/* Everything is as before. soon: it is not the listeners that were in the way. */
+static void go_on(struct stack *st, bool soon)
 {
+	struct legacy *g = &st->legacy;
 	struct listener *l;
 
 	for (l = st->listeners; l; l = l->next) {
@@ -140,7 +145,9 @@ static void go_on(struct stack *st, uint32_t wait_us)
 		port_drop_twin(l->binding->port);
 	}
 	pause_all(st, false);
-	set_phase(st, LEGACY_WAITS, wait_us);
+	set_phase(st, LEGACY_WAITS, soon ? NEXT_US : AGAIN_US << g->tries);
+	if (!soon && g->tries < TRIES_MAX)
+		g->tries++;
 }
 
 /* ---- the offer ------------------------------------------------------------------------ */
@@ -299,11 +306,11 @@ static void offer(struct stack *st)
 	pause_all(st, true);
 	good = w && make_will(st, w) == 0;
 	if (good && send_will(st->legacy.heir[0], w)) {
-		set_phase(st, LEGACY_OFFERED, REST_US);
+		set_phase(st, LEGACY_OFFERED, ANSWER_US);
 	} else {
 		if (good)
 			drop_heir(&st->legacy, 0);
-		go_on(st, good ? NEXT_US : AGAIN_US);
+		go_on(st, good);
 	}
 	free(w);
 }
@@ -354,7 +361,7 @@ static void end_offer(struct stack *st)
 		return;
 	}
 	drop_heir(&st->legacy, 0);
-	go_on(st, st->now_us < st->legacy.until_us ? NEXT_US : AGAIN_US);
+	go_on(st, st->now_us < st->legacy.until_us);
 }
 
 bool legacy_serves(struct stack *st, int fd)
@@ -388,8 +395,8 @@ static void come_to_rest(struct stack *st)
 	if (at_rest(st))
 		offer(st);
 	else if (st->now_us >= g->until_us)
-		go_on(st, AGAIN_US);
-	else if (g->until_us - st->now_us <= REST_US)
+		go_on(st, false);
+	else if (g->until_us - st->now_us <= PAUSE_US)
 		pause_all(st, true);
 }
 
@@ -404,13 +411,13 @@ void legacy_turn(struct stack *st)
 	}
 	if (!may_give(st)) {
 		if (g->phase == LEGACY_RESTS)
-			go_on(st, 0);
+			go_on(st, true);
 		return;
 	}
 	if (g->phase == LEGACY_WAITS) {
 		if (st->now_us < g->until_us)
 			return;
-		set_phase(st, LEGACY_RESTS, 2 * REST_US);
+		set_phase(st, LEGACY_RESTS, REST_US + PAUSE_US);
 	}
 	come_to_rest(st);
 }
@@ -419,8 +426,8 @@ uint64_t legacy_deadline_us(const struct stack *st)
 {
 	const struct legacy *g = &st->legacy;
 
-	if (g->phase == LEGACY_RESTS && g->until_us - st->now_us > REST_US)
-		return g->until_us - REST_US;
+	if (g->phase == LEGACY_RESTS && g->until_us - st->now_us > PAUSE_US)
+		return g->until_us - PAUSE_US;
 	return g->phase != LEGACY_WAITS || may_give(st) ? g->until_us : ENGINE_NEVER;
 }
 

@@ -20,6 +20,7 @@ struct legacy {
 		LEGACY_OFFERED, /* to heir[0]: it has until_us to answer */
 	} phase;
 	uint64_t until_us;
+	uint8_t tries;  /* that came to nothing */
 	bool named;     /* the stack is to be found under rest, too */
 	uint8_t rest[16];
 };

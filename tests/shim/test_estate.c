@@ -160,6 +160,42 @@ static void an_heir_that_fails_changes_nothing(void **state)
 	app_close(&l);
 }
 
+/* The third connection is in the driver's hands until the program accepts one. */
+static void nothing_is_offered_while_a_connection_is_on_its_way(void **state)
+{
+	struct app l = app_listen(25004, 1, false), a[3];
+	int peer[3], fds[HEIR_FDS_MAX], at, i;
+	struct heir_offer o;
+	struct name n;
+	size_t got;
+	char byte;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		peer[i] = kernel_connect(25004);
+	for (i = 0; i < PATIENCE_MS && !atomic_load(&l.s->backlog_full); i++)
+		nap_ms(1);
+	assert_int_equal(knock_as_heir(&at), 0);
+	background(true);
+	nap_ms(20);
+	assert_int_equal(recv(at, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	for (i = 0; i < 3; i++)
+		a[i] = app_accept(&l, &n);
+	got = hear_offer(at, &o, fds);
+	assert_int_equal(o.listeners, 1);
+	close(at);
+	close_all(fds, got);
+	background(false);
+	for (i = 0; i < 3; i++) {
+		send_pattern(peer[i], 0, 100);
+		expect_pattern(a[i].fd, 0, 100);
+		app_close(&a[i]);
+		close(peer[i]);
+	}
+	app_close(&l);
+}
+
 /* Last of all: after that the driver has no control socket. */
 static void an_heir_gets_all(void **state)
 {
@@ -562,6 +598,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_some_may_inherit),
 		cmocka_unit_test(an_heir_that_fails_changes_nothing),
+		cmocka_unit_test(nothing_is_offered_while_a_connection_is_on_its_way),
 		cmocka_unit_test(an_offer_is_taken),
 		cmocka_unit_test(what_others_hold_is_taken_too),
 		cmocka_unit_test(nonsense_is_not_taken),
