@@ -130,6 +130,17 @@ static bool find_cookie(const struct engine *e, const struct flow *flow,
 	return probe && cookie_valid(e, flow, *irs, s->ack - 1, now_us);
 }
 
+/* It repeats the time of an answer of ours, no older than cookies get. So it is no ACK of a
+ * connection that there was before this listener: a peer whose text found no room here says
+ * by it that it has got our SYN,ACK twice. Linux answers it by a RST. */
+static bool follows_answer(const struct engine *e, const struct flow *flow,
+			   const struct segment *s, uint64_t now_us)
+{
+	uint32_t ts = ts_at(random_ts_offset(e->ts_key, flow), now_us);
+
+	return s->opt.ts && ts - s->opt.ts_ecr <= 2 * MINUTE_US / TS_TICK_US;
+}
+
 /* The SYN at irs, which s has followed, as far as anybody remembers. */
 static struct segment remembered_syn(const struct engine *e, const struct segment *s,
 				     uint32_t irs)
@@ -196,7 +207,8 @@ enum drop syncookie_arrives(struct tcb *listener, const struct tcp_path *path,
 		e->stats.cookies_bad++;
 		/* Text may have overtaken that which follows the SYN, or the
 		 * latter is lost: it must not cost the connection. */
-		return seg_len(s) ? DROP_LISTEN : DROP_LISTEN_ACK;
+		return seg_len(s) || follows_answer(e, flow, s, now_us) ? DROP_LISTEN
+									: DROP_LISTEN_ACK;
 	}
 	if (listen_accept_full(listener)) {
 		if (e->cfg.abort_on_overflow)

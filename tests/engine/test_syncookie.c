@@ -488,6 +488,39 @@ static void probe_instead_of_the_ack(void **state)
 	}
 }
 
+/* ACK and text were dropped. A second SYN,ACK, for a SYN that was sent twice, is answered
+ * by the client from behind its text: a RST for that would end what it holds for open. Who
+ * repeats no time of ours is refused, though: it may be of an old connection. */
+static void answer_from_behind_the_text(void **state)
+{
+	for (uint32_t ts = 0; ts < 2; ts++) {
+		struct harness *h = with_cookies(state, 2, ts);
+		uint32_t heard;
+
+		h->remote.port = 6001;
+		ask(h);
+		heard = h->ts_recent;
+		h->remote.port = 6000;
+		ask(h);
+		tcp_set_backlog(h->listener, 0);
+		inject(h, ACK, 1, 1, WND, 0);
+		h->remote.port = 6001;
+		h->ts_recent = heard;
+		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+		assert_int_equal(inject(h, ACK | PSH, 1, 1, WND, 700), DROP_ACCEPT_QUEUE);
+		assert_int_equal(inject(h, ACK, 701, 1, WND, 0), ts ? DROP_LISTEN : DROP_LISTEN_ACK);
+		expect_none(h);
+		advance_ms(h, 121000);
+		h->remote.port = 6002;
+		tcp_set_backlog(h->listener, 4);
+		ask(h);
+		h->remote.port = 6001;
+		h->ts_recent = heard;
+		assert_int_equal(inject(h, ACK, 701, 1, WND, 0), DROP_LISTEN_ACK);
+		h->listener = NULL;
+	}
+}
+
 /* Whoever comes back when the listener is gone is refused. */
 static void listener_is_gone(void **state)
 {
@@ -595,7 +628,8 @@ int main(void)
 		TEST(a_whole_connection), TEST(ack_with_text_and_fin),
 		TEST(text_that_comes_early), TEST(ecn_in_the_timestamp),
 		TEST(window_as_offered), TEST(window_when_memory_is_short),
-		TEST(probe_instead_of_the_ack), TEST(listener_is_gone),
+		TEST(probe_instead_of_the_ack), TEST(answer_from_behind_the_text),
+		TEST(listener_is_gone),
 		TEST(options_in_the_timestamp), TEST(without_timestamps_no_options),
 		TEST(mss_rounds_down), TEST(lifetime), TEST(secrets_change),
 		TEST(forgeries), TEST(not_expected), TEST(when_the_queue_is_full),
