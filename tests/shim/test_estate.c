@@ -393,29 +393,65 @@ static void enter_fdtab(int fd, struct sock *s)
 	fdtab_swap(fd, s, &last);
 }
 
+/* The program's, as it is in a child of the one that had the stack. */
+static struct sock *copy_of_listener(const struct giver *g, const struct heir_listener *h, int end)
+{
+	struct sock *s = sock_new(AF_INET);
+
+	memcpy(s->stack, g->key.id, sizeof(s->stack));
+	s->name = h->name;
+	s->name_len = h->name_len;
+	atomic_store(&s->ino, h->ino);
+	atomic_store(&s->state, SOCK_LISTENING);
+	enter_fdtab(end, s);
+	return s;
+}
+
+static void is_closed(struct sock *s, int end)
+{
+	bool last;
+
+	close(end);
+	fdtab_swap(end, NULL, &last);
+	driver_closed(s);
+	sock_put(s);
+}
+
+/* An app end of that stack which was not given: who has it is told. */
+static void what_stayed_is_elsewhere(const struct giver *g)
+{
+	struct name n = {.kind = NAME_APP, .sock_id = 4711, .family = AF_INET,
+			 .pass = g->key.pass};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct control_reply r;
+	struct sockaddr_un sun;
+	socklen_t len;
+
+	memcpy(n.stack, g->key.id, sizeof(n.stack));
+	len = name_encode(&n, &sun);
+	assert_return_code(bind(fd, (struct sockaddr *)&sun, len), errno);
+	r = ask_under(g, fd);
+	assert_int_equal(r.result, -EREMOTE);
+	assert_memory_equal(r.stack, g->rest, sizeof(r.stack));
+	close(fd);
+}
+
 /* Of the program's socket the driver makes its own; who asks under the old name is answered. */
 static void an_offer_is_taken(void **state)
 {
 	struct giver g = new_giver('g');
 	struct heir_listener h;
 	int end = new_app_end(&g, 0x4200001, &h), guard = new_guard(25010), peer, conn;
-	struct sock *s = sock_new(AF_INET);
+	struct sock *s = copy_of_listener(&g, &h, end);
 	struct heir_offer o = new_offer(&g, &h, 25010);
 	struct sockaddr_un sun;
 	socklen_t len = sizeof(sun);
 	struct name n;
 	struct control_reply r;
-	bool last;
 	char word = 0;
 
 	(void)state;
-	memcpy(s->stack, g.key.id, sizeof(s->stack));
-	s->name = h.name;
-	s->name_len = h.name_len;
-	atomic_store(&s->ino, h.ino);
-	atomic_store(&s->state, SOCK_LISTENING);
 	s->driver = s; /* as in a child's copy of its parent's memory: nothing */
-	enter_fdtab(end, s);
 	be_sought(&g);
 	assert_false(sock_is_mine(s));
 	o.guard[0].guard_flags = GUARD_REUSEADDR;
@@ -446,21 +482,8 @@ static void an_offer_is_taken(void **state)
 	close(conn);
 	close(peer);
 	close(g.at);
-	/* An app end of that stack which was not given. */
-	n = (struct name){.kind = NAME_APP, .sock_id = 4711, .family = AF_INET,
-			  .pass = g.key.pass};
-	memcpy(n.stack, g.key.id, sizeof(n.stack));
-	conn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	len = name_encode(&n, &sun);
-	assert_return_code(bind(conn, (struct sockaddr *)&sun, len), errno);
-	r = ask_under(&g, conn);
-	assert_int_equal(r.result, -EREMOTE);
-	assert_memory_equal(r.stack, g.rest, sizeof(r.stack));
-	close(conn);
-	close(end);
-	fdtab_swap(end, NULL, &last);
-	driver_closed(s);
-	sock_put(s);
+	what_stayed_is_elsewhere(&g);
+	is_closed(s, end);
 }
 
 /* The listener that only others hold lives as long as they do. What a forked process has of its
@@ -565,18 +588,11 @@ static void a_dead_stacks_listener_is_made_anew(void **state)
 	struct giver g = new_giver('d');
 	struct heir_listener h;
 	int end = new_app_end(&g, 0x4200001, &h), i, peer;
-	struct sock *s = sock_new(AF_INET);
-	bool last;
+	struct sock *s = copy_of_listener(&g, &h, end);
 
 	(void)state;
-	memcpy(s->stack, g.key.id, sizeof(s->stack));
-	s->name = h.name;
-	s->name_len = h.name_len;
 	s->bound = true;
 	s->bound_to = s->local = loopback(25013);
-	atomic_store(&s->ino, h.ino);
-	atomic_store(&s->state, SOCK_LISTENING);
-	enter_fdtab(end, s);
 	be_sought(&g);
 	close(g.control);
 	close(g.at);
@@ -587,10 +603,7 @@ static void a_dead_stacks_listener_is_made_anew(void **state)
 	wait_for(end, POLLIN);
 	assert_int_equal(ask_under(&g, end).result, 0);
 	close(peer);
-	close(end);
-	fdtab_swap(end, NULL, &last);
-	driver_closed(s);
-	sock_put(s);
+	is_closed(s, end);
 }
 
 int main(void)
