@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pass.h"
@@ -53,8 +55,29 @@ void stranger_hold(struct stranger_hold *h)
 	atomic_store(&h->over, 0);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &h->mask);
+	h->thread = -1;
 	if (!atomic_load(&forbidden))
-		clone(hold_on, h->stack + sizeof(h->stack), HOLDER, h, &h->tid, NULL, &h->tid);
+		h->thread = clone(hold_on, h->stack + sizeof(h->stack), HOLDER, h, &h->tid, NULL,
+				  &h->tid);
+}
+
+#define MOMENT_NS 20000
+#define MOMENTS_MAX 5000
+
+/* A thread that ends lets go of its memory first, then of its files, and is gone after that:
+ * a name or a port that one of them had is free then. */
+static void await_end(int thread)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NS};
+	atomic_uint none = 0;
+	struct rlimit lim;
+	int i;
+
+	for (i = 0; i < MOMENTS_MAX; i++) {
+		if (real()->syscall(SYS_prlimit64, thread, RLIMIT_NOFILE, NULL, &lim) != 0)
+			return;
+		real()->syscall(SYS_futex, &none, FUTEX_WAIT, 0, &moment, NULL, 0);
+	}
 }
 
 void stranger_let_go(struct stranger_hold *h)
@@ -65,6 +88,8 @@ void stranger_let_go(struct stranger_hold *h)
 	futex(&h->over, FUTEX_WAKE, INT_MAX);
 	while ((tid = atomic_load(&h->tid)))
 		futex(&h->tid, FUTEX_WAIT, tid);
+	if (h->thread > 0)
+		await_end(h->thread);
 	pthread_sigmask(SIG_SETMASK, &h->mask, NULL);
 	errno = h->errno_before;
 }

@@ -24,6 +24,7 @@
  * threads' files stay open, too. */
 struct stranger_hold {
 	atomic_uint tid;  /* 0: there is none, or none any more */
+	int thread;       /* the same for good; or negative */
 	atomic_uint over;
 	int errno_before;
 	sigset_t mask;

@@ -31,6 +31,10 @@ static void fake_undo(struct stack *st, struct sock *s);
 static bool fake_make_room(struct ports *ps, int err);
 static void fake_look(struct stack *st, struct sock *s);
 static bool fake_check(struct stack *st);
+static int fake_wants(const struct stack *st, bool daemon);
+static bool fake_admits(const struct stack *st, int fd);
+static void fake_add(struct stack *st, int fd);
+static bool fake_serves(struct stack *st, int fd);
 #define sock_peer_is_trusted fake_trusted
 #define stack_bind fake_bind
 #define listener_open fake_listen
@@ -40,6 +44,11 @@ static bool fake_check(struct stack *st);
 #define ports_make_room fake_make_room
 #define held_look fake_look
 #define held_check fake_check
+#define legacy_wants fake_wants
+#define legacy_admits fake_admits
+#define legacy_add fake_add
+#define legacy_serves fake_serves
+#define estate_serves fake_serves
 #include "../../shim/control.c"
 
 #define PASS 42 /* the fake driver's */
@@ -167,6 +176,32 @@ static bool fake_check(struct stack *stack)
 {
 	(void)stack;
 	return held_n & 1;
+}
+
+static int fake_wants(const struct stack *stack, bool is_daemon)
+{
+	(void)stack;
+	return is_daemon ? 0 : -EALREADY;
+}
+
+static bool fake_admits(const struct stack *stack, int fd)
+{
+	(void)stack;
+	return fd & 1;
+}
+
+/* The heir's connection is the legacy's, which this one ends at once. */
+static void fake_add(struct stack *stack, int fd)
+{
+	(void)stack;
+	close(fd);
+}
+
+static bool fake_serves(struct stack *stack, int fd)
+{
+	(void)stack;
+	(void)fd;
+	return false;
 }
 
 /* ---- its sockets ------------------------------------------------------------------ */
@@ -317,7 +352,7 @@ static void fill_in(struct input *in, struct control_request *r)
 	uint8_t how = take8(in);
 
 	*r = (struct control_request){.size = sizeof(*r),
-				      .op = how % (CONTROL_IOCTL + 2),
+				      .op = how % (CONTROL_INHERIT + 2),
 				      .arg = (int8_t)take8(in),
 				      .arg2 = take8(in)};
 	r->data_len = how & 0x80 ? take16(in) : take8(in);
@@ -410,11 +445,12 @@ static void check_reply(struct wire *w, const struct control_reply *r, ssize_t n
 	check(r->data_len <= CONTROL_DATA_MAX);
 	if (r->result == -EAGAIN) /* more fds than there may be */
 		return;
-	check(w->what != NONSENSE || r->result == -EINVAL);
-	if (w->what == NONSENSE || w->op == CONTROL_CHECK)
+	check(w->what != NONSENSE || w->op == CONTROL_INHERIT || r->result == -EINVAL);
+	if (w->what == NONSENSE || w->op == CONTROL_CHECK || w->op == CONTROL_INHERIT)
 		return;
 	check(w->what != FOR_NOBODY || r->result == -ESRCH);
-	check(w->what != FOR_ONE_OF_OURS || undone || r->result != -ESRCH);
+	check(w->what != FOR_ONE_OF_OURS || undone || w->op == CONTROL_MADE ||
+	      r->result != -ESRCH);
 	check(r->result != 0 || !memcmp(r->stack, st.id, sizeof(st.id)));
 	check(w->op != CONTROL_BIND || trusting || w->port == 0 || w->port >= IPPORT_RESERVED ||
 	      r->result == -EACCES || r->result == -ESRCH);

@@ -214,6 +214,23 @@ static void where_it_may_not_there_is_no_thread(void **state)
 	stranger_let_go(&h);
 }
 
+/* The thread has copies of all fds. */
+static void a_name_is_free_at_once(void **state)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX, .sun_path = "\0a name of a test"};
+	struct stranger_hold h;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+		stranger_hold(&h);
+		stranger_let_go(&h);
+		close(fd);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -225,6 +242,7 @@ int main(void)
 		TEST(what_was_received_goes_at_once),
 		TEST(kept_out),
 		TEST(nothing_else_changes),
+		TEST(a_name_is_free_at_once),
 		TEST(where_it_may_not_there_is_no_thread), /* from then on */
 	};
 
