@@ -371,6 +371,10 @@ size_t engine_timewaits(struct engine *e, struct tcp_timewait *out, size_t max);
 /* Adds one that nobody uses. It ends when tw says, but not later than one that
  * begins now. -EINVAL: what it says is nonsense; -EADDRINUSE, -ENOMEM. */
 int engine_add_timewait(struct engine *e, const struct tcp_timewait *tw, uint64_t now_us);
+/* Ends those at the n local ports that their users have released, for want of what keeps
+ * the ports, as tcp_max_tw_buckets does for want of memory; returns how many. */
+size_t engine_end_timewaits(struct engine *e, const uint16_t *ports, size_t n,
+			    uint64_t now_us);
 
 /* ---- user calls, RFC 9293 3.10.1 to 3.10.6 ------------------------------ */
 

@@ -138,3 +138,37 @@ int engine_add_timewait(struct engine *e, const struct tcp_timewait *tw, uint64_
 		tcb_timer_set(t, TIMER_WAIT, tw->until_us);
 	return 0;
 }
+
+/* ---- ended early --------------------------------------------------------------- */
+
+struct ending {
+	const uint16_t *ports;
+	size_t n, ended;
+	uint64_t now_us;
+};
+
+static void end_one(struct flow_node *node, void *arg)
+{
+	struct tcb *t = (struct tcb *)node;
+	struct ending *c = arg;
+	size_t i = 0;
+
+	if (t->state != TCPS_TIME_WAIT || !t->released)
+		return;
+	while (i < c->n && c->ports[i] != node->flow.local.port)
+		i++;
+	if (i == c->n)
+		return;
+	tcb_fail(t, 0, c->now_us);
+	c->ended++;
+}
+
+size_t engine_end_timewaits(struct engine *e, const uint16_t *ports, size_t n,
+			    uint64_t now_us)
+{
+	struct ending c = {.ports = ports, .n = n, .now_us = now_us};
+
+	flowtab_each(&e->flows, end_one, &c);
+	tcb_reap(e);
+	return c.ended;
+}

@@ -169,12 +169,26 @@ static bool stow_some(struct ports *ps)
 	return n;
 }
 
+/* The idle ports that are first have been so for longest. A port that was listened at is
+ * one guard, however many TIME-WAITs there are. */
+static bool cut_time_waits(struct ports *ps)
+{
+	uint16_t oldest[ROOM_MAX];
+	size_t n = 0;
+
+	for (struct port *p = ps->idle.first; p && n < ROOM_MAX; p = p->next)
+		if (!p->listened)
+			oldest[n++] = guard_local(p->guard)->port;
+	return engine_end_timewaits(ps->engine, oldest, n, *ps->now_us) &&
+	       collect(ps, ps->idle_n, ROOM_MAX);
+}
+
 bool ports_make_room(struct ports *ps, int err)
 {
 	if (err != -EMFILE && err != -ENFILE)
 		return false;
 	return collect(ps, ps->idle_n, ROOM_MAX) ||
-	       (err == -EMFILE && (nofile_raise() || stow_some(ps)));
+	       (err == -EMFILE && (nofile_raise() || stow_some(ps))) || cut_time_waits(ps);
 }
 
 /* Asks the kernel, and again while there is a chance that it says yes now. */

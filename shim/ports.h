@@ -39,6 +39,7 @@ struct port_list {
 struct ports {
 	struct link *link;
 	struct engine *engine;
+	const uint64_t *now_us; /* the stack's */
 	struct port_list busy, idle; /* refs > 0; refs == 0 */
 	uint32_t idle_n;
 	struct port **pool;
@@ -97,7 +98,8 @@ void port_lose_guard(struct port *p);
 void ports_collect(struct ports *ps);
 /* For every call of the driver's that makes an fd: is it worthwhile to repeat
  * it after this negative errno? For -EMFILE and -ENFILE it gives back some idle
- * ports, or else raises the limit, or has guards do without fds. False at last, however often it is asked. */
+ * ports, or else raises the limit, or has guards do without fds, or ends the oldest
+ * TIME-WAITs of connect(). False at last, however often it is asked. */
 bool ports_make_room(struct ports *ps, int err);
 void ports_free(struct ports *ps); /* all of them, whoever uses them */
 

@@ -392,6 +392,7 @@ int stack_open(struct stack *st)
 		return -ENOMEM;
 	st->ports.link = st->link;
 	st->ports.engine = st->engine;
+	st->ports.now_us = &st->now_us;
 	st->pairs_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (st->pairs_fd < 0)
 		return -errno;

@@ -1,7 +1,8 @@
-# fds.py server PORT | client HOST PORT exit|kill
+# fds.py server PORT | client HOST PORT exit|kill | client HOST PORT NUMBER
 # The client connects until it has no more fds, says a word on each connection and hears it
 # again, prints how many there are, says another word on each, and ends, in one way or the
-# other. The server prints "whole" for each connection that was so to its end.
+# other. Or it makes NUMBER of them, one after the other. The server prints "whole" for each
+# connection that was so to its end.
 import errno, os, resource, selectors, signal, socket, sys, time
 
 
@@ -53,6 +54,18 @@ def ask(host, port, how):
     os._exit(0)
 
 
+def one_by_one(host, port, number):
+    for _ in range(number):
+        s = socket.create_connection((host, port), 10)
+        s.sendall(b"hello")
+        assert s.recv(100) == b"hello"
+        s.sendall(b" bye")
+        s.close()
+
+
 if sys.argv[1] == "server":
     serve(int(sys.argv[2]))
-ask(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+elif sys.argv[4].isdigit():
+    one_by_one(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+else:
+    ask(sys.argv[2], int(sys.argv[3]), sys.argv[4])
