@@ -238,6 +238,14 @@ out:
 
 /* ---- its name -------------------------------------------------------------------- */
 
+/* At the beginning; it is where programs later write what they want ps(1) to show. */
+static char program_name[32];
+
+void background_note_name(void)
+{
+	snprintf(program_name, sizeof(program_name), "%s", program_invocation_short_name);
+}
+
 /* Where the kernel finds what ps(1) shows: fields 48 and 51 of /proc/PID/stat,
  * from the arguments' start to the environment's end. */
 static bool find_arguments(const struct stack *st, char **start, char **end)
@@ -277,8 +285,8 @@ static void set_title(const struct stack *st, pid_t program)
 		return;
 	len = end - start;
 	snprintf(title, sizeof(title), "mytcp: connections of %s[%d]",
-		 program_invocation_short_name, (int)program);
-	memset(start, 0, len); /* and with it that name */
+		 *program_name ? program_name : program_invocation_short_name, (int)program);
+	memset(start, 0, len);
 	snprintf(start, len, "%s", title);
 }
 

@@ -10,6 +10,9 @@
 
 struct stack;
 
+/* In the constructor: what the program is called. */
+void background_note_name(void);
+
 /* Called once, in that process: a copy of the program, of pid `program`, with the
  * driver's thread as its only one. Afterwards it has its own session, the root as
  * its working directory, default actions for signals and none blocked (SIGPIPE is

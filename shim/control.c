@@ -494,6 +494,7 @@ static void serve_client(struct stack *st, struct control_client *c)
 	m.heir = m.trusted && legacy_admits(st, c->fd);
 	m.user = sock_peer_user(c->fd);
 	answer(st, &m, &r);
+	watcher_check(st); /* whoever is killed now leaves somebody to go on */
 	if (m.known)
 		close(m.fd[0]);
 	n = m.fd[1] >= 0 ? 2 : m.fd[0] >= 0;

@@ -27,18 +27,25 @@ static int call(struct call *k, void (*run)(struct stack *st, struct command *c)
 	return driver_command(&k->c);
 }
 
+/* Whoever is killed as soon as the call has returned leaves somebody to go on. */
+static void answer(struct stack *st, struct command *c, int err)
+{
+	watcher_check(st);
+	command_done(c, err);
+}
+
 static void run_bind(struct stack *st, struct command *c)
 {
 	struct call *k = (struct call *)c;
 
-	command_done(c, stack_bind(st, k->s, k->endpoint));
+	answer(st, c, stack_bind(st, k->s, k->endpoint));
 }
 
 static void run_listen(struct stack *st, struct command *c)
 {
 	struct call *k = (struct call *)c;
 
-	command_done(c, listener_open(st, k->s, k->backlog));
+	answer(st, c, listener_open(st, k->s, k->backlog));
 }
 
 static void run_let_in(struct stack *st, struct command *c)
@@ -51,7 +58,7 @@ static void run_connect(struct stack *st, struct command *c)
 {
 	struct call *k = (struct call *)c;
 
-	command_done(c, conn_connect(st, k->s, k->endpoint));
+	answer(st, c, conn_connect(st, k->s, k->endpoint));
 }
 
 static void run_accept_kick(struct stack *st, struct command *c)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "adopt.h"
+#include "background.h"
 #include "driver.h"
 #include "fdtab.h"
 #include "heir.h"
@@ -96,6 +97,7 @@ __attribute__((constructor)) static void begin(void)
 	real();
 	lastthread_begin();
 	preload_remember();
+	background_note_name();
 	driver_defaults();
 	fdtab_set_owner();
 	fdtab_watch_forks(forked_child);

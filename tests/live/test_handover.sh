@@ -25,12 +25,15 @@ sink() {
 	wait_port 9000
 }
 
-# Ends with its input, without a word to its connection.
+# Ends with its input, without a word to its connection, and shows another title then, as
+# daemons do.
 send='
-import socket, sys
+import ctypes, socket, sys
 s = socket.create_connection((sys.argv[1], 9000))
 for line in sys.stdin:
-    s.sendall(line.encode())'
+    s.sendall(line.encode())
+name = ctypes.c_char_p.in_dll(ctypes.CDLL(None), "program_invocation_short_name")
+ctypes.memset(ctypes.cast(name, ctypes.c_void_p), ord("x"), 3)'
 
 # sender: this program with a connection; its standard input is fd 7.
 sender() {

@@ -383,6 +383,38 @@ static void a_child_has_no_driver(void **state)
 	assert_string_equal(said, "");
 }
 
+/* A child of ours that wait(2) does not see without __WALL: the watcher. */
+static bool is_watched(void)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WCLONE) == 0;
+}
+
+static int bind_and_look(void)
+{
+	struct endpoint local = {.addr = addr_from_v4((uint8_t[4]){0})};
+	struct sock *s = sock_new(AF_INET);
+	bool watched;
+
+	setenv("MYTCP_HANDOVER", "on", 1);
+	if (driver_start() != 0 || is_watched() || driver_bind(s, &local) != 0)
+		return 101;
+	watched = is_watched();
+	driver_closed(s);
+	driver_leave(LEAVE_EXIT);
+	return watched ? 0 : 102;
+}
+
+/* From the moment at which the call returns. */
+static void watched_as_soon_as_bound(void **state)
+{
+	char said[64];
+
+	(void)state;
+	assert_int_equal(in_child(bind_and_look, said, sizeof(said)), 0);
+}
+
 /* bind() that fails when the driver has done its part leaves nothing of it. */
 static void undone_before_it_was_bound(void **state)
 {
@@ -608,6 +640,7 @@ int main(void)
 		cmocka_unit_test(a_trace_that_nobody_reads),
 		cmocka_unit_test(signals_while_it_starts),
 		cmocka_unit_test(a_child_has_no_driver),
+		cmocka_unit_test(watched_as_soon_as_bound),
 		cmocka_unit_test(undone_before_it_was_bound),
 		cmocka_unit_test(commands_from_many_threads),
 		cmocka_unit_test(commands_from_signal_handlers),
