@@ -13,23 +13,43 @@
 #include "stranger.h"
 
 #define DOOR_PATIENCE_MS 100
+#define NAP_US 1000
 
-/* Who has the name is one whom we trust? Anybody can take it: it is no secret. One who
- * has no room for us in so long lets nobody in. */
-static bool is_a_door(const struct sockaddr_un *name, socklen_t len)
+/* 0: who has the name is one whom we trust. Anybody can take it: it is no secret.
+ * -ECONNREFUSED: nobody listens there. Others: one who has no room for us in so long lets
+ * nobody in. */
+static int knock(const struct sockaddr_un *name, socklen_t len)
 {
 	const struct timeval patience = {.tv_usec = DOOR_PATIENCE_MS * 1000};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool is;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err = 0;
 
 	if (fd < 0)
-		return true;
+		return 0;
 	pass_no_fds(fd);
-	is = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-	     connect(fd, (const struct sockaddr *)name, len) == 0 &&
-	     sock_peer_is_trusted(fd, -1);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
+	    connect(fd, (const struct sockaddr *)name, len) != 0)
+		err = -errno;
+	else if (!sock_peer_is_trusted(fd, -1))
+		err = -EPERM;
 	stranger_close(fd);
-	return is;
+	return err;
+}
+
+/* An fd, -EALREADY or another negative errno. Who has just bound the name is about to
+ * listen: he is waited for, or else two stacks would answer at one port. */
+static int open_at(struct control *c, const struct sockaddr_un *name, socklen_t len)
+{
+	int naps = DOOR_PATIENCE_MS * 1000 / NAP_US, fd, err;
+
+	while ((fd = control_hear_at(c, name, len)) == -EADDRINUSE) {
+		err = knock(name, len);
+		if (!err)
+			return -EALREADY;
+		if (err != -ECONNREFUSED || !naps--)
+			break;
+		usleep(NAP_US);
+	}
+	return fd;
 }
 
 struct control_door *control_find_door(const struct stack *st, uint16_t port)
@@ -71,9 +91,9 @@ int control_open_door(struct stack *st, uint16_t port, struct control_door **out
 		*out = d;
 		return 0;
 	}
-	fd = control_hear_at(&st->control, &name, len);
+	fd = open_at(&st->control, &name, len);
 	if (fd < 0)
-		return fd == -EADDRINUSE && is_a_door(&name, len) ? -EALREADY : fd;
+		return fd;
 	err = new_door(st, port, fd, out);
 	if (err)
 		close(fd);

@@ -222,6 +222,33 @@ static pid_t squat(uint16_t port, bool listens)
 	return child;
 }
 
+static void *listen_later(void *fd)
+{
+	nap_ms(20);
+	listen(*(int *)fd, 1);
+	return NULL;
+}
+
+/* Of this user, who has its name already and listens in a moment. */
+static void a_door_that_is_about_to_open(void **state)
+{
+	struct app a = app_socket();
+	struct endpoint local = loopback(23013);
+	struct sockaddr_un name;
+	socklen_t len = name_port(local.port, &name);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	pthread_t t;
+
+	(void)state;
+	assert_return_code(bind(fd, (struct sockaddr *)&name, len), errno);
+	assert_int_equal(pthread_create(&t, NULL, listen_later, &fd), 0);
+	a.s->opts.reuseport = true;
+	assert_int_equal(driver_bind(a.s, &local), -EALREADY);
+	pthread_join(t, NULL);
+	close(fd);
+	app_close(&a);
+}
+
 /* SO_REUSEPORT, though the door is a stranger's, who may even leave no room in it. */
 static void a_strangers_door_is_no_door(void **state)
 {
@@ -364,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_forged_pair_is_none_of_ours),
 		cmocka_unit_test(nonsense_is_refused_and_leaves_nothing),
 		cmocka_unit_test(strangers_are_not_heard),
+		cmocka_unit_test(a_door_that_is_about_to_open),
 		cmocka_unit_test(a_strangers_door_is_no_door),
 		cmocka_unit_test(strangers_send_no_fds),
 		cmocka_unit_test(silent_clients_do_not_stop_others),
