@@ -438,20 +438,30 @@ static void limits_without_cookies(void **state)
 	assert_int_equal(engine_stats(h->e)->half_open, 7);
 }
 
+/* Two are asked, and the ACK of the second finds no room: 6001, whose turn it is then. */
+static void no_room_for_the_second(struct harness *h)
+{
+	uint32_t heard;
+
+	h->remote.port = 6001;
+	ask(h);
+	heard = h->ts_recent;
+	h->remote.port = 6000;
+	ask(h);
+	tcp_set_backlog(h->listener, 0);
+	inject(h, ACK, 1, 1, WND, 0);
+	h->remote.port = 6001;
+	h->ts_recent = heard;
+	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+}
+
 /* The accept queue has no room when the ACK comes: dropped, and the next segment
  * is as good; or a RST, if so configured. */
 static void accept_queue_full(void **state)
 {
 	struct harness *h = plain(state);
 
-	h->remote.port = 6001;
-	ask(h);
-	h->remote.port = 6000;
-	ask(h);
-	tcp_set_backlog(h->listener, 0);
-	inject(h, ACK, 1, 1, WND, 0);
-	h->remote.port = 6001;
-	assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+	no_room_for_the_second(h);
 	expect_none(h);
 	assert_non_null(tcp_accept(h->listener, h));
 	assert_int_equal(inject(h, ACK, 1, 1, WND, 10), DROP_NONE);
@@ -468,14 +478,7 @@ static void probe_instead_of_the_ack(void **state)
 		struct harness *h = with_cookies(state, 2, i & 1);
 		uint32_t bytes = i / 2;
 
-		h->remote.port = 6001;
-		ask(h);
-		h->remote.port = 6000;
-		ask(h);
-		tcp_set_backlog(h->listener, 0);
-		inject(h, ACK, 1, 1, WND, 0);
-		h->remote.port = 6001;
-		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
+		no_room_for_the_second(h);
 		assert_int_equal(inject(h, ACK, 0, 1, WND, bytes), DROP_ACCEPT_QUEUE);
 		expect_none(h);
 		assert_non_null(tcp_accept(h->listener, h));
@@ -497,16 +500,8 @@ static void answer_from_behind_the_text(void **state)
 		struct harness *h = with_cookies(state, 2, ts);
 		uint32_t heard;
 
-		h->remote.port = 6001;
-		ask(h);
+		no_room_for_the_second(h);
 		heard = h->ts_recent;
-		h->remote.port = 6000;
-		ask(h);
-		tcp_set_backlog(h->listener, 0);
-		inject(h, ACK, 1, 1, WND, 0);
-		h->remote.port = 6001;
-		h->ts_recent = heard;
-		assert_int_equal(inject(h, ACK, 1, 1, WND, 0), DROP_ACCEPT_QUEUE);
 		assert_int_equal(inject(h, ACK | PSH, 1, 1, WND, 700), DROP_ACCEPT_QUEUE);
 		assert_int_equal(inject(h, ACK, 701, 1, WND, 0), ts ? DROP_LISTEN : DROP_LISTEN_ACK);
 		expect_none(h);

@@ -270,6 +270,29 @@ eventually() {
 	return 1
 }
 
+# proxy_conf WORKERS [LINE]: an nginx of www-data's at port 8080, before a server at port 8000
+# of the other host.
+proxy_conf() {
+	cat <<-END
+		user www-data;
+		${2-}
+		worker_processes $1;
+		daemon off;
+		pid $PWD/pid;
+		error_log $PWD/error.log;
+		events {}
+		http {
+			access_log off;
+			client_body_temp_path $PWD/tmp;
+			proxy_temp_path $PWD/tmp;
+			fastcgi_temp_path $PWD/tmp;
+			uwsgi_temp_path $PWD/tmp;
+			scgi_temp_path $PWD/tmp;
+			server { listen 8080; location / { proxy_pass http://$ADDR_A:8000/; } }
+		}
+	END
+}
+
 # ---- what goes on in the background ----------------------------------------------
 
 # background HOST: the pids of those that are there.

@@ -69,23 +69,7 @@ proxy() {
 	needs_ours
 	mkdir -m 777 web tmp
 	data web/file 3M
-	cat >nginx.conf <<-END
-		user www-data;
-		worker_processes 2;
-		daemon off;
-		pid $PWD/pid;
-		error_log $PWD/error.log;
-		events {}
-		http {
-			access_log off;
-			client_body_temp_path $PWD/tmp;
-			proxy_temp_path $PWD/tmp;
-			fastcgi_temp_path $PWD/tmp;
-			uwsgi_temp_path $PWD/tmp;
-			scgi_temp_path $PWD/tmp;
-			server { listen 8080; location / { proxy_pass http://$ADDR_A:8000/; } }
-		}
-	END
+	proxy_conf 2 >nginx.conf
 	start on a python3 -m http.server --directory web 8000
 	start ours b nginx -c "$PWD/nginx.conf"
 	wait_port 8000 a

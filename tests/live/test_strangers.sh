@@ -104,7 +104,7 @@ proxy() {
 	ASK=ask_page
 	mkdir -m 777 web tmp
 	echo hello >web/page
-	nginx_conf >nginx.conf
+	proxy_conf 1 "env MYTCP_MSL_MS;" >nginx.conf
 	start on a python3 -m http.server --directory web 8000
 	MYTCP_MSL_MS=200 start on b $OLD "$MYTCP" nginx -c "$PWD/nginx.conf"
 	local server=$STARTED
@@ -113,27 +113,6 @@ proxy() {
 	ask_page "$ADDR_B:8080"
 	under_siege "$ADDR_B:8080"
 	stop "$server"
-}
-
-nginx_conf() {
-	cat <<-END
-		user www-data;
-		env MYTCP_MSL_MS;
-		worker_processes 1;
-		daemon off;
-		pid $PWD/pid;
-		error_log $PWD/error.log;
-		events {}
-		http {
-			access_log off;
-			client_body_temp_path $PWD/tmp;
-			proxy_temp_path $PWD/tmp;
-			fastcgi_temp_path $PWD/tmp;
-			uwsgi_temp_path $PWD/tmp;
-			scgi_temp_path $PWD/tmp;
-			server { listen 8080; location / { proxy_pass http://$ADDR_A:8000/; } }
-		}
-	END
 }
 
 proxy_new() {
