@@ -35,6 +35,7 @@ static int fake_wants(const struct stack *st, bool daemon);
 static bool fake_admits(const struct stack *st, int fd);
 static void fake_add(struct stack *st, int fd);
 static bool fake_serves(struct stack *st, int fd);
+static void fake_watch(struct stack *st);
 #define sock_peer_is_trusted fake_trusted
 #define stack_bind fake_bind
 #define listener_open fake_listen
@@ -49,6 +50,7 @@ static bool fake_serves(struct stack *st, int fd);
 #define legacy_add fake_add
 #define legacy_serves fake_serves
 #define estate_serves fake_serves
+#define watcher_check fake_watch
 #include "../../shim/control.c"
 
 #define PASS 42 /* the fake driver's */
@@ -202,6 +204,11 @@ static bool fake_serves(struct stack *stack, int fd)
 	(void)stack;
 	(void)fd;
 	return false;
+}
+
+static void fake_watch(struct stack *stack)
+{
+	(void)stack;
 }
 
 /* ---- its sockets ------------------------------------------------------------------ */
