@@ -148,7 +148,7 @@ $(SOCKAPI): $(SOCKAPI_OBJS)
 # preloaded with them. Its memory is the libc's, which they watch; and they ask for
 # limits before they are ready for anybody's code.
 LINKED := $(BUILD)/tests/sockapi/linked
-UNTRACKED := dlsym epoll_create epoll_create1 epoll_ctl epoll_wait eventfd fstat open pipe pipe2 poll socketpair
+UNTRACKED := dlsym epoll_create epoll_create1 epoll_wait eventfd fstat open pipe pipe2 poll socketpair
 $(BUILD)/libmytcp.o: $(ENGINE) $(LINK) $(filter-out $(addprefix $(BUILD)/shim/,wrap.o hooks_limit.o),$(SHIM)) $(BUILD)/libev-pic.a
 	$(LD) -r -o $@ $^
 	objcopy --localize-hidden $(if $(filter thread,$(SANITIZE)),$(foreach f,$(UNTRACKED),--redefine-sym $(f)=untracked_$(f))) $@

@@ -17,7 +17,6 @@
 void *untracked_dlsym(void *handle, const char *name);
 int untracked_epoll_create(int size);
 int untracked_epoll_create1(int flags);
-int untracked_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev);
 int untracked_epoll_wait(int epoll, struct epoll_event *evs, int n, int timeout_ms);
 int untracked_eventfd(unsigned value, int flags);
 int untracked_fstat(int fd, struct stat *st);
@@ -49,11 +48,6 @@ int untracked_epoll_create(int size)
 int untracked_epoll_create1(int flags)
 {
 	return LIBC(epoll_create1)(flags);
-}
-
-int untracked_epoll_ctl(int epoll, int op, int fd, struct epoll_event *ev)
-{
-	return LIBC(epoll_ctl)(epoll, op, fd, ev);
 }
 
 int untracked_epoll_wait(int epoll, struct epoll_event *evs, int n, int timeout_ms)
