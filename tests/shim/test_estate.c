@@ -1,7 +1,7 @@
 /* test_estate.c - listeners that go from stack to stack: the test is the heir of a real driver,
  * and then the stack that a real driver inherits from.
  */
-#include "app.h"
+#include "wire.h"
 
 #include <linux/filter.h>
 
@@ -347,24 +347,6 @@ static struct heir_offer new_offer(const struct giver *g, const struct heir_list
 	return o;
 }
 
-static void send_offer(int at, const struct heir_offer *o, size_t len, const int *fds, size_t n)
-{
-	char ctl[CMSG_SPACE(FDS_SENT_MAX * sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = (void *)o, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (n) {
-		msg.msg_control = ctl;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-				      .cmsg_len = CMSG_LEN(n * sizeof(int))};
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	assert_int_equal(sendmsg(at, &msg, MSG_NOSIGNAL), len);
-}
-
 /* A request under the name of that stack, which shows fd. */
 static struct control_reply ask_under(const struct giver *g, int fd)
 {
@@ -379,7 +361,7 @@ static struct control_reply ask_under(const struct giver *g, int fd)
 	assert_return_code(connect(at, (struct sockaddr *)&sun, len), errno);
 	assert_int_equal(send(at, &g->key.pass, sizeof(g->key.pass), MSG_NOSIGNAL), 8);
 	assert_int_equal(recv(at, &welcome, 1, 0), 1);
-	send_offer(at, (const struct heir_offer *)&req, sizeof(req), &fd, 1);
+	say_raw(at, &req, sizeof(req), &fd, 1);
 	assert_int_equal(recv(at, &r, sizeof(r), 0), sizeof(r));
 	close(at);
 	return r;
@@ -455,7 +437,7 @@ static void an_offer_is_taken(void **state)
 	be_sought(&g);
 	assert_false(sock_is_mine(s));
 	o.guard[0].guard_flags = GUARD_REUSEADDR;
-	send_offer(g.at, &o, sizeof(o), (int[]){g.control, guard}, 2);
+	say_raw(g.at, &o, sizeof(o), (int[]){g.control, guard}, 2);
 	assert_int_equal(recv(g.at, &word, 1, 0), 1);
 	assert_int_equal(word, 'k');
 	assert_true(is_over(g.at));
@@ -502,7 +484,7 @@ static void what_others_hold_is_taken_too(void **state)
 	atomic_store(&copy->ino, h.ino);
 	copy->driver = (void *)16;
 	be_sought(&g);
-	send_offer(g.at, &o, sizeof(o), (int[]){g.control, guard}, 2);
+	say_raw(g.at, &o, sizeof(o), (int[]){g.control, guard}, 2);
 	assert_int_equal(recv(g.at, &word, 1, 0), 1);
 	assert_int_equal(ask_under(&g, end).local.port, 25011);
 	close(g.control);
@@ -568,11 +550,11 @@ static void nonsense_is_not_taken(void **state)
 		len = sizeof(o);
 		n = 2;
 		spoil(&o, i, &len, &n);
-		send_offer(g.at, &o, len, fds, n);
+		say_raw(g.at, &o, len, fds, n);
 	}
 	/* The same with what is none of what it should be: not taken, and that is the end. */
 	o = new_offer(&g, &h, 25012);
-	send_offer(g.at, &o, sizeof(o), (int[]){g.control, end}, 2);
+	say_raw(g.at, &o, sizeof(o), (int[]){g.control, end}, 2);
 	assert_true(is_over(g.at));
 	close(g.at);
 	await_driver_fds(before - 1);

@@ -38,15 +38,17 @@ static inline int knock(void)
 	return at;
 }
 
-/* Sends the first size bytes of the request with n fds. */
-static inline void say_raw(int at, const struct control_request *req, size_t size, const int *fds,
-		    size_t n)
+#define FDS_SAID_MAX 100
+
+/* Sends the first size bytes of a request, or of an offer, with n fds. */
+static inline void say_raw(int at, const void *said, size_t size, const int *fds, size_t n)
 {
-	char ctl[CMSG_SPACE(16 * sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = (void *)req, .iov_len = size};
+	char ctl[CMSG_SPACE(FDS_SAID_MAX * sizeof(int))] = {0};
+	struct iovec iov = {.iov_base = (void *)said, .iov_len = size};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *c;
 
+	assert_in_range(n, 0, FDS_SAID_MAX);
 	if (n) {
 		msg.msg_control = ctl;
 		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
